@@ -1,0 +1,130 @@
+# Sluice. `make help` lists what can be made; V=1 shows the commands.
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= cc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(shell command -v bpftool 2>/dev/null) /usr/sbin/bpftool)
+PYTHON  ?= /usr/bin/python3
+KERNEL  ?= 6.1
+
+ifeq ($(V),1)
+  Q =
+  say =
+else
+  Q = @
+  say = @printf '  %-7s %s\n' $(1) $(2);
+endif
+
+ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+
+PKGS   := libbpf yaml-0.1 jansson
+CFLAGS ?= -O2 -g
+override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wno-unused-parameter -Wformat=2 -fno-common -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -I. -I$(BUILD) \
+	$(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(SAN)
+LDLIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz -lm -lpthread
+
+BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(ARCH) -D__VMLINUX_H__ -Wall -Wextra -Werror \
+	-Wno-unused-parameter -Wno-missing-declarations -Wno-compare-distinct-pointer-types -I. -Ibpf
+
+BPF_SRC  := $(wildcard bpf/hooks/*.bpf.c)
+BPF_OBJ  := $(BPF_SRC:bpf/hooks/%.bpf.c=$(BUILD)/bpf/%.o)
+USER_SRC := $(filter-out user/main.c,$(wildcard user/*.c user/dest/*.c user/policy/*.c user/export/*.c user/tui/*.c))
+USER_OBJ := $(USER_SRC:%.c=$(BUILD)/obj/%.o)
+UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+WORK_BIN := $(patsubst tests/work/%.c,$(BUILD)/work/%,$(wildcard tests/work/*.c))
+
+.DELETE_ON_ERROR:
+.PHONY: all help run test unit system test-vm bench asan install uninstall clean check-vmlinux work units
+
+all: $(BUILD)/sluice ## the program (default)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
+
+run: ## install what is missing, build, and show the main job at work
+	$(Q)sh scripts/run.sh
+
+test: ## install what is missing, and run every test
+	$(Q)sh scripts/test.sh
+
+# --- the kernel half -------------------------------------------------------
+
+$(BUILD)/bpf/%.o: bpf/hooks/%.bpf.c Makefile
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $@
+
+$(BUILD)/bpf/sluice.linked.o: $(BPF_OBJ)
+	$(call say,GENOBJ,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/sluice.skel.h: $(BUILD)/bpf/sluice.linked.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name sluice_bpf > $@
+
+# --- the user half ---------------------------------------------------------
+
+$(BUILD)/obj/user/attach.o: $(BUILD)/sluice.skel.h
+
+$(BUILD)/obj/%.o: %.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libsluice.a: $(USER_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/sluice: $(BUILD)/obj/user/main.o $(BUILD)/libsluice.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# --- tests -----------------------------------------------------------------
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libsluice.a Makefile
+	$(call say,UNIT,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libsluice.a $(LDLIBS) -lcmocka
+
+$(BUILD)/work/%: tests/work/%.c Makefile
+	$(call say,WORK,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -lpthread
+
+work: $(WORK_BIN) ## the programs that tests and benchmarks drive
+units: $(UNIT_BIN)
+
+unit: units ## unit tests
+	$(Q)sh scripts/test.sh unit
+
+system: all work ## system tests on this kernel
+	$(Q)sh scripts/test.sh system
+
+test-vm: all work ## the system tests in a virtual machine, KERNEL=6.1
+	$(Q)sh scripts/test.sh vm $(KERNEL)
+
+bench: all work ## overhead, as ratios against no monitor
+	$(Q)bash scripts/bench.sh
+
+asan: ## everything again under AddressSanitizer and UBSan, in build/asan
+	$(Q)$(MAKE) BUILD=$(BUILD)/asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" all units
+
+check-vmlinux: ## compare bpf/vmlinux.h with this kernel's BTF
+	$(Q)sh scripts/check-vmlinux.sh
+
+install: all ## into DESTDIR and PREFIX
+	install -Dm755 $(BUILD)/sluice $(DESTDIR)$(PREFIX)/sbin/sluice
+	install -Dm644 user/man/sluice.8 $(DESTDIR)$(PREFIX)/share/man/man8/sluice.8
+
+uninstall: ## what install put there
+	rm -f $(DESTDIR)$(PREFIX)/sbin/sluice $(DESTDIR)$(PREFIX)/share/man/man8/sluice.8
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

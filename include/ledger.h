@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Everything the kernel half and the user half share: keys, values, limits.
+ * The header parses alone in both worlds: only fixed-width types, every struct
+ * without hidden padding, every size asserted.
+ *
+ * Times are CLOCK_BOOTTIME nanoseconds. Ports are in host order. Addresses are
+ * in network order, IPv4 as ::ffff:a.b.c.d, so that one table serves both.
+ */
+#ifndef SLUICE_LEDGER_H
+#define SLUICE_LEDGER_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define SL_DATASETS_MAX 64 /* one bit each in a taint mask */
+#define SL_WALK_DEPTH 64   /* directories between a file and its dataset's root */
+#define SL_FDS_WALKED 1024 /* descriptors marked when a subject becomes tainted */
+#define SL_COMM_LEN 16
+#define SL_PATH_PARTS 16
+#define SL_PART_LEN 32
+#define SL_CGROUP_PARTS 10
+#define SL_CGROUP_PART_LEN 80
+
+#define SL_LEDGER_MAX 65536
+#define SL_TAINTED_MAX 65536
+#define SL_OBJECTS_MAX 16384
+#define SL_EDGES_MAX 65536
+#define SL_FLOWS_MAX 32768
+#define SL_FLOW_TAINT_MAX 32768
+#define SL_OVERFLOW_MAX 4096
+#define SL_INODES_MAX 131072
+#define SL_ROOTS_MAX 16384
+#define SL_RING_BYTES (4u << 20)
+
+/* One process instance. The kernel's own fields, so no map is needed to name it:
+ * group leader's start_boottime, tgid in the initial PID namespace, self_exec_id. */
+struct subject {
+	__u64 start_ns;
+	__u32 tgid;
+	__u32 exec;
+};
+
+/* An inode that carries bytes: a pipe, a FIFO, a file. */
+struct object {
+	__u64 ino;
+	__u32 dev; /* s_dev as the kernel packs it: major << 20 | minor */
+	__u32 gen; /* i_generation: an inode number is used again, this is not */
+};
+
+/* How tagged bytes reached a subject; the ledger's second coordinate. */
+enum access_kind {
+	ACCESS_READ = 1, /* returned by read, pread, readv, preadv, preadv2: exact */
+	ACCESS_MMAP = 2, /* mapped: at most so many; an upper bound */
+	ACCESS_KINDS,
+};
+
+struct ledger_key {
+	struct subject who;
+	__u16 dataset; /* index, 0 to SL_DATASETS_MAX - 1 */
+	__u16 kind;    /* enum access_kind */
+	__u32 pad;
+};
+
+struct ledger_val {
+	__u64 bytes;
+	__u64 ops;
+	__u64 files; /* distinct files, counted at first touch */
+	__u64 first_ns;
+	__u64 last_ns;
+};
+
+/* Where bytes go when the ledger has no room: totals stay exact, detail is lost. */
+struct overflow_key {
+	__u64 cgroup; /* 0: even this map was full */
+	__u16 dataset;
+	__u16 kind;
+	__u32 pad;
+};
+
+struct overflow_val {
+	__u64 bytes;
+	__u64 ops;
+};
+
+/* An edge of the lineage. `mask` holds the datasets the source was tainted with
+ * when the bytes moved, so what moved before a taint is never charged to it. */
+enum edge_via {
+	VIA_READ = 1, /* the subject itself read the dataset; has no edge record */
+	VIA_FORK = 2, /* subject to subject; kept in struct taint, unlimited */
+	VIA_EXEC = 3, /* likewise */
+	VIA_PIPE_WRITE = 4, /* subject to object */
+	VIA_PIPE_READ = 5,  /* object to subject */
+	VIA_HELD = 6, /* tainted while already holding the other end; has no bytes */
+};
+
+struct edge_key {
+	struct subject who;
+	struct object what;
+	__u64 mask;
+	__u32 via; /* VIA_PIPE_WRITE or VIA_PIPE_READ */
+	__u32 pad;
+};
+
+struct edge_val {
+	__u64 bytes;
+	__u64 ops;
+	__u64 first_ns;
+	__u64 last_ns;
+};
+
+/* What a subject may hold. `from`, `via` and `inherited` are set once, at birth,
+ * for a subject that inherits by fork or exec; else `via` is VIA_READ or VIA_PIPE_READ. */
+struct taint {
+	__u64 mask;
+	__u64 inherited; /* the part of mask that came with birth */
+	struct subject from;
+	__u64 since_ns;
+	__u32 via;
+	__u32 used; /* read, wrote, sent or forked since: user space must hear of it */
+};
+
+struct object_taint {
+	__u64 mask;
+	__u64 since_ns;
+};
+
+enum flow_role {
+	ROLE_UNKNOWN = 0, /* existed before the monitor: counts start at first sight */
+	ROLE_CONNECT = 1,
+	ROLE_ACCEPT = 2,
+	ROLE_DATAGRAM = 3,
+};
+
+/* TCP: `sock` is the kernel's socket and the rest is zero.
+ * UDP: `sock` is the socket cookie, with the remote end. */
+struct flow_key {
+	__u64 sock;
+	__u8 raddr[16];
+	__u16 rport;
+	__u8 proto; /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 pad[5];
+};
+
+struct flow {
+	__u64 id; /* unique while the monitor runs; joins flow_taint */
+	struct subject who; /* all zero: not known yet (accepted, not yet touched) */
+	__u64 cgroup;
+	__u64 start_ns;
+	__u64 last_ns;
+	__u64 out; /* payload bytes that left so far */
+	__u64 in;
+	__u64 base_out; /* counted before the monitor saw the flow; subtract */
+	__u64 base_in;
+	__u64 queued_end; /* all the application ever queued; ~0 until it shut down */
+	__u64 mask;	  /* datasets whose holders could have written to it */
+	__u32 netns;	  /* inode number of the network namespace */
+	__u16 lport;
+	__u16 rport;
+	__u8 laddr[16];
+	__u8 raddr[16];
+	__u8 family; /* AF_INET, AF_INET6 */
+	__u8 proto;
+	__u8 role;
+	__u8 state; /* TCP state as last seen */
+	__u8 closed;
+	__u8 pad[3];
+};
+
+/* Bytes a flow had sent when `mask` became its taint: what a dataset can account
+ * for is `out` less the smallest base among the masks that hold its bit. */
+struct flow_taint_key {
+	__u64 id;
+	__u64 mask;
+};
+
+struct flow_taint {
+	__u64 base_out;
+	__u64 since_ns;
+};
+
+/* Why a thing was skipped or dropped. Each has one counter, per CPU. */
+enum loss {
+	LOSS_LEDGER_FULL,   /* bytes went to the overflow account */
+	LOSS_OVERFLOW_FULL, /* bytes went to overflow account 0 */
+	LOSS_TAINT_FULL,    /* a subject's taint could not be kept: bounds may be low */
+	LOSS_OBJECT_FULL,   /* an object's taint could not be kept: bounds may be low */
+	LOSS_EDGE_FULL,	    /* a transfer could not be kept: bounds may be low */
+	LOSS_FLOW_FULL,	    /* a flow is counted in the total only */
+	LOSS_FLOW_TAINT_FULL, /* a flow's taint could not be kept: bounds may be low */
+	LOSS_RING_FULL,	    /* a hint was not delivered; the ledger still has it */
+	LOSS_WALK_DEEP,	    /* a file lies too deep to decide its dataset */
+	LOSS_FDS_DEEP,	    /* a subject holds more descriptors than are marked */
+	LOSS_NO_FILE,	    /* the descriptor was closed or replaced during the call */
+	LOSS_KINDS,
+};
+
+/* The identity of an open file, as the kernel has it (stat() differs on overlay, btrfs). */
+struct file_identity {
+	struct object obj;
+	__u64 size;
+	__u32 mode;
+	__u32 found;
+};
+
+/* Ring buffer: rare hints. Each starts with its type. */
+enum event_type {
+	EVENT_SUBJECT = 1, /* struct subject_event: a subject became of interest */
+	EVENT_EXIT = 2,	   /* struct exit_event: such a subject ended */
+	EVENT_FLOW_CLOSE = 3, /* struct flow_event: final figures; the map entry is gone */
+};
+
+/* Path parts come leaf first; part 0 of an absolute path is the file's name. */
+struct subject_event {
+	__u32 type;
+	__u32 uid;
+	struct subject who;
+	struct subject parent; /* exec is 0: the parent's exec count then is not known */
+	__u64 cgroup;	       /* id in the v2 hierarchy */
+	__u64 time_ns;
+	__u32 session;
+	__u32 pid_ns;
+	__u64 exe_ino;
+	__u32 exe_dev;
+	__u16 exe_parts;    /* parts filled in; */
+	__u16 exe_cut;	    /* nonzero: the path was deeper or a name longer */
+	__u16 cgroup_parts;
+	__u16 cgroup_cut;
+	__u32 pad;
+	char comm[SL_COMM_LEN];
+	char exe[SL_PATH_PARTS][SL_PART_LEN];
+	char cgroup_path[SL_CGROUP_PARTS][SL_CGROUP_PART_LEN];
+};
+
+struct exit_event {
+	__u32 type;
+	__u32 pad;
+	struct subject who;
+	__u64 time_ns;
+};
+
+struct flow_event {
+	__u32 type;
+	__u32 pad;
+	struct flow flow;
+};
+
+#define SL_ASSERT_SIZE(t, n) _Static_assert(sizeof(t) == (n), #t)
+SL_ASSERT_SIZE(struct subject, 16);
+SL_ASSERT_SIZE(struct object, 16);
+SL_ASSERT_SIZE(struct ledger_key, 24);
+SL_ASSERT_SIZE(struct ledger_val, 40);
+SL_ASSERT_SIZE(struct overflow_key, 16);
+SL_ASSERT_SIZE(struct edge_key, 48);
+SL_ASSERT_SIZE(struct edge_val, 32);
+SL_ASSERT_SIZE(struct taint, 48);
+SL_ASSERT_SIZE(struct flow_key, 32);
+SL_ASSERT_SIZE(struct flow, 144);
+SL_ASSERT_SIZE(struct flow_taint_key, 16);
+SL_ASSERT_SIZE(struct file_identity, 32);
+SL_ASSERT_SIZE(struct exit_event, 32);
+
+#endif

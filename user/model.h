@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The host as Sluice understands it: subjects, objects, datasets, flows, and how
+ * tagged bytes could have moved between them. The collector writes it; rules,
+ * records, the socket and the viewer only read it. It makes no system call, so
+ * that it is tested without a kernel: whoever calls passes the time.
+ *
+ * Figures given to model_set_*() are totals of one kernel map entry. When the
+ * collector has taken an entry out of the kernel it calls the *_settled function,
+ * and a later entry with the same key counts from zero again, on top.
+ */
+#ifndef SLUICE_MODEL_H
+#define SLUICE_MODEL_H
+
+#include "include/ledger.h"
+#include "user/util.h"
+
+struct config;
+struct classes; /* user/dest: address to destination class */
+struct model;
+
+/* What the collector learned of a subject; strings are copied. NULL or 0 where not known. */
+struct subject_info {
+	struct subject who;
+	struct subject parent; /* exec may be 0: unknown */
+	uint64_t seen_ns;
+	uint32_t uid;
+	bool uid_known;
+	uint32_t session;
+	const char *comm;
+	const char *exe;    /* absolute path in its own mount namespace; NULL unknown */
+	const char *cgroup; /* path in the v2 hierarchy; NULL unknown */
+	const char *job;    /* "slurm:12.0", "k8s:<uid>", "unit:x.service", "session:7": see user/job.h */
+};
+
+/* `config` and `classes` must outlive the model or be replaced by model_policy(). */
+int model_new(const struct config *config, const struct classes *classes, struct model **ret);
+struct model *model_free(struct model *m);
+int model_policy(struct model *m, const struct config *config, const struct classes *classes);
+
+/* Size and file count of a dataset as last scanned: the denominator of shares and severities. */
+void model_set_dataset_size(struct model *m, unsigned dataset, uint64_t bytes, uint64_t files);
+
+int model_set_subject(struct model *m, const struct subject_info *info);
+int model_set_exit(struct model *m, const struct subject *who, uint64_t when_ns);
+int model_set_access(struct model *m, const struct ledger_key *key, const struct ledger_val *val);
+int model_settle_access(struct model *m, const struct ledger_key *key);
+int model_set_overflow(struct model *m, const struct overflow_key *key, const struct overflow_val *val);
+int model_set_taint(struct model *m, const struct subject *who, const struct taint *t);
+int model_set_edge(struct model *m, const struct edge_key *key, const struct edge_val *val);
+int model_settle_edge(struct model *m, const struct edge_key *key);
+/* A closed flow is given once more, with flow->closed set; then it is final. */
+int model_set_flow(struct model *m, const struct flow *flow);
+int model_set_flow_taint(struct model *m, const struct flow_taint_key *key, const struct flow_taint *val);
+
+/* The state of measurement itself, for health records and monitor.gap. */
+struct health {
+	const char *backend;	     /* "trampoline", "tracepoint" */
+	const char *const *owners;   /* "fact=program", NULL-terminated */
+	const char *const *gaps;     /* "fact: why", NULL-terminated */
+	uint64_t losses[LOSS_KINDS]; /* totals since start */
+	struct map_fill {
+		const char *name;
+		uint32_t entries, max;
+	} fill[12];
+	unsigned nfill;
+	double cpu_share;   /* of one core, since the last record; NAN unknown */
+	uint64_t rss_bytes; /* 0 unknown */
+	uint64_t map_bytes;
+	uint64_t late_ns; /* how much later than planned this tick came */
+	uint64_t blind_ns; /* before start: since the last monitor of this boot was killed; 0 none */
+};
+void model_set_health(struct model *m, const struct health *h);
+
+/* One function's name per enum value, as records spell it. */
+const char *loss_name(enum loss l);
+const char *via_name(enum edge_via v);
+const char *access_name(enum access_kind k);
+
+#endif
