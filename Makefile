@@ -27,7 +27,7 @@ override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes
 	$(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(SAN)
 LDLIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz -lm -lpthread
 
-BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(ARCH) -D__VMLINUX_H__ -Wall -Wextra -Werror \
+BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-missing-declarations -Wno-compare-distinct-pointer-types -I. -Ibpf
 
 BPF_SRC  := $(wildcard bpf/hooks/*.bpf.c)

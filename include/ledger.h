@@ -18,7 +18,7 @@
 #define SL_WALK_DEPTH 64   /* directories between a file and its dataset's root */
 #define SL_FDS_WALKED 1024 /* descriptors marked when a subject becomes tainted */
 #define SL_COMM_LEN 16
-#define SL_PATH_PARTS 16
+#define SL_PATH_PARTS 20
 #define SL_PART_LEN 32
 #define SL_CGROUP_PARTS 10
 #define SL_CGROUP_PART_LEN 80
@@ -32,7 +32,11 @@
 #define SL_OVERFLOW_MAX 4096
 #define SL_INODES_MAX 131072
 #define SL_ROOTS_MAX 16384
+#define SL_SOCKS_MAX 32768
+#define SL_SEEN_MAX 131072
+#define SL_ANNOUNCED_MAX 32768
 #define SL_RING_BYTES (4u << 20)
+#define SL_CACHE_SLOTS 64 /* files remembered per CPU; the top six bits of a signature choose */
 
 /* One process instance. The kernel's own fields, so no map is needed to name it:
  * group leader's start_boottime, tgid in the initial PID namespace, self_exec_id. */
@@ -126,6 +130,30 @@ struct object_taint {
 	__u64 since_ns;
 };
 
+/* What the kernel remembers of an inode's place; also how a dataset's roots are named. */
+struct inode_verdict {
+	__u32 gen;
+	__u32 epoch;  /* tag_epoch when decided: a rename anywhere makes an untagged verdict stale */
+	__u32 policy; /* policy_epoch when decided: a reload makes any verdict stale */
+	__u8 tag;     /* dataset index + 1; 0: in no dataset */
+	__u8 pad[3];
+};
+
+struct root_key {
+	__u64 ino; /* 0: marks that this device holds a root */
+	__u32 dev;
+	__u32 pad;
+};
+
+/* A datagram socket's owner: who created, connected or last addressed it. */
+struct sock_owner {
+	struct subject who;
+	__u64 mask; /* datasets of other holders of the socket */
+	__u64 cgroup;
+	__u32 netns;
+	__u32 pad;
+};
+
 enum flow_role {
 	ROLE_UNKNOWN = 0, /* existed before the monitor: counts start at first sight */
 	ROLE_CONNECT = 1,
@@ -211,7 +239,7 @@ enum event_type {
 	EVENT_FLOW_CLOSE = 3, /* struct flow_event: final figures; the map entry is gone */
 };
 
-/* Path parts come leaf first; part 0 of an absolute path is the file's name. */
+/* Path parts come leaf first: part 0 is the file's own name. An empty part of exe is a mount point that was stepped over. */
 struct subject_event {
 	__u32 type;
 	__u32 uid;

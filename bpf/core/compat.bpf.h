@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * What differs between kernels and architectures, one getter each, under the
+ * kernel commit that made the difference.
+ */
+#ifndef SLUICE_COMPAT_BPF_H
+#define SLUICE_COMPAT_BPF_H
+
+#include "core/maps.bpf.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+/*
+ * Reading a field of a kernel struct. A pointer whose type the verifier knows is read by a plain
+ * load; of a bare address it must be a bpf_probe_read_kernel(), many times dearer, or the address is
+ * given its type by bpf_rdonly_cast (a35b9af4ec2c, 6.2). Only one object of those linked together may
+ * name a kfunc (libbpf 1.1's linker looks for the size of the second mention), so the hottest has it.
+ */
+#define READ_DIRECT(dst, type, addr, field) ((dst) = (typeof(dst))((type *)(addr))->field)
+
+#define READ_PROBE(dst, type, addr, field)                                                         \
+	do {                                                                                       \
+		__u64 __a = (__u64)(addr); /* else a field of our own in `addr` is relocated too */  \
+		typeof(((type *)0)->field) __v;                                                    \
+		bpf_core_read(&__v, sizeof(__v), &((type *)__a)->field);                           \
+		(dst) = (typeof(dst))__v;                                                          \
+	} while (0)
+
+#ifdef SLUICE_CAST
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+#define READ(dst, type, addr, field)                                                               \
+	do {                                                                                       \
+		if (have_cast)                                                                     \
+			READ_DIRECT(dst, type,                                                     \
+				    bpf_rdonly_cast((void *)(addr), bpf_core_type_id_kernel(type)),  \
+				    field);                                                        \
+		else                                                                               \
+			READ_PROBE(dst, type, addr, field);                                        \
+	} while (0)
+#else
+#define READ READ_PROBE
+#endif
+
+/* From a task: typed wherever the kernel gives the current task typed. */
+#define READ_TASK(dst, type, addr, field)                                                          \
+	do {                                                                                       \
+		if (have_task_btf)                                                                 \
+			READ_DIRECT(dst, type, addr, field);                                       \
+		else                                                                               \
+			READ_PROBE(dst, type, addr, field);                                        \
+	} while (0)
+
+/* From a file or inode that the hook was given: typed under a trampoline. */
+#ifdef SLUICE_TYPED_FILES
+#define TYPED true
+#else
+#define TYPED false
+#endif
+#define READ_IF(typed, dst, type, addr, field)                                                     \
+	do {                                                                                       \
+		if (typed)                                                                         \
+			READ_DIRECT(dst, type, addr, field);                                       \
+		else                                                                               \
+			READ(dst, type, addr, field);                                              \
+	} while (0)
+
+/* 633488947ef6 ("kernfs: Use RCU to access kernfs_node::parent"), 6.15 */
+struct kernfs_node___new {
+	struct kernfs_node___new *__parent;
+} __attribute__((preserve_access_index));
+struct kernfs_node___old {
+	struct kernfs_node___old *parent;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u64 kernfs_parent(__u64 kn)
+{
+	__u64 up = 0;
+
+	if (bpf_core_field_exists(struct kernfs_node___new, __parent))
+		bpf_core_read(&up, sizeof(up), &((struct kernfs_node___new *)kn)->__parent);
+	else
+		bpf_core_read(&up, sizeof(up), &((struct kernfs_node___old *)kn)->parent);
+	return up;
+}
+
+static __always_inline __u64 current_task(void)
+{
+	if (have_task_btf)
+		return (__u64)bpf_get_current_task_btf();
+	return bpf_get_current_task();
+}
+
+/* What a system call is to us. */
+enum syscall_op {
+	OP_NONE = 0,
+	OP_READ,   /* arg 0 is a descriptor, the result is bytes */
+	OP_WRITE,  /* likewise */
+	OP_MMAP,   /* length 1, descriptor 4 */
+	OP_PIPE,   /* makes descriptors */
+	OP_OPEN,   /* the result is a descriptor */
+	OP_ACCEPT, /* likewise */
+	OP_MOVE,   /* names changed: rename, link */
+};
+
+#define SYSCALLS 576
+
+#if defined(__TARGET_ARCH_x86)
+
+#define X32_BIT 0x40000000
+#define TS_COMPAT 0x0002
+
+static const __u8 op_of[SYSCALLS] = {
+	[0] = OP_READ, [17] = OP_READ, [19] = OP_READ, [295] = OP_READ, [327] = OP_READ,
+	[1] = OP_WRITE, [20] = OP_WRITE, [328] = OP_WRITE,
+	[9] = OP_MMAP, [22] = OP_PIPE, [293] = OP_PIPE,
+	[2] = OP_OPEN, [85] = OP_OPEN, [257] = OP_OPEN, [437] = OP_OPEN,
+	[43] = OP_ACCEPT, [288] = OP_ACCEPT,
+	[82] = OP_MOVE, [264] = OP_MOVE, [316] = OP_MOVE, [86] = OP_MOVE, [265] = OP_MOVE,
+	/* x32 has numbers of its own for what carries an iovec */
+	[515] = OP_READ, [534] = OP_READ, [546] = OP_READ, [516] = OP_WRITE, [547] = OP_WRITE,
+};
+
+static const __u8 op_of_compat[SYSCALLS] = {
+	[3] = OP_READ, [145] = OP_READ, [180] = OP_READ, [333] = OP_READ, [378] = OP_READ,
+	[4] = OP_WRITE, [146] = OP_WRITE, [379] = OP_WRITE,
+	[192] = OP_MMAP, [42] = OP_PIPE, [331] = OP_PIPE,
+	[5] = OP_OPEN, [8] = OP_OPEN, [295] = OP_OPEN, [437] = OP_OPEN,
+	[364] = OP_ACCEPT,
+	[38] = OP_MOVE, [302] = OP_MOVE, [353] = OP_MOVE, [9] = OP_MOVE, [303] = OP_MOVE,
+};
+
+static __always_inline bool task_is_compat(__u64 task)
+{
+	__u32 status;
+
+	READ_TASK(status, struct task_struct, task, thread_info.status);
+	return status & TS_COMPAT;
+}
+
+static __always_inline __u32 regs_nr(struct pt_regs *regs)
+{
+	return (__u32)regs->orig_ax & ~X32_BIT;
+}
+
+static __always_inline __u64 regs_arg(struct pt_regs *regs, int n, bool compat)
+{
+	if (compat)
+		return (__u32)(n == 0 ? regs->bx : n == 1 ? regs->cx : regs->di);
+	return n == 0 ? regs->di : n == 1 ? regs->si : regs->r8;
+}
+
+#elif defined(__TARGET_ARCH_arm64)
+
+static const __u8 op_of[SYSCALLS] = {
+	[63] = OP_READ, [65] = OP_READ, [67] = OP_READ, [69] = OP_READ, [286] = OP_READ,
+	[64] = OP_WRITE, [66] = OP_WRITE, [287] = OP_WRITE,
+	[222] = OP_MMAP, [59] = OP_PIPE,
+	[56] = OP_OPEN, [437] = OP_OPEN,
+	[202] = OP_ACCEPT, [242] = OP_ACCEPT,
+	[38] = OP_MOVE, [276] = OP_MOVE, [37] = OP_MOVE,
+};
+
+static const __u8 op_of_compat[SYSCALLS] = {
+	[3] = OP_READ, [145] = OP_READ, [180] = OP_READ, [361] = OP_READ, [392] = OP_READ,
+	[4] = OP_WRITE, [146] = OP_WRITE, [393] = OP_WRITE,
+	[192] = OP_MMAP, [42] = OP_PIPE, [359] = OP_PIPE,
+	[5] = OP_OPEN, [8] = OP_OPEN, [322] = OP_OPEN, [437] = OP_OPEN,
+	[285] = OP_ACCEPT, [366] = OP_ACCEPT,
+	[38] = OP_MOVE, [329] = OP_MOVE, [382] = OP_MOVE, [9] = OP_MOVE, [330] = OP_MOVE,
+};
+
+#define TIF_32BIT 22
+
+static __always_inline bool task_is_compat(__u64 task)
+{
+	unsigned long flags;
+
+	READ_TASK(flags, struct task_struct, task, thread_info.flags);
+	return flags >> TIF_32BIT & 1;
+}
+
+static __always_inline __u32 regs_nr(struct pt_regs *regs)
+{
+	return regs->syscallno;
+}
+
+/* x0 already holds the result at exit; the entry value is kept in orig_x0 */
+static __always_inline __u64 regs_arg(struct pt_regs *regs, int n, bool compat)
+{
+	__u64 v = n == 0 ? regs->orig_x0 : n == 1 ? regs->regs[1] : regs->regs[4];
+
+	return compat ? (__u32)v : v;
+}
+
+#endif
+
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define S_IFREG 0100000
+#define S_IFIFO 0010000
+#define FMODE_WRITE 2
+#define PF_KTHREAD 0x00200000
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * All that is kept in the kernel, on one page. __weak, so that several objects
+ * linked together share one map. Everything is preallocated and bounded.
+ */
+#ifndef SLUICE_MAPS_BPF_H
+#define SLUICE_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include "include/ledger.h"
+
+#define MAP_HASH(name, kind, k, v, n)                                                              \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_##kind);                                                 \
+		__type(key, k);                                                                    \
+		__type(value, v);                                                                  \
+		__uint(max_entries, n);                                                            \
+	} name SEC(".maps") __weak
+
+/* the ledger: exact totals, and where they go when it is full */
+MAP_HASH(ledger, HASH, struct ledger_key, struct ledger_val, SL_LEDGER_MAX);
+MAP_HASH(overflow, HASH, struct overflow_key, struct overflow_val, SL_OVERFLOW_MAX);
+
+/* lineage */
+MAP_HASH(tainted, HASH, struct subject, struct taint, SL_TAINTED_MAX);
+MAP_HASH(objects, HASH, struct object, struct object_taint, SL_OBJECTS_MAX);
+MAP_HASH(edges, HASH, struct edge_key, struct edge_val, SL_EDGES_MAX);
+
+/* network */
+MAP_HASH(flows, HASH, struct flow_key, struct flow, SL_FLOWS_MAX);
+MAP_HASH(flow_taints, HASH, struct flow_taint_key, struct flow_taint, SL_FLOW_TAINT_MAX);
+MAP_HASH(socks, HASH, __u64, struct sock_owner, SL_SOCKS_MAX);
+
+/* identity: written by user space (roots), remembered by the kernel (the rest) */
+MAP_HASH(roots, HASH, struct root_key, __u8, SL_ROOTS_MAX);
+MAP_HASH(inodes, LRU_HASH, struct root_key, struct inode_verdict, SL_INODES_MAX);
+
+struct seen_key {
+	struct subject who;
+	struct object what;
+};
+MAP_HASH(seen, LRU_HASH, struct seen_key, __u8, SL_SEEN_MAX);
+MAP_HASH(announced, LRU_HASH, struct subject, __u8, SL_ANNOUNCED_MAX);
+
+struct cpu_cache {
+	__u64 file[SL_CACHE_SLOTS]; /* signature of a file, its tag in the low byte */
+	__u64 counted;		    /* signature of the last (subject, inode) seen */
+};
+MAP_HASH(cache, PERCPU_ARRAY, __u32, struct cpu_cache, 1);
+MAP_HASH(losses, PERCPU_ARRAY, __u32, __u64, LOSS_KINDS);
+MAP_HASH(flow_overflow, PERCPU_ARRAY, __u32, __u64, 2); /* out, in */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SL_RING_BYTES);
+} events SEC(".maps") __weak;
+
+/* set once, before load; the verifier removes what they switch off */
+const volatile bool have_cast __weak = false;	  /* bpf_rdonly_cast: a435ff6d ("bpf: Add kfunc bpf_rdonly_cast"), 6.2 */
+const volatile bool have_task_btf __weak = false; /* bpf_get_current_task_btf: 3ca1032ab7ab, 5.11 */
+const volatile bool have_loop __weak = false;	  /* bpf_loop: e6f2dd0f8067, 5.17 */
+
+/* state of the whole */
+volatile __u32 tag_epoch __weak = 0;	/* moved on by every rename and link */
+volatile __u32 policy_epoch __weak = 0; /* moved on by user space when datasets change */
+volatile __u32 any_taint __weak = 0;	/* nonzero once any subject is tainted */
+volatile __u64 dump_since_ns __weak = 0; /* iterators leave out what is older */
+struct file_identity identified __weak = {}; /* answer of identify_fd */
+
+#endif

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/* What no event tells: the state at the start, live sockets, and what changed since the last look. */
+#include "core/ledger.bpf.h"
+
+/* Descriptors already open: sockets get their flow or their owner, a tainted subject's pipes their mark. */
+SEC("?iter/task_file")
+int find_files(struct bpf_iter__task_file *ctx)
+{
+	__u64 task = (__u64)ctx->task, file = (__u64)ctx->file, inode, sk, cookie;
+	__u16 mode, proto, family;
+
+	if (!task || !file)
+		return 0;
+	READ(inode, struct file, file, f_inode);
+	if (!inode)
+		return 0;
+	READ(mode, struct inode, inode, i_mode);
+	if ((mode & S_IFMT) != S_IFSOCK)
+		return 0;
+	sk = socket_of(file);
+	if (!sk)
+		return 0;
+	READ(family, struct sock, sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	READ(proto, struct sock, sk, sk_protocol);
+	if (proto == IPPROTO_TCP) {
+		tcp_found(task, sk);
+	} else if (proto == IPPROTO_UDP) {
+		READ(cookie, struct sock, sk, __sk_common.skc_cookie.counter);
+		if (cookie && !bpf_map_lookup_elem(&socks, &cookie))
+			datagram_own(cookie, task);
+	}
+	return 0;
+}
+
+/* Files already mapped. */
+SEC("?iter/task_vma")
+int find_mappings(struct bpf_iter__task_vma *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct vm_area_struct *vma = ctx->vma;
+	__u64 file;
+
+	if (!task || !vma || task->pid != task->tgid)
+		return 0;
+	file = (__u64)vma->vm_file;
+	if (file)
+		map_done((__u64)task, file, vma->vm_end - vma->vm_start, vma->vm_pgoff << 12);
+	return 0;
+}
+
+/* Each flow's figures, brought up to date from its socket. */
+SEC("?iter/bpf_map_elem")
+int sweep_flows(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct flow_key *key = ctx->key;
+	struct flow *f = ctx->value;
+	struct flow_key k;
+
+	if (!key || !f || !f->id)
+		return 0;
+	k = *key;
+	if (k.proto == IPPROTO_TCP)
+		tcp_sweep(&k, f);
+	bpf_seq_write(ctx->meta->seq, &k, sizeof(k));
+	bpf_seq_write(ctx->meta->seq, f, sizeof(*f));
+	return 0;
+}
+
+SEC("?iter/bpf_map_elem")
+int dump_ledger(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct ledger_key *key = ctx->key;
+	struct ledger_val *v = ctx->value;
+
+	if (!key || !v || v->last_ns < dump_since_ns)
+		return 0;
+	bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
+	bpf_seq_write(ctx->meta->seq, v, sizeof(*v));
+	return 0;
+}
+
+SEC("?iter/bpf_map_elem")
+int dump_edges(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct edge_key *key = ctx->key;
+	struct edge_val *v = ctx->value;
+
+	if (!key || !v || v->last_ns < dump_since_ns)
+		return 0;
+	bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
+	bpf_seq_write(ctx->meta->seq, v, sizeof(*v));
+	return 0;
+}
+
+/* A taint that only just became `used` has an old time: all that count are given. */
+SEC("?iter/bpf_map_elem")
+int dump_tainted(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct subject *key = ctx->key;
+	struct taint *v = ctx->value;
+
+	if (!key || !v || !v->used)
+		return 0;
+	bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
+	bpf_seq_write(ctx->meta->seq, v, sizeof(*v));
+	return 0;
+}
+
+SEC("?iter/bpf_map_elem")
+int dump_flow_taints(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct flow_taint_key *key = ctx->key;
+	struct flow_taint *v = ctx->value;
+
+	if (!key || !v || v->since_ns < dump_since_ns)
+		return 0;
+	bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
+	bpf_seq_write(ctx->meta->seq, v, sizeof(*v));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

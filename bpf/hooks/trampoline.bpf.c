@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/* Set A: the functions that carry the bytes, and nothing else on the machine. */
+#define SLUICE_TYPED_FILES
+#include "core/ledger.bpf.h"
+
+SEC("?fexit/vfs_read")
+int BPF_PROG(a_read, struct file *file, char *buf, unsigned long count, loff_t *pos, long ret)
+{
+	if (ret > 0)
+		read_done(current_task(), (__u64)file, ret);
+	return 0;
+}
+
+SEC("?fexit/vfs_readv")
+int BPF_PROG(a_readv, struct file *file, void *vec, unsigned long vlen, loff_t *pos, int flags, long ret)
+{
+	if (ret > 0)
+		read_done(current_task(), (__u64)file, ret);
+	return 0;
+}
+
+SEC("?fexit/pipe_write")
+int BPF_PROG(a_pipe_write, struct kiocb *iocb, void *from, long ret)
+{
+	if (ret > 0)
+		write_done(current_task(), (__u64)iocb->ki_filp, ret);
+	return 0;
+}
+
+/* 262b2fa99cbe ("pipe: introduce struct file_operations pipeanon_fops"), 6.14 */
+SEC("?fexit/anon_pipe_write")
+int BPF_PROG(a_anon_pipe_write, struct kiocb *iocb, void *from, long ret)
+{
+	if (ret > 0)
+		write_done(current_task(), (__u64)iocb->ki_filp, ret);
+	return 0;
+}
+
+SEC("?fexit/vm_mmap_pgoff")
+int BPF_PROG(a_mmap, struct file *file, unsigned long addr, unsigned long len, unsigned long prot,
+	     unsigned long flag, unsigned long pgoff, unsigned long ret)
+{
+	if (file && ret < -4095UL)
+		map_done(current_task(), (__u64)file, len, pgoff << 12);
+	return 0;
+}
+
+/* newsock is the second argument before and after 92ef0fd55ac8 ("net: change proto and proto_ops accept type"), 6.10 */
+SEC("?fexit/inet_accept")
+int BPF_PROG(a_accept, struct socket *sock, struct socket *newsock)
+{
+	__u64 sk = (__u64)newsock->sk;
+
+	if (sk)
+		tcp_accepted(current_task(), sk);
+	return 0;
+}
+
+SEC("?fentry/fd_install")
+int BPF_PROG(a_fd_install, unsigned int fd, struct file *file)
+{
+	descriptor_added(current_task(), (__u64)file);
+	return 0;
+}
+
+SEC("?fexit/vfs_rename")
+int BPF_PROG(a_rename)
+{
+	names_changed();
+	return 0;
+}
+
+SEC("?fexit/vfs_link")
+int BPF_PROG(a_link)
+{
+	names_changed();
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "user/attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "sluice.skel.h"
+
+struct engine {
+	struct sluice_bpf *skel;
+	struct bpf_link *link[HOOK_KINDS];
+	int cgroup_fd;
+};
+
+static const char *const map_names[] = {
+	[MAP_LEDGER] = "ledger",	   [MAP_OVERFLOW] = "overflow",
+	[MAP_TAINTED] = "tainted",	   [MAP_OBJECTS] = "objects",
+	[MAP_EDGES] = "edges",		   [MAP_FLOWS] = "flows",
+	[MAP_FLOW_TAINTS] = "flow_taints", [MAP_SOCKS] = "socks",
+	[MAP_ROOTS] = "roots",		   [MAP_LOSSES] = "losses",
+	[MAP_FLOW_OVERFLOW] = "flow_overflow", [MAP_EVENTS] = "events",
+};
+
+static const enum hook iter_hook[] = {
+	[ITER_FILES] = HOOK_find_files,	    [ITER_MAPPINGS] = HOOK_find_mappings,
+	[ITER_FLOWS] = HOOK_sweep_flows,    [ITER_LEDGER] = HOOK_dump_ledger,
+	[ITER_EDGES] = HOOK_dump_edges,	    [ITER_TAINTED] = HOOK_dump_tainted,
+	[ITER_FLOW_TAINTS] = HOOK_dump_flow_taints,
+};
+
+/* Which map a map iterator walks; -1: it walks tasks. */
+static int iter_map(enum hook h)
+{
+	switch (h) {
+	case HOOK_sweep_flows:
+		return MAP_FLOWS;
+	case HOOK_dump_ledger:
+		return MAP_LEDGER;
+	case HOOK_dump_edges:
+		return MAP_EDGES;
+	case HOOK_dump_tainted:
+		return MAP_TAINTED;
+	case HOOK_dump_flow_taints:
+		return MAP_FLOW_TAINTS;
+	default:
+		return -1;
+	}
+}
+
+static struct bpf_map *map_of(const struct sluice_bpf *skel, enum engine_map m)
+{
+	return bpf_object__find_map_by_name(skel->obj, map_names[m]);
+}
+
+static int no_output(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return 0;
+}
+
+static void set_knobs(struct sluice_bpf *skel, const struct plan *p)
+{
+	skel->rodata->have_cast = p->have_cast;
+	skel->rodata->have_task_btf = p->have_task_btf;
+	skel->rodata->have_loop = p->have_loop;
+}
+
+static struct bpf_program *program_of(struct sluice_bpf *skel, enum hook h)
+{
+	return bpf_object__find_program_by_name(skel->obj, hook_name(h));
+}
+
+static struct bpf_link *attach_iter(struct sluice_bpf *skel, enum hook h, struct bpf_program *prog)
+{
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts);
+	union bpf_iter_link_info info = {};
+	int m = iter_map(h);
+
+	if (m < 0)
+		return bpf_program__attach_iter(prog, NULL);
+	info.map.map_fd = (uint32_t)bpf_map__fd(map_of(skel, (enum engine_map)m));
+	opts.link_info = &info;
+	opts.link_info_len = sizeof(info);
+	return bpf_program__attach_iter(prog, &opts);
+}
+
+/* Sets *ret to the link, or to NULL for what is only run on request. */
+static int attach_one(struct sluice_bpf *skel, enum hook h, int cgroup_fd, struct bpf_link **ret)
+{
+	struct bpf_program *prog = program_of(skel, h);
+	const char *section = bpf_program__section_name(prog);
+	struct bpf_link *link;
+
+	if (!strcmp(section, "raw_tp") || !strcmp(section, "?raw_tp")) {
+		*ret = NULL;
+		return 0;
+	}
+	if (strstr(section, "cgroup"))
+		link = bpf_program__attach_cgroup(prog, cgroup_fd);
+	else if (strstr(section, "iter/"))
+		link = attach_iter(skel, h, prog);
+	else
+		link = bpf_program__attach(prog);
+	if (!link)
+		return errno ? -errno : -EINVAL;
+	*ret = link;
+	return 0;
+}
+
+static void shrink_maps(struct sluice_bpf *skel)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, skel->obj) {
+		if (bpf_map__is_internal(map))
+			continue;
+		if (bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF)
+			bpf_map__set_max_entries(map, (uint32_t)sysconf(_SC_PAGESIZE));
+		else if (bpf_map__max_entries(map) > 64)
+			bpf_map__set_max_entries(map, 64);
+	}
+}
+
+static int load_and_attach(struct sluice_bpf *skel, const struct plan *plan, int cgroup_fd)
+{
+	struct bpf_link *link[HOOK_KINDS] = {};
+	int err = sluice_bpf__load(skel);
+
+	for (int h = 0; h < HOOK_KINDS && !err; h++)
+		if (plan->on[h])
+			err = attach_one(skel, (enum hook)h, cgroup_fd, &link[h]);
+	for (int h = 0; h < HOOK_KINDS; h++)
+		bpf_link__destroy(link[h]);
+	return err;
+}
+
+static void choose_programs(struct sluice_bpf *skel, const struct plan *plan)
+{
+	set_knobs(skel, plan);
+	for (int h = 0; h < HOOK_KINDS; h++)
+		bpf_program__set_autoload(program_of(skel, (enum hook)h), plan->on[h]);
+}
+
+int engine_trial(const struct plan *plan, int cgroup_fd)
+{
+	libbpf_print_fn_t before = libbpf_set_print(no_output);
+	struct sluice_bpf *skel = sluice_bpf__open();
+	int err = skel ? 0 : -errno;
+
+	if (!err) {
+		choose_programs(skel, plan);
+		shrink_maps(skel);
+		err = load_and_attach(skel, plan, cgroup_fd);
+		sluice_bpf__destroy(skel);
+	}
+	libbpf_set_print(before);
+	return err;
+}
+
+const char *engine_target(enum hook h)
+{
+	static char name[64];
+	struct sluice_bpf *skel = sluice_bpf__open();
+	const char *section, *slash;
+
+	if (!skel)
+		return NULL;
+	section = bpf_program__section_name(program_of(skel, h));
+	slash = strchr(section, '/');
+	snprintf(name, sizeof(name), "%s", slash ? slash + 1 : "");
+	bool trampoline = strstr(section, "fentry/") || strstr(section, "fexit/");
+	sluice_bpf__destroy(skel);
+	return trampoline ? name : NULL;
+}
+
+struct engine *engine_close(struct engine *e)
+{
+	if (!e)
+		return NULL;
+	for (int h = 0; h < HOOK_KINDS; h++)
+		bpf_link__destroy(e->link[h]);
+	sluice_bpf__destroy(e->skel);
+	if (e->cgroup_fd >= 0)
+		close(e->cgroup_fd);
+	free(e);
+	return NULL;
+}
+
+static void engine_closep(struct engine **e)
+{
+	engine_close(*e);
+}
+
+/* Overflow account 0 must exist before it is needed: nothing can be added to a full map. */
+static int make_last_resort(struct engine *e)
+{
+	struct overflow_val none = {};
+	struct overflow_key key = {};
+
+	for (unsigned d = 0; d < SL_DATASETS_MAX; d++) {
+		for (unsigned k = 1; k < ACCESS_KINDS; k++) {
+			key.dataset = (uint16_t)d;
+			key.kind = (uint16_t)k;
+			if (bpf_map_update_elem(engine_map_fd(e, MAP_OVERFLOW), &key, &none, BPF_ANY))
+				return -errno;
+		}
+	}
+	return 0;
+}
+
+static int attach_all(struct engine *e, const struct plan *plan, char *ret_error, size_t n)
+{
+	for (int h = 0; h < HOOK_KINDS; h++) {
+		if (!plan->on[h])
+			continue;
+		int err = attach_one(e->skel, (enum hook)h, e->cgroup_fd, &e->link[h]);
+		if (err) {
+			snprintf(ret_error, n, "attaching %s failed: %s", hook_name((enum hook)h), strerror(-err));
+			return err;
+		}
+	}
+	return 0;
+}
+
+int engine_open(const struct plan *plan, struct engine **ret, char *ret_error, size_t error_len)
+{
+	_cleanup_(engine_closep) struct engine *e = calloc(1, sizeof(*e));
+	libbpf_print_fn_t before;
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	e->cgroup_fd = cgroup2_open(plan->cgroup2);
+	before = libbpf_set_print(getenv("SLUICE_BPF_LOG") ? NULL : no_output);
+	e->skel = sluice_bpf__open();
+	if (!e->skel) {
+		err = -errno;
+		libbpf_set_print(before);
+		return err;
+	}
+	choose_programs(e->skel, plan);
+	err = sluice_bpf__load(e->skel);
+	if (err)
+		snprintf(ret_error, error_len, "loading the BPF programs failed: %s", strerror(-err));
+	else
+		err = make_last_resort(e);
+	if (!err)
+		err = attach_all(e, plan, ret_error, error_len);
+	libbpf_set_print(before);
+	if (err)
+		return err;
+	*ret = e;
+	e = NULL;
+	return 0;
+}
+
+int engine_map_fd(const struct engine *e, enum engine_map m)
+{
+	return bpf_map__fd(map_of(e->skel, m));
+}
+
+const char *engine_map_name(enum engine_map m)
+{
+	return map_names[m];
+}
+
+uint32_t engine_map_max(const struct engine *e, enum engine_map m)
+{
+	return bpf_map__max_entries(map_of(e->skel, m));
+}
+
+static uint64_t memlock_of(int fd)
+{
+	char path[64], line[128];
+	uint64_t bytes = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock: %lu", &bytes) == 1)
+			break;
+	return bytes;
+}
+
+uint64_t engine_map_bytes(const struct engine *e)
+{
+	struct bpf_map *map;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(map, e->skel->obj)
+		sum += memlock_of(bpf_map__fd(map));
+	return sum;
+}
+
+int engine_identify(struct engine *e, int fd, struct file_identity *ret)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	uint64_t args[1] = {(uint64_t)fd};
+
+	opts.ctx_in = args;
+	opts.ctx_size_in = sizeof(args);
+	if (bpf_prog_test_run_opts(bpf_program__fd(program_of(e->skel, HOOK_identify_fd)), &opts))
+		return -errno;
+	if (!e->skel->bss->identified.found)
+		return -ENOENT;
+	*ret = e->skel->bss->identified;
+	return 0;
+}
+
+int engine_iterate(struct engine *e, enum engine_iter it, size_t size, int (*each)(void *arg, const void *record),
+		   void *arg)
+{
+	char buf[65536];
+	size_t have = 0;
+	int err = 0;
+
+	if (!e->link[iter_hook[it]])
+		return -EOPNOTSUPP;
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(e->link[iter_hook[it]]));
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n = read(fd, buf + have, sizeof(buf) - have);
+		size_t at = 0;
+
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return have ? -EIO : 0;
+		have += (size_t)n;
+		for (; size && have - at >= size && !err; at += size)
+			err = each(arg, buf + at);
+		if (err)
+			return err;
+		memmove(buf, buf + at, have - at);
+		have -= at;
+		if (!size)
+			have = 0;
+	}
+}
+
+void engine_dump_since(struct engine *e, uint64_t boot_ns)
+{
+	e->skel->bss->dump_since_ns = boot_ns;
+}
+
+void engine_policy_changed(struct engine *e)
+{
+	__atomic_add_fetch(&e->skel->bss->policy_epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+int cgroup2_open(const char *mounted)
+{
+	if (mounted[0]) {
+		int fd = open(mounted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		return fd < 0 ? -errno : fd;
+	}
+	_cleanup_close_ int fs = (int)syscall(SYS_fsopen, "cgroup2", 1 /* FSOPEN_CLOEXEC */);
+	if (fs < 0 || syscall(SYS_fsconfig, fs, 6 /* FSCONFIG_CMD_CREATE */, NULL, NULL, 0))
+		return -errno;
+	int fd = (int)syscall(SYS_fsmount, fs, 1 /* FSMOUNT_CLOEXEC */, 0);
+	return fd < 0 ? -errno : fd;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The kernel half, loaded and attached as planned. Nothing else knows the skeleton. */
+#ifndef SLUICE_ATTACH_H
+#define SLUICE_ATTACH_H
+
+#include "include/ledger.h"
+#include "user/plan.h"
+
+struct engine;
+
+enum engine_map {
+	MAP_LEDGER, MAP_OVERFLOW, MAP_TAINTED, MAP_OBJECTS, MAP_EDGES, MAP_FLOWS, MAP_FLOW_TAINTS, MAP_SOCKS,
+	MAP_ROOTS, MAP_LOSSES, MAP_FLOW_OVERFLOW, MAP_EVENTS,
+	ENGINE_MAPS,
+};
+
+enum engine_iter {
+	ITER_FILES, ITER_MAPPINGS, ITER_FLOWS, ITER_LEDGER, ITER_EDGES, ITER_TAINTED, ITER_FLOW_TAINTS,
+	ENGINE_ITERS,
+};
+
+/* Loads the programs that plan->on names, with small maps, and attaches them for a moment; 0 or the first negative
+ * errno. `cgroup_fd` is for cgroup programs. */
+int engine_trial(const struct plan *plan, int cgroup_fd);
+
+/* The kernel function that a trampoline is for; NULL for other programs. Valid until the next call. */
+const char *engine_target(enum hook h);
+
+/* Loads and attaches what the plan has on. On failure *ret_error says which program and why. */
+int engine_open(const struct plan *plan, struct engine **ret, char *ret_error, size_t error_len);
+struct engine *engine_close(struct engine *e);
+
+/* File descriptor of a map; owned by the engine. */
+int engine_map_fd(const struct engine *e, enum engine_map m);
+const char *engine_map_name(enum engine_map m);
+uint32_t engine_map_max(const struct engine *e, enum engine_map m);
+
+/* Kernel memory of all maps, bytes, as the kernel reports it; 0 unknown. */
+uint64_t engine_map_bytes(const struct engine *e);
+
+/* Asks the kernel which inode is behind a descriptor of the caller. -ENOENT: no such descriptor. */
+int engine_identify(struct engine *e, int fd, struct file_identity *ret);
+
+/* Runs an iterator to its end, handing over each record of `size` bytes; a nonzero return of `each` stops it
+ * and is returned. -EIO: a record was cut. */
+int engine_iterate(struct engine *e, enum engine_iter it, size_t size, int (*each)(void *arg, const void *record),
+		   void *arg);
+
+/* Iterators leave out what has not changed since then. */
+void engine_dump_since(struct engine *e, uint64_t boot_ns);
+
+/* Every verdict on an inode is taken anew. */
+void engine_policy_changed(struct engine *e);
+
+/* A descriptor of the v2 root: the mounted one, or a mount of our own that no path leads to. Negative errno. */
+int cgroup2_open(const char *mounted);
+
+#endif
