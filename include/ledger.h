@@ -4,7 +4,7 @@
  * The header parses alone in both worlds: only fixed-width types, every struct
  * without hidden padding, every size asserted.
  *
- * Times are CLOCK_BOOTTIME nanoseconds. Ports are in host order. Addresses are
+ * Times are CLOCK_BOOTTIME nanoseconds; a last_ns is that of the interval it fell into. Ports are in host order. Addresses are
  * in network order, IPv4 as ::ffff:a.b.c.d, so that one table serves both.
  */
 #ifndef SLUICE_LEDGER_H
@@ -16,7 +16,7 @@
 
 #define SL_DATASETS_MAX 64 /* one bit each in a taint mask */
 #define SL_WALK_DEPTH 64   /* directories between a file and its dataset's root */
-#define SL_FDS_WALKED 1024 /* descriptors marked when a subject becomes tainted */
+#define SL_FDS_WALKED 8192 /* descriptors marked when a subject becomes tainted */
 #define SL_COMM_LEN 16
 #define SL_PATH_PARTS 20
 #define SL_PART_LEN 32
@@ -36,7 +36,8 @@
 #define SL_SEEN_MAX 131072
 #define SL_ANNOUNCED_MAX 32768
 #define SL_RING_BYTES (4u << 20)
-#define SL_CACHE_SLOTS 64 /* files remembered per CPU; the top six bits of a signature choose */
+#define SL_CACHE_BITS 9 /* 512 files, and as many (subject, file) pairs, remembered per CPU */
+#define SL_CACHE_SLOTS (1 << SL_CACHE_BITS)
 
 /* One process instance. The kernel's own fields, so no map is needed to name it:
  * group leader's start_boottime, tgid in the initial PID namespace, self_exec_id. */

@@ -4,15 +4,18 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
 
+/* needs the types of ledger.h */
 #include "sluice.skel.h"
 
 struct engine {
 	struct sluice_bpf *skel;
 	struct bpf_link *link[HOOK_KINDS];
 	int cgroup_fd;
+	pthread_mutex_t identifying; /* the answer is one variable */
 };
 
 static const char *const map_names[] = {
@@ -232,6 +235,7 @@ int engine_open(const struct plan *plan, struct engine **ret, char *ret_error, s
 
 	if (!e)
 		return -ENOMEM;
+	pthread_mutex_init(&e->identifying, NULL);
 	e->cgroup_fd = cgroup2_open(plan->cgroup2);
 	before = libbpf_set_print(getenv("SLUICE_BPF_LOG") ? NULL : no_output);
 	e->skel = sluice_bpf__open();
@@ -298,15 +302,19 @@ int engine_identify(struct engine *e, int fd, struct file_identity *ret)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	uint64_t args[1] = {(uint64_t)fd};
+	int err = 0;
 
 	opts.ctx_in = args;
 	opts.ctx_size_in = sizeof(args);
+	pthread_mutex_lock(&e->identifying);
 	if (bpf_prog_test_run_opts(bpf_program__fd(program_of(e->skel, HOOK_identify_fd)), &opts))
-		return -errno;
-	if (!e->skel->bss->identified.found)
-		return -ENOENT;
-	*ret = e->skel->bss->identified;
-	return 0;
+		err = -errno;
+	else if (!e->skel->bss->identified.found)
+		err = -ENOENT;
+	else
+		*ret = e->skel->bss->identified;
+	pthread_mutex_unlock(&e->identifying);
+	return err;
 }
 
 int engine_iterate(struct engine *e, enum engine_iter it, size_t size, int (*each)(void *arg, const void *record),
@@ -343,9 +351,14 @@ int engine_iterate(struct engine *e, enum engine_iter it, size_t size, int (*eac
 	}
 }
 
-void engine_dump_since(struct engine *e, uint64_t boot_ns)
+void engine_interval(struct engine *e, uint64_t boot_ns)
 {
-	e->skel->bss->dump_since_ns = boot_ns;
+	e->skel->bss->interval_ns = boot_ns;
+}
+
+void engine_dump_since(struct engine *e, uint64_t since_ns)
+{
+	e->skel->bss->dump_since_ns = since_ns;
 }
 
 void engine_policy_changed(struct engine *e)

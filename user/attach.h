@@ -46,8 +46,10 @@ int engine_identify(struct engine *e, int fd, struct file_identity *ret);
 int engine_iterate(struct engine *e, enum engine_iter it, size_t size, int (*each)(void *arg, const void *record),
 		   void *arg);
 
-/* Iterators leave out what has not changed since then. */
-void engine_dump_since(struct engine *e, uint64_t boot_ns);
+/* Begins an interval: what happens from here on carries this time. Iterators leave out what last changed in an
+ * interval that began before `since_ns`. */
+void engine_interval(struct engine *e, uint64_t boot_ns);
+void engine_dump_since(struct engine *e, uint64_t since_ns);
 
 /* Every verdict on an inode is taken anew. */
 void engine_policy_changed(struct engine *e);

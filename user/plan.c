@@ -118,6 +118,7 @@ int plan_make(const struct facts *facts, enum wish wish, struct plan *ret)
 	uint64_t owned = 0;
 	int err = choose(facts, wish, &p);
 
+	memcpy(p.trial, facts->trial, sizeof(p.trial));
 	memcpy(p.cgroup2, facts->cgroup2, sizeof(p.cgroup2));
 	for (int f = 0; f < FACT_KINDS; f++)
 		p.owner[f] = -1;
@@ -152,29 +153,35 @@ int plan_check(const struct plan *plan)
 }
 
 /* Why has nobody this fact: no program is made for it, or those that are do not load. */
-static void gap_reason(const struct plan *plan, const struct facts *facts, enum fact f, char *why, size_t n)
+static void gap_reason(const struct plan *plan, enum fact f, char *why, size_t n)
 {
 	snprintf(why, n, "no program of this set measures it yet");
 	for (int h = 0; h < HOOK_KINDS; h++) {
 		if (!(hook_table[h].facts >> f & 1) ||
 		    (hook_table[h].set != plan->set && hook_table[h].set != SET_BOTH))
 			continue;
-		snprintf(why, n, "%s does not load here: %s", hook_table[h].name,
-			 strerror(-facts->trial[h]));
+		if (plan->trial[h] == -ESRCH)
+			snprintf(why, n, "%s: this kernel has no such function", hook_table[h].name);
+		else
+			snprintf(why, n, "%s does not load here: %s", hook_table[h].name,
+				 strerror(-plan->trial[h]));
 	}
 }
 
-void plan_gaps(const struct plan *plan, const struct facts *facts,
-	       void (*each)(void *arg, enum fact f, const char *why), void *arg)
+void plan_gaps(const struct plan *plan, void (*each)(void *arg, enum fact f, const char *why), void *arg)
 {
 	char why[160];
 
 	for (int f = 0; f < FACT_KINDS; f++) {
 		if (plan->owner[f] >= 0)
 			continue;
-		gap_reason(plan, facts, (enum fact)f, why, sizeof(why));
+		gap_reason(plan, (enum fact)f, why, sizeof(why));
 		each(arg, (enum fact)f, why);
 	}
+}
+
+void plan_limits(const struct plan *plan, void (*each)(void *arg, enum fact f, const char *why), void *arg)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(limit_table); i++)
 		if (limit_table[i].set == plan->set && plan->owner[limit_table[i].fact] >= 0)
 			each(arg, limit_table[i].fact, limit_table[i].text);

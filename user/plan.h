@@ -21,6 +21,7 @@ struct plan {
 	enum hook_set set;
 	bool on[HOOK_KINDS];
 	int owner[FACT_KINDS]; /* enum hook, or -1: a gap */
+	int trial[HOOK_KINDS]; /* as found: why a gap is one */
 	char why[160];	       /* why this set */
 	bool have_cast, have_task_btf, have_loop;
 	char cgroup2[128];
@@ -43,8 +44,10 @@ uint64_t hook_facts(enum hook h);
 /* "auto", "trampoline", "tracepoint"; -EINVAL. */
 int wish_parse(const char *text, enum wish *ret);
 
-/* Calls `each` for every gap and every limit of the plan, with the fact's name and why. */
-void plan_gaps(const struct plan *plan, const struct facts *facts,
-	       void (*each)(void *arg, enum fact f, const char *why), void *arg);
+/* Calls `each` for every fact that nobody measures, with why. */
+void plan_gaps(const struct plan *plan, void (*each)(void *arg, enum fact f, const char *why), void *arg);
+
+/* The same for what the owner of a fact can't see of it. */
+void plan_limits(const struct plan *plan, void (*each)(void *arg, enum fact f, const char *why), void *arg);
 
 #endif

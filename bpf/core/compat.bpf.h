@@ -84,6 +84,23 @@ static __always_inline __u64 kernfs_parent(__u64 kn)
 	return up;
 }
 
+/* d_alias left the union d_u for an unnamed one, 7.2 */
+struct dentry___unnamed {
+	struct hlist_node d_alias;
+} __attribute__((preserve_access_index));
+struct dentry___named {
+	union {
+		struct hlist_node d_alias;
+	} d_u;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u64 dentry_of_alias(__u64 node)
+{
+	if (bpf_core_field_exists(struct dentry___unnamed, d_alias))
+		return node - bpf_core_field_offset(struct dentry___unnamed, d_alias);
+	return node - bpf_core_field_offset(struct dentry___named, d_u.d_alias);
+}
+
 static __always_inline __u64 current_task(void)
 {
 	if (have_task_btf)

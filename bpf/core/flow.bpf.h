@@ -195,7 +195,7 @@ static __always_inline void tcp_flow_close(__u64 sk, struct flow *f)
 	ev->type = EVENT_FLOW_CLOSE;
 	ev->pad = 0;
 	ev->flow = *f;
-	bpf_ringbuf_submit(ev, 0);
+	bpf_ringbuf_submit(ev, ring_flags());
 	bpf_map_delete_elem(&flows, &key);
 }
 
@@ -393,7 +393,7 @@ static __always_inline void datagram_out(struct datagram *d)
 	if (!f)
 		return;
 	__sync_fetch_and_add(&f->out, d->bytes);
-	f->last_ns = bpf_ktime_get_boot_ns();
+	f->last_ns = interval_ns;
 }
 
 static __always_inline void datagram_in(struct datagram *d)
@@ -403,7 +403,7 @@ static __always_inline void datagram_in(struct datagram *d)
 	if (!f)
 		return;
 	__sync_fetch_and_add(&f->in, d->bytes);
-	f->last_ns = bpf_ktime_get_boot_ns();
+	f->last_ns = interval_ns;
 }
 
 /* --- sockets in a descriptor table ------------------------------------------------ */

@@ -49,7 +49,7 @@ static __noinline int walk_aliases(__u64 inode, __u32 dev)
 
 	READ_PROBE(node, struct inode, inode, i_dentry.first);
 	for (int i = 0; i < ALIASES_WALKED && node; i++) {
-		int tag = walk_up(node - bpf_core_field_offset(struct dentry, d_u.d_alias), dev);
+		int tag = walk_up(dentry_of_alias(node), dev);
 
 		if (tag)
 			return tag;

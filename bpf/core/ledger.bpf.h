@@ -97,7 +97,8 @@ static __noinline int mark_held(__u64 task, __u64 mask)
 	return 0;
 }
 
-static __always_inline void become_tainted(__u64 task, struct subject *who, __u64 mask, __u32 via)
+/* Out of line, like all that is rare: the stacks of a chain of calls add up to 512 bytes at most. */
+static __noinline int become_tainted(__u64 task, struct subject *who, __u64 mask, __u32 via)
 {
 	struct taint *t = bpf_map_lookup_elem(&tainted, who);
 	struct taint born = {.mask = mask, .via = via, .used = 1};
@@ -105,7 +106,7 @@ static __always_inline void become_tainted(__u64 task, struct subject *who, __u6
 	if (t) {
 		t->used = 1;
 		if ((t->mask & mask) == mask)
-			return;
+			return 0;
 		mask_add(&t->mask, mask);
 		t->since_ns = bpf_ktime_get_boot_ns();
 	} else {
@@ -114,12 +115,12 @@ static __always_inline void become_tainted(__u64 task, struct subject *who, __u6
 			lose(LOSS_TAINT_FULL);
 	}
 	any_taint = 1;
-	mark_held(task, mask);
+	return mark_held(task, mask);
 }
 
 /* --- bytes ------------------------------------------------------------------ */
 
-static __always_inline void account_overflow(__u64 task, struct ledger_key *k, __u64 bytes)
+static __noinline int account_overflow(__u64 task, struct ledger_key *k, __u64 bytes)
 {
 	struct overflow_key key = {.dataset = k->dataset, .kind = k->kind};
 	struct overflow_val *v;
@@ -134,10 +135,11 @@ static __always_inline void account_overflow(__u64 task, struct ledger_key *k, _
 		}
 		v = bpf_map_lookup_elem(&overflow, &key);
 		if (!v)
-			return;
+			return 0;
 	}
 	__sync_fetch_and_add(&v->bytes, bytes);
 	__sync_fetch_and_add(&v->ops, 1);
+	return 0;
 }
 
 /* Is this the subject's first touch of this file, as far as remembered? */
@@ -147,14 +149,17 @@ static __always_inline bool first_touch(struct subject *who, __u64 inode)
 	struct cpu_cache *c;
 	__u32 zero = 0;
 	__u8 one = 1;
-	__u64 sig;
+	__u64 sig, *slot;
 
 	object_of(TYPED, inode, &key.what);
 	sig = mix(mix(who->start_ns ^ who->tgid, who->exec), mix(key.what.ino, key.what.gen));
 	c = bpf_map_lookup_elem(&cache, &zero);
-	if (!c || c->counted == sig)
+	if (!c)
 		return false;
-	c->counted = sig;
+	slot = &c->counted[sig >> (64 - SL_CACHE_BITS)];
+	if (*slot == sig)
+		return false;
+	*slot = sig;
 	return !bpf_map_update_elem(&seen, &key, &one, BPF_NOEXIST);
 }
 
@@ -162,7 +167,6 @@ static __always_inline void account_read(__u64 task, __u64 inode, __u8 tag, __u1
 {
 	struct ledger_key key = {.dataset = tag - 1, .kind = kind};
 	struct ledger_val *v;
-	__u64 now = bpf_ktime_get_boot_ns();
 
 	subject_of(task, &key.who);
 	v = bpf_map_lookup_elem(&ledger, &key);
@@ -175,19 +179,18 @@ static __always_inline void account_read(__u64 task, __u64 inode, __u8 tag, __u1
 			account_overflow(task, &key, bytes);
 			return;
 		}
-		v->first_ns = now;
+		v->first_ns = bpf_ktime_get_boot_ns();
 	}
 	__sync_fetch_and_add(&v->bytes, bytes);
 	__sync_fetch_and_add(&v->ops, 1);
 	if (first_touch(&key.who, inode))
 		__sync_fetch_and_add(&v->files, 1);
-	v->last_ns = now;
+	v->last_ns = interval_ns;
 }
 
 static __always_inline void account_edge(struct edge_key *key, __u64 bytes)
 {
 	struct edge_val *v = bpf_map_lookup_elem(&edges, key);
-	__u64 now = bpf_ktime_get_boot_ns();
 
 	if (!v) {
 		bpf_map_update_elem(&edges, key, &no_edge, BPF_NOEXIST);
@@ -196,19 +199,51 @@ static __always_inline void account_edge(struct edge_key *key, __u64 bytes)
 			lose(LOSS_EDGE_FULL);
 			return;
 		}
-		v->first_ns = now;
+		v->first_ns = bpf_ktime_get_boot_ns();
 	}
 	__sync_fetch_and_add(&v->bytes, bytes);
 	__sync_fetch_and_add(&v->ops, 1);
-	v->last_ns = now;
+	v->last_ns = interval_ns;
 }
 
 /* --- what the hooks call ------------------------------------------------------ */
 
+static __noinline int pipe_read(__u64 task, __u64 inode, __u64 bytes)
+{
+	struct edge_key key = {.via = VIA_PIPE_READ};
+
+	object_of(TYPED, inode, &key.what);
+	key.mask = object_mask(&key.what);
+	if (!key.mask)
+		return 0;
+	subject_of(task, &key.who);
+	become_tainted(task, &key.who, key.mask, VIA_PIPE_READ);
+	announce(task, &key.who);
+	account_edge(&key, bytes);
+	return 0;
+}
+
+static __noinline int pipe_write(__u64 task, __u64 inode, __u64 bytes)
+{
+	struct edge_key key = {.via = VIA_PIPE_WRITE};
+	struct taint *t;
+
+	subject_of(task, &key.who);
+	t = bpf_map_lookup_elem(&tainted, &key.who);
+	if (!t)
+		return 0;
+	t->used = 1;
+	key.mask = t->mask;
+	object_of(TYPED, inode, &key.what);
+	object_add(&key.what, key.mask);
+	announce(task, &key.who);
+	account_edge(&key, bytes);
+	return 0;
+}
+
 /* `bytes` came out of an open file into a task's memory. */
 static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 {
-	struct edge_key key = {.via = VIA_PIPE_READ};
 	__u64 inode;
 	__u16 mode;
 	__u8 tag;
@@ -223,23 +258,13 @@ static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 			account_read(task, inode, tag, ACCESS_READ, bytes);
 		return;
 	}
-	if ((mode & S_IFMT) != S_IFIFO || !any_taint)
-		return;
-	object_of(TYPED, inode, &key.what);
-	key.mask = object_mask(&key.what);
-	if (!key.mask)
-		return;
-	subject_of(task, &key.who);
-	become_tainted(task, &key.who, key.mask, VIA_PIPE_READ);
-	announce(task, &key.who);
-	account_edge(&key, bytes);
+	if ((mode & S_IFMT) == S_IFIFO && any_taint)
+		pipe_read(task, inode, bytes);
 }
 
 /* `bytes` went from a task's memory into an open file. */
 static __always_inline void write_done(__u64 task, __u64 file, __u64 bytes)
 {
-	struct edge_key key = {.via = VIA_PIPE_WRITE};
-	struct taint *t;
 	__u64 inode;
 	__u16 mode;
 
@@ -249,18 +274,8 @@ static __always_inline void write_done(__u64 task, __u64 file, __u64 bytes)
 	if (!inode)
 		return;
 	READ_IF(TYPED, mode, struct inode, inode, i_mode);
-	if ((mode & S_IFMT) != S_IFIFO)
-		return;
-	subject_of(task, &key.who);
-	t = bpf_map_lookup_elem(&tainted, &key.who);
-	if (!t)
-		return;
-	t->used = 1;
-	key.mask = t->mask;
-	object_of(TYPED, inode, &key.what);
-	object_add(&key.what, key.mask);
-	announce(task, &key.who);
-	account_edge(&key, bytes);
+	if ((mode & S_IFMT) == S_IFIFO)
+		pipe_write(task, inode, bytes);
 }
 
 /* A file became visible in a task's memory: it may see at most so much of it. */

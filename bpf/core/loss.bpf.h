@@ -14,4 +14,11 @@ static __always_inline void lose(enum loss why)
 		__sync_fetch_and_add(n, 1);
 }
 
+/* Events wait for the next tick; only a ring that fills up wakes the monitor before. */
+static __always_inline __u64 ring_flags(void)
+{
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > SL_RING_BYTES / 4 ? BPF_RB_FORCE_WAKEUP
+									      : BPF_RB_NO_WAKEUP;
+}
+
 #endif

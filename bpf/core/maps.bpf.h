@@ -45,7 +45,7 @@ MAP_HASH(announced, LRU_HASH, struct subject, __u8, SL_ANNOUNCED_MAX);
 
 struct cpu_cache {
 	__u64 file[SL_CACHE_SLOTS]; /* signature of a file, its tag in the low byte */
-	__u64 counted;		    /* signature of the last (subject, inode) seen */
+	__u64 counted[SL_CACHE_SLOTS]; /* signatures of (subject, file) pairs seen */
 };
 MAP_HASH(cache, PERCPU_ARRAY, __u32, struct cpu_cache, 1);
 MAP_HASH(losses, PERCPU_ARRAY, __u32, __u64, LOSS_KINDS);
@@ -65,6 +65,7 @@ const volatile bool have_loop __weak = false;	  /* bpf_loop: e6f2dd0f8067, 5.17 
 volatile __u32 tag_epoch __weak = 0;	/* moved on by every rename and link */
 volatile __u32 policy_epoch __weak = 0; /* moved on by user space when datasets change */
 volatile __u32 any_taint __weak = 0;	/* nonzero once any subject is tainted */
+volatile __u64 interval_ns __weak = 0;	 /* start of the running interval: a clock that costs nothing */
 volatile __u64 dump_since_ns __weak = 0; /* iterators leave out what is older */
 struct file_identity identified __weak = {}; /* answer of identify_fd */
 

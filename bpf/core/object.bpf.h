@@ -45,7 +45,7 @@ static __always_inline __u8 file_tag(__u64 file, __u64 inode)
 	object_of(TYPED, inode, &what);
 	gen_dev = (__u64)what.gen << 32 | what.dev;
 	sig = mix(mix(what.ino, gen_dev), (__u64)policy_epoch << 32 | tag_epoch);
-	slot = &c->file[sig >> 58];
+	slot = &c->file[sig >> (64 - SL_CACHE_BITS)];
 	if ((*slot ^ sig) < 256)
 		return *slot ^ sig;
 	/* a global function takes no typed pointers: fetch the addresses as plain numbers */

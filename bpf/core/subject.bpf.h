@@ -126,7 +126,7 @@ static __noinline int announce_slowly(__u64 addr)
 		put_exe_path(ev, (__u64)exe);
 	}
 	put_cgroup_path(ev, task_cgroup_node(addr));
-	bpf_ringbuf_submit(ev, 0);
+	bpf_ringbuf_submit(ev, ring_flags());
 	bpf_map_update_elem(&announced, &who, &one, BPF_ANY);
 	return 0;
 }
@@ -243,7 +243,7 @@ static __always_inline void subject_exit(__u64 task)
 	ev->pad = 0;
 	ev->who = who;
 	ev->time_ns = bpf_ktime_get_boot_ns();
-	bpf_ringbuf_submit(ev, 0);
+	bpf_ringbuf_submit(ev, ring_flags());
 }
 
 #endif

@@ -2,12 +2,14 @@
 /* What no event tells: the state at the start, live sockets, and what changed since the last look. */
 #include "core/ledger.bpf.h"
 
-/* Descriptors already open: sockets get their flow or their owner, a tainted subject's pipes their mark. */
+/* Descriptors already open: sockets get their flow or their owner; pipes are named, so that user space
+ * learns which of those it knows are gone. */
 SEC("?iter/task_file")
 int find_files(struct bpf_iter__task_file *ctx)
 {
 	__u64 task = (__u64)ctx->task, file = (__u64)ctx->file, inode, sk, cookie;
 	__u16 mode, proto, family;
+	struct object what;
 
 	if (!task || !file)
 		return 0;
@@ -15,6 +17,10 @@ int find_files(struct bpf_iter__task_file *ctx)
 	if (!inode)
 		return 0;
 	READ(mode, struct inode, inode, i_mode);
+	if ((mode & S_IFMT) == S_IFIFO && any_taint) {
+		object_of(false, inode, &what);
+		bpf_seq_write(ctx->meta->seq, &what, sizeof(what));
+	}
 	if ((mode & S_IFMT) != S_IFSOCK)
 		return 0;
 	sk = socket_of(file);

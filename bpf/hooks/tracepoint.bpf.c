@@ -18,8 +18,14 @@ static __always_inline __u64 file_of(__u64 task, __u64 fd)
 	READ_TASK(fdt, struct files_struct, files, fdt);
 	READ_TASK(max, struct fdtable, fdt, max_fds);
 	READ_TASK(fds, struct fdtable, fdt, fd);
-	if (fd < max)
-		bpf_probe_read_kernel(&file, sizeof(file), (void *)(fds + 8 * fd));
+	if (fd >= max)
+		return 0;
+	fds += 8 * fd;
+	/* a slot of the table, seen as a struct that begins with a struct file *: a plain load, and typed */
+	if (have_cast)
+		READ(file, struct kiocb, fds - bpf_core_field_offset(struct kiocb, ki_filp), ki_filp);
+	else
+		bpf_probe_read_kernel(&file, sizeof(file), (void *)fds);
 	return file;
 }
 
