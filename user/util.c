@@ -2,7 +2,6 @@
 #include "user/util.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <string.h>
 
 uint64_t now_boot_ns(void)
@@ -13,72 +12,102 @@ uint64_t now_boot_ns(void)
 	return (uint64_t)t.tv_sec * NSEC + (uint64_t)t.tv_nsec;
 }
 
+/* RFC 3339 has four digits for the year: what lies outside is shown as the nearest end. */
 char *time_rfc3339(char buf[static TIME_LEN], const struct timespec *wall)
 {
+	static const time_t last = 253402300799; /* 9999-12-31T23:59:59Z */
+	bool sane = wall->tv_sec >= 0 && wall->tv_sec <= last;
+	time_t sec = sane ? wall->tv_sec : wall->tv_sec < 0 ? 0 : last;
+	unsigned ms = sane ? (unsigned)(wall->tv_nsec / 1000000) % 1000 : 0;
 	struct tm tm;
 
-	if (!gmtime_r(&wall->tv_sec, &tm))
-		memset(&tm, 0, sizeof(tm));
+	gmtime_r(&sec, &tm);
 	size_t n = strftime(buf, TIME_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, TIME_LEN - n, ".%03uZ", (unsigned)(wall->tv_nsec / 1000000) % 1000);
+	snprintf(buf + n, TIME_LEN - n, ".%03uZ", ms);
 	return buf;
 }
 
+static uint64_t rounded(uint64_t bytes, uint64_t one)
+{
+	return bytes / one + (bytes % one >= one - bytes % one);
+}
+
+/* Integers only: the decimal sign must not follow the locale, nor 1023.9 KiB become "1024 KiB". */
 char *size_iec(char buf[static SIZE_LEN], uint64_t bytes)
 {
 	static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double v = (double)bytes;
+	uint64_t one = 1;
 	size_t u = 0;
 
-	while (v >= 1024 && u + 1 < ARRAY_SIZE(unit)) {
-		v /= 1024;
-		u++;
-	}
-	if (u == 0)
-		snprintf(buf, SIZE_LEN, "%u B", (unsigned)bytes);
+	for (; u + 1 < ARRAY_SIZE(unit) && rounded(bytes, one) >= 1024; u++)
+		one <<= 10;
+	unsigned whole = (unsigned)rounded(bytes, one);
+	unsigned tenths = 100;
+	if (u)
+		tenths = (unsigned)(bytes / one * 10 + rounded(bytes % one * 10, one));
+	if (tenths < 100)
+		snprintf(buf, SIZE_LEN, "%u.%u %s", tenths / 10, tenths % 10, unit[u]);
 	else
-		snprintf(buf, SIZE_LEN, v < 9.95 ? "%.1f %s" : "%.0f %s", v, unit[u]);
+		snprintf(buf, SIZE_LEN, "%u %s", whole, unit[u]);
 	return buf;
 }
 
-/* Length of the valid UTF-8 sequence at s, 0 if there is none; *cp is its code point. */
-static size_t utf8_next(const unsigned char *s, size_t left, uint32_t *cp)
+size_t utf8_next(const char *text, size_t left, uint32_t *cp)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-					: s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-					: s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : 0;
+	const unsigned char *s = (const unsigned char *)text;
+	size_t n;
 
-	if (!n || n > left)
+	if (!left)
 		return 0;
-	*cp = n == 1 ? s[0] : s[0] & (0x7fu >> n);
+	if (s[0] < 0x80)
+		n = 1;
+	else if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	else
+		n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (n > left)
+		return 0;
+	uint32_t c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
 	for (size_t i = 1; i < n; i++) {
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-		*cp = *cp << 6 | (s[i] & 0x3f);
+		c = c << 6 | (s[i] & 0x3f);
 	}
-	if (*cp < least[n] || *cp > 0x10ffff || (*cp >= 0xd800 && *cp < 0xe000))
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
 		return 0;
+	*cp = c;
 	return n;
 }
 
-static bool drives_a_terminal(uint32_t cp)
+/* Controls, and what is invisible or turns the direction of text: a name must look like what it is.
+ */
+static bool misleads(uint32_t cp)
 {
-	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x200b && cp <= 0x200f) ||
-	       (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
+	static const struct {
+		uint32_t from, to;
+	} range[] = {
+	    {0x00, 0x1f},     {0x7f, 0x9f},	{0xad, 0xad},	    {0x61c, 0x61c},
+	    {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},   {0x2060, 0x206f},
+	    {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(range); i++)
+		if (cp >= range[i].from && cp <= range[i].to)
+			return true;
+	return false;
 }
 
 size_t text_safe(char *out, size_t n, const char *in, size_t len)
 {
-	const unsigned char *s = (const unsigned char *)in;
 	size_t w = 0;
 
 	if (!n)
 		return 0;
 	for (size_t i = 0; i < len;) {
 		uint32_t cp = 0;
-		size_t k = utf8_next(s + i, len - i, &cp);
-		bool bad = !k || drives_a_terminal(cp);
+		size_t k = utf8_next(in + i, len - i, &cp);
+		bool bad = !k || misleads(cp);
 		size_t put = bad ? 1 : k;
 
 		if (w + put >= n)
@@ -94,25 +123,54 @@ size_t text_safe(char *out, size_t n, const char *in, size_t len)
 	return w;
 }
 
-/* A decimal number with an optional fraction, then one of the units; all of the text. */
-static int scaled_parse(const char *text, const char *const *unit, const uint64_t *factor, size_t units,
-			uint64_t *ret)
+/* Digits with an optional fraction as whole + frac / den; not strtod(), which follows the locale
+ * and takes hexadecimal. Digits beyond a billionth are read and dropped. */
+static int decimal_parse(const char *text, uint64_t *whole, uint64_t *frac, uint64_t *den,
+			 const char **end)
 {
-	char *end;
+	bool huge = false;
 
-	if (!isdigit((unsigned char)text[0]))
+	*whole = *frac = 0;
+	*den = 1;
+	if (!isdigit((unsigned char)*text))
 		return -EINVAL;
-	errno = 0;
-	long double v = strtold(text, &end);
-	if (errno || memchr(text, 'x', (size_t)(end - text)) || memchr(text, 'e', (size_t)(end - text)))
-		return -EINVAL;
+	for (; isdigit((unsigned char)*text); text++)
+		huge |= __builtin_mul_overflow(*whole, 10, whole) ||
+			__builtin_add_overflow(*whole, (uint64_t)(*text - '0'), whole);
+	if (*text == '.') {
+		if (!isdigit((unsigned char)*++text))
+			return -EINVAL;
+		for (; isdigit((unsigned char)*text); text++) {
+			if (*den >= NSEC)
+				continue;
+			*frac = *frac * 10 + (uint64_t)(*text - '0');
+			*den *= 10;
+		}
+	}
+	*end = text;
+	return huge ? -ERANGE : 0;
+}
+
+/* A decimal number, then one of the units; all of the text. */
+static int scaled_parse(const char *text, const char *const *unit, const uint64_t *factor,
+			size_t units, uint64_t *ret)
+{
+	uint64_t whole, frac, den, v;
+	const char *end = text;
+	int r = decimal_parse(text, &whole, &frac, &den, &end);
+
+	if (r == -EINVAL)
+		return r;
 	for (size_t i = 0; i < units; i++) {
 		if (strcmp(end, unit[i]))
 			continue;
-		v *= (long double)factor[i];
-		if (v >= 18446744073709551615.0L)
+		if (factor[i] == 1 && den > 1) /* half a byte */
+			return -EINVAL;
+		uint64_t part = (uint64_t)((unsigned __int128)frac * factor[i] / den);
+		if (r || __builtin_mul_overflow(whole, factor[i], &v) ||
+		    __builtin_add_overflow(v, part, &v))
 			return -ERANGE;
-		*ret = (uint64_t)v;
+		*ret = v;
 		return 0;
 	}
 	return -EINVAL;
@@ -120,9 +178,11 @@ static int scaled_parse(const char *text, const char *const *unit, const uint64_
 
 int size_parse(const char *text, uint64_t *ret_bytes)
 {
-	static const char *const unit[] = {"", "B", "KiB", "MiB", "GiB", "TiB", "PiB", "kB", "MB", "GB", "TB"};
-	static const uint64_t factor[] = {1, 1, 1ULL << 10, 1ULL << 20, 1ULL << 30, 1ULL << 40, 1ULL << 50,
-					  1000, 1000000, 1000000000, 1000000000000};
+	static const char *const unit[] = {"",	  "B",	"KiB", "MiB", "GiB", "TiB",
+					   "PiB", "kB", "MB",  "GB",  "TB"};
+	static const uint64_t factor[] = {1,	      1,	  1ULL << 10,	1ULL << 20,
+					  1ULL << 30, 1ULL << 40, 1ULL << 50,	1000,
+					  1000000,    1000000000, 1000000000000};
 
 	return scaled_parse(text, unit, factor, ARRAY_SIZE(unit), ret_bytes);
 }
@@ -133,4 +193,77 @@ int duration_parse(const char *text, uint64_t *ret_ns)
 	static const uint64_t factor[] = {NSEC / 1000, NSEC, 60 * NSEC, 3600 * NSEC, 86400 * NSEC};
 
 	return scaled_parse(text, unit, factor, ARRAY_SIZE(unit), ret_ns);
+}
+
+/* Exactly n digits at *s, as a number between least and most; moves *s on. */
+static bool digits(const char **s, unsigned n, int least, int most, int *ret)
+{
+	int v = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!isdigit((unsigned char)(*s)[i]))
+			return false;
+		v = v * 10 + ((*s)[i] - '0');
+	}
+	*s += n;
+	*ret = v;
+	return v >= least && v <= most;
+}
+
+static bool one_of(const char **s, const char *set)
+{
+	if (!**s || !strchr(set, **s))
+		return false;
+	(*s)++;
+	return true;
+}
+
+/* "Z" or "+01:00"; the seconds to subtract. */
+static bool zone(const char **s, int *ret)
+{
+	int h, m, sign = **s == '-' ? -1 : 1;
+
+	if (one_of(s, "Zz")) {
+		*ret = 0;
+		return true;
+	}
+	if (!one_of(s, "+-") || !digits(s, 2, 0, 23, &h) || !one_of(s, ":") ||
+	    !digits(s, 2, 0, 59, &m))
+		return false;
+	*ret = sign * (h * 3600 + m * 60);
+	return true;
+}
+
+int time_parse(const char *text, struct timespec *ret_wall)
+{
+	struct tm tm = {};
+	const char *s = text;
+	long nsec = 0, unit = NSEC / 10;
+	int offset;
+
+	if (!digits(&s, 4, 1900, 9999, &tm.tm_year) || !one_of(&s, "-") ||
+	    !digits(&s, 2, 1, 12, &tm.tm_mon) || !one_of(&s, "-") ||
+	    !digits(&s, 2, 1, 31, &tm.tm_mday) || !one_of(&s, "Tt ") ||
+	    !digits(&s, 2, 0, 23, &tm.tm_hour) || !one_of(&s, ":") ||
+	    !digits(&s, 2, 0, 59, &tm.tm_min) || !one_of(&s, ":") ||
+	    !digits(&s, 2, 0, 60, &tm.tm_sec))
+		return -EINVAL;
+	if (one_of(&s, ".")) {
+		if (!isdigit((unsigned char)*s))
+			return -EINVAL;
+		for (; isdigit((unsigned char)*s); s++, unit /= 10)
+			nsec += unit * (*s - '0');
+	}
+	if (!zone(&s, &offset) || *s)
+		return -EINVAL;
+	int day = tm.tm_mday, leap = tm.tm_sec == 60;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	tm.tm_sec -=
+	    leap; /* added after, so that only a day which is not in the month rolls over */
+	time_t t = timegm(&tm) + leap;
+	if (tm.tm_mday != day)
+		return -EINVAL;
+	*ret_wall = (struct timespec){.tv_sec = t - offset, .tv_nsec = nsec};
+	return 0;
 }

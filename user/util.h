@@ -55,7 +55,7 @@ enum exit_status {
 /* CLOCK_BOOTTIME, nanoseconds: the clock of every record made in the kernel. */
 uint64_t now_boot_ns(void);
 
-/* RFC 3339 UTC with milliseconds, e.g. 2026-11-20T23:12:46.001Z; buf holds at least 25 bytes. */
+/* RFC 3339 UTC with milliseconds, e.g. 2026-11-20T23:12:46.001Z. */
 #define TIME_LEN 32
 char *time_rfc3339(char buf[static TIME_LEN], const struct timespec *wall);
 
@@ -63,15 +63,24 @@ char *time_rfc3339(char buf[static TIME_LEN], const struct timespec *wall);
 #define SIZE_LEN 16
 char *size_iec(char buf[static SIZE_LEN], uint64_t bytes);
 
+/* Length of the valid UTF-8 sequence at s, of which `left` bytes may be read, and its code point;
+ * 0 if there is none. */
+size_t utf8_next(const char *s, size_t left, uint32_t *ret_cp);
+
 /* Copies `in` (len bytes, hostile) into `out` (size n, always terminated) so that it can neither
- * drive a terminal nor break UTF-8: control characters, DEL, C1, bidirectional controls and invalid sequences
- * become '?'. Returns the bytes written without the terminator; cuts at a character's boundary. */
+ * drive a terminal nor break UTF-8: control characters, DEL, C1, bidirectional controls, invisible
+ * characters and invalid sequences become '?'. Returns the bytes written without the terminator;
+ * cuts at a character's boundary. */
 size_t text_safe(char *out, size_t n, const char *in, size_t len);
 
-/* "64KiB", "1MiB", "1GiB", "500" (bytes), "1.5GiB" to bytes; -EINVAL, -ERANGE. */
+/* "64KiB", "1MiB", "1GiB", "500" (bytes), "1.5GiB" to bytes, rounded down; -EINVAL, -ERANGE.
+ * Decimal units (kB, MB, GB, TB) are taken too. */
 int size_parse(const char *text, uint64_t *ret_bytes);
 
-/* "500ms", "1s", "15m", "24h", "30d" to nanoseconds; -EINVAL, -ERANGE. */
+/* "500ms", "1s", "15m", "24h", "30d" to nanoseconds; a unit is needed; -EINVAL, -ERANGE. */
 int duration_parse(const char *text, uint64_t *ret_ns);
+
+/* RFC 3339, with Z or an offset, to wall clock time; -EINVAL. A fraction beyond nanoseconds is cut. */
+int time_parse(const char *text, struct timespec *ret_wall);
 
 #endif
