@@ -30,28 +30,50 @@ struct subject_info {
 	const char *comm;
 	const char *exe;    /* absolute path in its own mount namespace; NULL unknown */
 	const char *cgroup; /* path in the v2 hierarchy; NULL unknown */
-	const char *job;    /* "slurm:12.0", "k8s:<uid>", "unit:x.service", "session:7": see user/job.h */
+	const char *job;    /* "slurm:12.0", "unit:x.service", ...: see user/job.h */
 };
 
-/* `config` and `classes` must outlive the model or be replaced by model_policy(). */
+/* `config` and `classes` must outlive the model or be replaced by model_policy(). -ENOSPC there:
+ * more datasets than numbers, those of earlier policies included; nothing has changed then. */
 int model_new(const struct config *config, const struct classes *classes, struct model **ret);
 struct model *model_free(struct model *m);
 int model_policy(struct model *m, const struct config *config, const struct classes *classes);
 
-/* Size and file count of a dataset as last scanned: the denominator of shares and severities. */
+/* The number of a dataset: its bit in every mask and its index in every key. Numbers given once are
+ * kept over model_policy(), so whoever registers datasets in the kernel asks here. -ENOENT. */
+int model_dataset(const struct model *m, const char *id);
+
+/* Names for the `host` of every record; copied. NULL: not known. */
+int model_set_host(struct model *m, const char *name, const char *boot_id);
+
+/* The same moment by both clocks. Times of records are derived from it. */
+void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *wall);
+
+/* Size and file count of a dataset as last scanned: the denominator of shares and severities. Bytes
+ * 0: not known, or not all of it was seen. Bounds are capped by the size only where that can be
+ * trusted: no scan found less than the one before, and nothing was read since this one began. Where
+ * model_begin_scan() was not called, two scans in a row must have found the same. */
+void model_begin_scan(struct model *m, unsigned dataset);
+
+/* Was a dataset read since it was last measured, so that a new measure could tighten bounds? */
+bool model_wants_scan(const struct model *m);
 void model_set_dataset_size(struct model *m, unsigned dataset, uint64_t bytes, uint64_t files);
 
+/* Of the functions below, -ENOSPC means that the model is full: the thing is left out, which is
+ * counted and becomes a monitor.gap; carry on. -EINVAL: the entry makes no sense; -ENOMEM. */
 int model_set_subject(struct model *m, const struct subject_info *info);
 int model_set_exit(struct model *m, const struct subject *who, uint64_t when_ns);
 int model_set_access(struct model *m, const struct ledger_key *key, const struct ledger_val *val);
 int model_settle_access(struct model *m, const struct ledger_key *key);
-int model_set_overflow(struct model *m, const struct overflow_key *key, const struct overflow_val *val);
+int model_set_overflow(struct model *m, const struct overflow_key *key,
+		       const struct overflow_val *val);
 int model_set_taint(struct model *m, const struct subject *who, const struct taint *t);
 int model_set_edge(struct model *m, const struct edge_key *key, const struct edge_val *val);
 int model_settle_edge(struct model *m, const struct edge_key *key);
 /* A closed flow is given once more, with flow->closed set; then it is final. */
 int model_set_flow(struct model *m, const struct flow *flow);
-int model_set_flow_taint(struct model *m, const struct flow_taint_key *key, const struct flow_taint *val);
+int model_set_flow_taint(struct model *m, const struct flow_taint_key *key,
+			 const struct flow_taint *val);
 
 /* The state of measurement itself, for health records and monitor.gap. */
 struct health {
@@ -67,8 +89,8 @@ struct health {
 	double cpu_share;   /* of one core, since the last record; NAN unknown */
 	uint64_t rss_bytes; /* 0 unknown */
 	uint64_t map_bytes;
-	uint64_t late_ns; /* how much later than planned this tick came */
-	uint64_t blind_ns; /* before start: since the last monitor of this boot was killed; 0 none */
+	uint64_t late_ns;  /* how much later than planned this tick came */
+	uint64_t blind_ns; /* since the last monitor of this boot was killed; 0 none */
 };
 void model_set_health(struct model *m, const struct health *h);
 

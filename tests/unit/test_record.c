@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Records as the contract has them, whose sums are totals whatever the sink does; and snapshots. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+
+#include "tests/unit/model_fixture.h"
+#include "user/export/record.h"
+#include "user/policy/finding.h"
+#include "user/policy/rules.h"
+#include "user/snapshot.h"
+
+#define OUTSIDE "203.0.113.9"
+
+/* Takes records into an array; fails at every `fail`th when that is not 0. */
+struct taker {
+	json_t *all;
+	unsigned asked, fail;
+};
+
+static int take(void *arg, const json_t *record)
+{
+	struct taker *t = arg;
+
+	t->asked++;
+	if (t->fail && t->asked % t->fail == 0)
+		return -ENOSPC;
+	/* What cannot be written as JSON is no record. */
+	char *text = json_dumps(record, JSON_COMPACT);
+	assert_non_null(text);
+	json_t *again = json_loads(text, 0, NULL);
+	assert_non_null(again);
+	assert_true(json_equal(again, record));
+	free(text);
+	assert_int_equal(json_array_append_new(t->all, again), 0);
+	return 0;
+}
+
+static int emit(struct fixture *t, struct taker *to, bool final)
+{
+	struct timespec wall = {1800000000 + (time_t)((t->now - 5000 * NSEC) / NSEC), 250000000};
+
+	return records_emit(t->m, t->now, &wall, final, take, to);
+}
+
+static int tick(struct fixture *t, struct taker *to)
+{
+	t->now += NSEC;
+	assert_int_equal(rules_evaluate(t->m, t->now), 0);
+	return emit(t, to, false);
+}
+
+static uint64_t number(const json_t *record, const char *path, const char *inner)
+{
+	json_t *v = json_object_get(record, path);
+
+	if (inner)
+		v = json_object_get(v, inner);
+	assert_true(json_is_integer(v));
+	return (uint64_t)json_integer_value(v);
+}
+
+static const char *text(const json_t *record, const char *outer, const char *inner)
+{
+	json_t *v = json_object_get(record, outer);
+
+	if (inner)
+		v = json_object_get(v, inner);
+	assert_true(json_is_string(v));
+	return json_string_value(v);
+}
+
+static void assert_null_at(const json_t *record, const char *outer, const char *inner)
+{
+	json_t *v = json_object_get(record, outer);
+
+	if (inner)
+		v = json_object_get(v, inner);
+	assert_non_null(v);
+	assert_true(json_is_null(v));
+}
+
+static unsigned count_of(const struct taker *t, const char *type)
+{
+	size_t i;
+	json_t *r;
+	unsigned n = 0;
+
+	json_array_foreach (t->all, i, r)
+		n += !strcmp(text(r, "type", NULL), type);
+	return n;
+}
+
+static json_t *last_of(const struct taker *t, const char *type)
+{
+	size_t i;
+	json_t *r, *last = NULL;
+
+	json_array_foreach (t->all, i, r)
+		last = strcmp(text(r, "type", NULL), type) ? last : r;
+	assert_non_null(last);
+	return last;
+}
+
+static uint64_t sum_of(const struct taker *t, const char *type, const char *outer,
+		       const char *inner)
+{
+	size_t i;
+	json_t *r;
+	uint64_t sum = 0;
+
+	json_array_foreach (t->all, i, r)
+		sum += strcmp(text(r, "type", NULL), type) ? 0 : number(r, outer, inner);
+	return sum;
+}
+
+/* Exactly these fields, in this order, after those that all records have. */
+static void assert_fields(const json_t *record, const char *const *names)
+{
+	static const char *const head[] = {"v", "type", "time", "seq", "host"};
+	const char *key;
+	json_t *value;
+	size_t i = 0;
+
+	json_object_foreach ((json_t *)record, key, value) {
+		const char *expected = i < ARRAY_SIZE(head) ? head[i] : names[i - ARRAY_SIZE(head)];
+
+		assert_non_null(expected);
+		assert_string_equal(key, expected);
+		i++;
+	}
+	assert_null(names[i - ARRAY_SIZE(head)]);
+}
+
+#define FIELDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void begin(struct fixture *t, struct taker *to)
+{
+	fixture_begin(t, NULL);
+	*to = (struct taker){.all = json_array()};
+}
+
+static void end(struct fixture *t, struct taker *to)
+{
+	json_decref(to->all);
+	fixture_end(t);
+}
+
+/* --- one by one ---------------------------------------------------------- */
+
+static void test_access(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	introduce_as(&t, process(10), process(9), "python3", "/usr/bin/python3.11", "slurm:4242.0",
+		     1000);
+	reads(&t, 10, 0, 5000);
+	assert_int_equal(tick(&t, &to), 1);
+	const json_t *r = last_of(&to, "access");
+	assert_fields(
+	    r, FIELDS("job", "process", "dataset", "tags", "bytes", "ops", "files", "exact"));
+	assert_int_equal(number(r, "v", NULL), 1);
+	assert_int_equal(number(r, "seq", NULL), 1);
+	assert_string_equal(text(r, "time", NULL), "2027-01-15T08:00:01.250Z");
+	assert_string_equal(text(r, "host", "name"), "gpu-7");
+	assert_string_equal(text(r, "host", "boot_id"), "0a1b");
+	assert_null_at(r, "host", "instance_id");
+	assert_string_equal(text(r, "job", NULL), "slurm:4242.0");
+	assert_int_equal(number(r, "process", "pid"), 10);
+	assert_string_equal(text(r, "process", "start"),
+			    "2027-01-15T07:43:20.000Z"); /* 1000 s before the clock was set */
+	assert_string_equal(text(r, "process", "exe"), "/usr/bin/python3.11");
+	assert_string_equal(text(r, "process", "comm"), "python3");
+	assert_int_equal(number(r, "process", "uid"), 1000);
+	assert_int_equal(number(json_object_get(r, "process"), "parent", "pid"), 9);
+	assert_string_equal(text(r, "dataset", NULL), "patients");
+	assert_string_equal(text(r, "tags", "DataType"), "PII");
+	assert_string_equal(text(r, "tags", "Owner"), "radiology");
+	assert_int_equal(number(r, "bytes", "read"), 5000);
+	assert_int_equal(number(r, "bytes", "mmap"), 0);
+	assert_int_equal(number(r, "ops", NULL), 2);
+	assert_int_equal(number(r, "files", NULL), 1);
+	assert_true(json_is_true(json_object_get(r, "exact")));
+
+	/* Nothing new, no record; then what was added. */
+	assert_int_equal(tick(&t, &to), 0);
+	reads(&t, 10, 0, 5500);
+	reads_kind(&t, process(10), 0, ACCESS_MMAP, 4096);
+	assert_int_equal(tick(&t, &to), 1);
+	r = last_of(&to, "access");
+	assert_int_equal(number(r, "bytes", "read"), 500);
+	assert_int_equal(number(r, "bytes", "mmap"), 4096);
+	assert_true(json_is_false(json_object_get(r, "exact")));
+	end(&t, &to);
+}
+
+/* What is not known is null, never 0. */
+static void test_unknown(void **state)
+{
+	static const char *const gaps[] = {"read.mmap: no hook", NULL};
+	struct fixture t;
+	struct taker to;
+	struct health h = {.gaps = gaps, .cpu_share = NAN};
+
+	begin(&t, &to);
+	model_set_health(t.m, &h);
+	reads(&t, 10, 0, 5000);
+	tick(&t, &to);
+	const json_t *r = last_of(&to, "access");
+	assert_null_at(r, "bytes", "mmap");
+	assert_null_at(r, "job", NULL);
+	assert_null_at(r, "process", "exe");
+	assert_null_at(r, "process", "comm");
+	assert_null_at(r, "process", "uid");
+	assert_null_at(r, "process", "parent");
+	r = last_of(&to, "health");
+	assert_null_at(r, "backend", NULL);
+	assert_null_at(r, "cpu", NULL);
+	assert_null_at(r, "memory", "rss");
+	assert_null_at(r, "exporter", NULL);
+	end(&t, &to);
+}
+
+static void test_overflow(void **state)
+{
+	struct fixture t;
+	struct taker to;
+	struct overflow_key key = {.cgroup = 5, .dataset = 0, .kind = ACCESS_READ};
+
+	begin(&t, &to);
+	assert_int_equal(model_set_overflow(t.m, &key, &(struct overflow_val){700, 3}), 0);
+	assert_int_equal(tick(&t, &to), 1);
+	const json_t *r = last_of(&to, "access");
+	assert_null_at(r, "process", NULL);
+	assert_null_at(r, "job", NULL);
+	assert_null_at(r, "files", NULL);
+	assert_true(json_is_true(json_object_get(r, "overflow")));
+	assert_int_equal(number(r, "bytes", "read"), 700);
+	assert_int_equal(model_set_overflow(t.m, &key, &(struct overflow_val){750, 4}), 0);
+	tick(&t, &to);
+	assert_int_equal(sum_of(&to, "access", "bytes", "read"), 750);
+	assert_int_equal(sum_of(&to, "access", "ops", NULL), 4);
+	end(&t, &to);
+}
+
+static void test_flow_and_finding(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	introduce(&t, 10, "python3", "slurm:1");
+	reads(&t, 10, 0, 1000);
+	struct flow f = flow_to(&t, 7, 10, OUTSIDE, 443);
+	sends(&t, &f, 50, 20);
+	flow_tainted_by(&t, &f, 1, 50);
+	sends(&t, &f, 90, 25);
+	tick(&t, &to);
+	const json_t *r = last_of(&to, "flow");
+	assert_fields(r, FIELDS("process", "job", "proto", "local", "remote", "bytes_out",
+				"bytes_in", "tainted_out", "datasets", "encrypted"));
+	assert_string_equal(text(r, "proto", NULL), "tcp");
+	assert_string_equal(text(r, "local", "addr"), "10.0.0.5");
+	assert_int_equal(number(r, "local", "port"), 40007);
+	assert_string_equal(text(r, "remote", "addr"), OUTSIDE);
+	assert_string_equal(text(r, "remote", "class"), "internet");
+	assert_null_at(r, "remote", "name");
+	assert_null_at(r, "remote", "name_source");
+	assert_null_at(r, "remote", "bucket");
+	assert_null_at(r, "encrypted", NULL);
+	assert_int_equal(number(r, "bytes_out", NULL), 90);
+	assert_int_equal(number(r, "bytes_in", NULL), 25);
+	assert_int_equal(number(r, "tainted_out", NULL), 40);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(r, "datasets"), 0)),
+			    "patients");
+
+	r = last_of(&to, "finding");
+	assert_fields(r, FIELDS("id", "rule", "severity", "title", "dataset", "leak_bound",
+				"exposed", "process", "job", "remote", "chain", "coverage", "mitre",
+				"first", "last", "count", "action"));
+	assert_string_equal(text(r, "rule", NULL), "exfil.volume");
+	assert_string_equal(text(r, "severity", NULL), "info");
+	assert_int_equal(number(r, "leak_bound", NULL), 40);
+	assert_int_equal(number(r, "exposed", NULL), 1000);
+	assert_int_equal(number(r, "process", "pid"), 10);
+	assert_string_equal(text(r, "remote", "class"), "internet");
+	assert_string_equal(text(r, "action", NULL), "alerted");
+	assert_string_equal(text(r, "first", NULL), "2027-01-15T08:00:01.000Z");
+	assert_int_equal(json_array_size(json_object_get(r, "mitre")), 2);
+	const json_t *hop = json_array_get(json_object_get(r, "chain"), 1);
+	assert_string_equal(text(hop, "from", NULL), "process python3[10]");
+	assert_string_equal(text(hop, "to", NULL), "203.0.113.9:443");
+	assert_string_equal(text(hop, "via", NULL), "tcp");
+	assert_int_equal(number(hop, "bytes", NULL), 40);
+	assert_string_equal(text(hop, "time", NULL), "2027-01-15T08:00:00.000Z");
+	assert_int_equal(count_of(&to, "finding"), 1);
+
+	/* It grows: given again, with totals so far; the flow gives what was added. */
+	sends(&t, &f, 100, 25);
+	tick(&t, &to);
+	assert_int_equal(count_of(&to, "finding"), 2);
+	assert_int_equal(number(last_of(&to, "finding"), "leak_bound", NULL), 50);
+	assert_int_equal(number(last_of(&to, "finding"), "count", NULL), 2);
+	assert_int_equal(sum_of(&to, "flow", "bytes_out", NULL), 100);
+	assert_int_equal(sum_of(&to, "flow", "bytes_in", NULL), 25);
+	assert_int_equal(sum_of(&to, "flow", "tainted_out", NULL), 50);
+	for (int i = 0; i < 5; i++)
+		tick(&t, &to);
+	assert_int_equal(count_of(&to, "finding"), 2);
+	assert_int_equal(count_of(&to, "flow"), 2);
+	end(&t, &to);
+}
+
+/* A flow that sent nothing is told once: a destination is news. An unexpected one has no bound. */
+static void test_empty_flow(void **state)
+{
+	struct fixture t;
+	struct taker to = {.all = json_array()};
+
+	fixture_begin(&t, "jobs: ['slurm:*']\n");
+	introduce(&t, 10, "python3", "slurm:1");
+	struct flow f = flow_to(&t, 7, 10, OUTSIDE, 443);
+	sends(&t, &f, 0, 0);
+	for (int i = 0; i < 3; i++)
+		tick(&t, &to);
+	assert_int_equal(count_of(&to, "flow"), 1);
+	assert_int_equal(json_array_size(json_object_get(last_of(&to, "flow"), "datasets")), 0);
+	const json_t *r = last_of(&to, "finding");
+	assert_string_equal(text(r, "rule", NULL), "egress.unexpected");
+	assert_null_at(r, "leak_bound", NULL);
+	assert_null_at(r, "exposed", NULL);
+	assert_null_at(r, "dataset", NULL);
+	end(&t, &to);
+}
+
+static void test_transfers(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	introduce(&t, 10, "python3", "slurm:1");
+	introduce(&t, 11, "curl", "slurm:1");
+	reads(&t, 10, 0, 1000);
+	born(&t, process(10), process(12), 1, VIA_FORK);
+	moves(&t, 10, 77, VIA_PIPE_WRITE, 3, 60);
+	moves(&t, 11, 77, VIA_PIPE_READ, 3, 50);
+	tick(&t, &to);
+	assert_int_equal(count_of(&to, "transfer"), 3);
+	size_t i;
+	json_t *r;
+	json_array_foreach (to.all, i, r) {
+		if (strcmp(text(r, "type", NULL), "transfer"))
+			continue;
+		assert_fields(r, FIELDS("from", "to", "via", "bytes", "datasets"));
+		const char *via = text(r, "via", NULL);
+		const json_t *from = json_object_get(r, "from"), *dest = json_object_get(r, "to");
+		if (!strcmp(via, "fork")) {
+			assert_int_equal(number(from, "process", "pid"), 10);
+			assert_int_equal(number(dest, "process", "pid"), 12);
+			assert_null_at(r, "bytes", NULL);
+		} else if (!strcmp(via, "pipe_write")) {
+			assert_int_equal(number(from, "process", "pid"), 10);
+			assert_string_equal(text(dest, "object", "name"), "pipe:[77]");
+			assert_int_equal(number(r, "bytes", NULL), 60);
+			assert_int_equal(json_array_size(json_object_get(r, "datasets")), 2);
+		} else {
+			assert_string_equal(via, "pipe_read");
+			assert_int_equal(number(dest, "process", "pid"), 11);
+			assert_int_equal(number(r, "bytes", NULL), 50);
+		}
+	}
+	moves(&t, 11, 77, VIA_PIPE_READ, 3, 55);
+	tick(&t, &to);
+	assert_int_equal(count_of(&to, "transfer"), 4);
+	assert_int_equal(number(last_of(&to, "transfer"), "bytes", NULL), 5);
+	end(&t, &to);
+}
+
+static void test_health(void **state)
+{
+	static const char *const owners[] = {"read.read=on_sys_exit", NULL};
+	static const char *const gaps[] = {"taint.unix: no", NULL};
+	struct fixture t;
+	struct taker to;
+	struct health h = {.backend = "tracepoint",
+			   .owners = owners,
+			   .gaps = gaps,
+			   .cpu_share = 0.004,
+			   .rss_bytes = 9000,
+			   .map_bytes = 8000,
+			   .nfill = 1,
+			   .fill = {{"ledger", 5, 65536}}};
+
+	begin(&t, &to);
+	assert_int_equal(tick(&t, &to), 0); /* nothing known yet */
+	model_set_health(t.m, &h);
+	tick(&t, &to);
+	const json_t *r = last_of(&to, "health");
+	assert_fields(r, FIELDS("backend", "owners", "gaps", "losses", "maps", "cpu", "memory",
+				"model", "late_ms", "exporter"));
+	assert_string_equal(text(r, "backend", NULL), "tracepoint");
+	assert_int_equal(number(r, "losses", "ring_full"), 0);
+	assert_int_equal(json_object_size(json_object_get(r, "losses")), LOSS_KINDS);
+	assert_int_equal(number(r, "memory", "rss"), 9000);
+	assert_int_equal(number(json_array_get(json_object_get(r, "maps"), 0), "entries", NULL), 5);
+	/* At most every ten seconds, */
+	for (int i = 0; i < 9; i++)
+		tick(&t, &to);
+	assert_int_equal(count_of(&to, "health"), 1);
+	tick(&t, &to);
+	assert_int_equal(count_of(&to, "health"), 2);
+	/* unless something is lost, or a gap opens, */
+	h.losses[LOSS_RING_FULL] = 3;
+	model_set_health(t.m, &h);
+	tick(&t, &to);
+	assert_int_equal(number(last_of(&to, "health"), "losses", "ring_full"), 3);
+	h.gaps = NULL;
+	model_set_health(t.m, &h);
+	tick(&t, &to);
+	assert_int_equal(count_of(&to, "health"), 4);
+	tick(&t, &to);
+	assert_int_equal(count_of(&to, "health"), 4);
+	/* and at the end. */
+	emit(&t, &to, true);
+	assert_int_equal(count_of(&to, "health"), 5);
+	end(&t, &to);
+}
+
+static void test_policy(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	assert_int_equal(records_policy(t.m, &(struct timespec){1800000000, 0}, take, &to), 0);
+	const json_t *r = last_of(&to, "policy");
+	assert_fields(r, FIELDS("digest", "file", "datasets", "inactive"));
+	assert_string_equal(text(r, "digest", NULL), t.config->digest);
+	assert_string_equal(text(r, "file", NULL), "test.yaml");
+	assert_int_equal(json_array_size(json_object_get(r, "datasets")), 2);
+	to.fail = 1;
+	assert_int_equal(records_policy(t.m, &(struct timespec){1800000000, 0}, take, &to),
+			 -ENOSPC);
+	end(&t, &to);
+}
+
+/* The end gives what would have waited for the name of the sender. */
+static void test_final(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	reads(&t, 10, 0, 1000);
+	struct flow f = flow_to(&t, 7, 10, OUTSIDE, 443);
+	flow_tainted_by(&t, &f, 1, 0);
+	sends(&t, &f, 90, 25);
+	t.now += NSEC;
+	assert_int_equal(rules_evaluate(t.m, t.now), 0);
+	assert_true(emit(&t, &to, true) > 0);
+	assert_int_equal(count_of(&to, "finding"), 1);
+	end(&t, &to);
+}
+
+/* --- sums ---------------------------------------------------------------- */
+
+/* Whatever fails and whatever is settled, closed, folded, merged or forgotten: the sums are the
+ * totals. */
+static void sums_with(unsigned fail)
+{
+	struct fixture t;
+	struct taker to;
+	uint64_t read = 0, sent = 0, moved = 0;
+
+	begin(&t, &to);
+	to.fail = fail;
+	t.m->merge_above = fail % 2 ? 0 : MODEL_MERGE_ABOVE;
+	for (uint32_t round = 0; round < 300; round++) {
+		uint32_t pid = 10 + round;
+		struct subject who = process(pid);
+		struct ledger_key key = {.who = who, .dataset = 0, .kind = ACCESS_READ};
+		struct edge_key edge = {.who = who,
+					.what = {.ino = round, .dev = 13},
+					.mask = 1,
+					.via = VIA_PIPE_WRITE};
+		struct flow f = flow_to(&t, 1 + round, pid, round % 3 ? OUTSIDE : "10.0.1.1", 443);
+
+		introduce(&t, pid, "w", round % 2 ? "slurm:1" : "slurm:2");
+		reads(&t, pid, 0, 100 + round);
+		moves(&t, pid, round, VIA_PIPE_WRITE, 1, 7);
+		flow_tainted_by(&t, &f, 1, 0);
+		sends(&t, &f, 11, 3);
+		tick(&t, &to);
+		reads(&t, pid, 0, 150 + round);
+		f.closed = 1;
+		sends(&t, &f, 17, 3);
+		assert_int_equal(model_settle_access(t.m, &key), 0);
+		assert_int_equal(model_settle_edge(t.m, &edge), 0);
+		model_set_exit(t.m, &who, t.now);
+		read += 150 + round;
+		sent += 17;
+		moved += 7;
+	}
+	for (int i = 0; i < 20; i++) {
+		t.now += 20 * NSEC;
+		tick(&t, &to);
+	}
+	to.fail = 0;
+	assert_true(emit(&t, &to, true) >= 0);
+	assert_int_equal(sum_of(&to, "access", "bytes", "read"), read);
+	assert_int_equal(sum_of(&to, "flow", "bytes_out", NULL), sent);
+	assert_int_equal(sum_of(&to, "flow", "tainted_out", NULL), sent);
+	assert_int_equal(sum_of(&to, "transfer", "bytes", NULL), moved);
+	if (t.m->merge_above == 0)
+		assert_true(t.m->nsubjects < 20);
+
+	/* One sequence without holes, also over failures. */
+	size_t i;
+	json_t *r;
+	json_array_foreach (to.all, i, r)
+		assert_int_equal(number(r, "seq", NULL), i + 1);
+	end(&t, &to);
+}
+
+static void test_sums(void **state)
+{
+	sums_with(0);
+	sums_with(2);
+	sums_with(3);
+	sums_with(7);
+	sums_with(10);
+}
+
+static void test_failing_sink(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	reads(&t, 10, 0, 1000);
+	to.fail = 1;
+	assert_int_equal(tick(&t, &to), -ENOSPC);
+	reads(&t, 10, 0, 1500);
+	assert_int_equal(tick(&t, &to), -ENOSPC);
+	assert_int_equal(json_array_size(to.all), 0);
+	to.fail = 0;
+	assert_int_equal(tick(&t, &to), 1);
+	assert_int_equal(number(last_of(&to, "access"), "bytes", "read"), 1500);
+	assert_int_equal(number(last_of(&to, "access"), "seq", NULL), 1);
+	end(&t, &to);
+}
+
+/* The clock steps: a process keeps its start, so that records of one process can be joined. */
+static void test_clock_step(void **state)
+{
+	struct fixture t;
+	struct taker to;
+	char before[64];
+
+	begin(&t, &to);
+	introduce(&t, 10, "python3", "slurm:1");
+	reads(&t, 10, 0, 1000);
+	tick(&t, &to);
+	snprintf(before, sizeof(before), "%s", text(last_of(&to, "access"), "process", "start"));
+	reads(&t, 10, 0, 2000);
+	t.now += NSEC;
+	assert_int_equal(
+	    records_emit(t.m, t.now, &(struct timespec){1900000000, 0}, false, take, &to), 1);
+	assert_string_equal(text(last_of(&to, "access"), "process", "start"), before);
+	assert_string_equal(text(last_of(&to, "access"), "time", NULL), "2030-03-17T17:46:40.000Z");
+	end(&t, &to);
+}
+
+/* --- snapshots ----------------------------------------------------------- */
+
+static json_t *shot(const struct fixture *t, const char *what)
+{
+	json_t *all = snapshot(t->m, what, &(struct timespec){1800000100, 0});
+
+	assert_non_null(all);
+	assert_int_equal(number(all, "v", NULL), 1);
+	assert_string_equal(text(all, "type", NULL), what);
+	assert_string_equal(text(all, "time", NULL), "2027-01-15T08:01:40.000Z");
+	assert_string_equal(text(all, "host", "name"), "gpu-7");
+	return all;
+}
+
+static void test_snapshots(void **state)
+{
+	struct fixture t;
+	struct health h = {.backend = "trampoline", .cpu_share = 0.1};
+
+	fixture_begin(&t, NULL);
+	model_set_health(t.m, &h);
+	model_set_dataset_size(t.m, 0, 4096, 2);
+	introduce(&t, 10, "python3", "slurm:1");
+	introduce(&t, 11, "curl", "slurm:1");
+	introduce(&t, 12, "sshd", "unit:ssh.service");
+	reads(&t, 10, 0, 3000);
+	moves(&t, 10, 77, VIA_PIPE_WRITE, 1, 600);
+	moves(&t, 11, 77, VIA_PIPE_READ, 1, 500);
+	struct flow f = flow_to(&t, 1, 11, OUTSIDE, 443), g = flow_to(&t, 2, 12, "10.0.0.1", 22);
+	flow_tainted_by(&t, &f, 1, 0);
+	sends(&t, &f, 1700, 9);
+	sends(&t, &g, 40, 4);
+	assert_int_equal(rules_evaluate(t.m, t.now), 0);
+
+	json_t *all = shot(&t, "datasets");
+	const json_t *d = json_array_get(json_object_get(all, "items"), 0);
+	assert_int_equal(json_array_size(json_object_get(all, "items")), 2);
+	assert_string_equal(text(d, "id", NULL), "patients");
+	assert_string_equal(text(d, "path", NULL), "/data/patients");
+	assert_int_equal(number(d, "bytes_total", NULL), 4096);
+	assert_int_equal(number(d, "files_total", NULL), 2);
+	assert_int_equal(number(d, "bytes_read", NULL), 3000);
+	assert_int_equal(number(d, "files_read", NULL), 1);
+	assert_int_equal(number(d, "readers", NULL), 1);
+	assert_int_equal(number(d, "volume_outside", NULL), 500);
+	assert_int_equal(number(d, "findings", NULL), 1);
+	d = json_array_get(json_object_get(all, "items"), 1);
+	assert_null_at(d, "bytes_total", NULL);
+	assert_int_equal(number(d, "volume_outside", NULL), 0);
+	json_decref(all);
+
+	all = shot(&t, "jobs");
+	d = json_array_get(json_object_get(all, "items"), 0);
+	assert_int_equal(json_array_size(json_object_get(all, "items")), 2);
+	assert_string_equal(text(d, "job", NULL), "slurm:1");
+	assert_true(json_is_false(json_object_get(d, "ml")));
+	assert_int_equal(number(d, "processes", NULL), 2);
+	assert_int_equal(number(d, "bytes_read", NULL), 3000);
+	assert_int_equal(number(d, "bytes_out", NULL), 1700);
+	assert_int_equal(number(d, "tainted_out", NULL), 1700);
+	assert_int_equal(number(d, "leak_bound", NULL), 500);
+	json_decref(all);
+
+	all = shot(&t, "processes");
+	d = json_array_get(json_object_get(all, "items"), 1);
+	assert_int_equal(json_array_size(json_object_get(all, "items")), 3);
+	assert_int_equal(number(d, "process", "pid"), 11);
+	assert_int_equal(number(d, "volume", "patients"), 500);
+	assert_true(json_is_true(json_object_get(d, "alive")));
+	d = json_array_get(json_object_get(all, "items"), 0);
+	assert_int_equal(number(d, "bytes", "read"), 3000);
+	assert_int_equal(number(d, "volume", "patients"), 3000);
+	json_decref(all);
+
+	all = shot(&t, "flows");
+	d = json_array_get(json_object_get(all, "items"), 0);
+	assert_int_equal(number(d, "bytes_out", NULL), 1700);
+	assert_int_equal(number(d, "tainted_out", NULL), 1700);
+	assert_true(json_is_true(json_object_get(d, "alive")));
+	d = json_array_get(json_object_get(all, "items"), 1);
+	assert_int_equal(number(d, "tainted_out", NULL), 0);
+	assert_string_equal(text(d, "remote", "class"), "vpc");
+	json_decref(all);
+
+	all = shot(&t, "findings");
+	d = json_array_get(json_object_get(all, "items"), 0);
+	assert_int_equal(number(d, "leak_bound", NULL), 500);
+	assert_int_equal(json_array_size(json_object_get(d, "chain")), 4);
+	json_decref(all);
+
+	all = shot(&t, "health");
+	assert_string_equal(text(all, "health", "backend"), "trampoline");
+	json_decref(all);
+
+	assert_null(snapshot(t.m, "nonsense", &(struct timespec){0}));
+	/* A snapshot between a change and the next evaluation sees the change. */
+	moves(&t, 11, 77, VIA_PIPE_READ, 1, 550);
+	all = shot(&t, "datasets");
+	assert_int_equal(
+	    number(json_array_get(json_object_get(all, "items"), 0), "volume_outside", NULL), 550);
+	json_decref(all);
+	fixture_end(&t);
+}
+
+static void test_empty_snapshots(void **state)
+{
+	static const char *const words[] = {"datasets", "jobs", "processes", "flows", "findings"};
+	struct fixture t;
+
+	fixture_begin(&t, "interval: 1s\n");
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		json_t *all = shot(&t, words[i]);
+
+		assert_int_equal(json_array_size(json_object_get(all, "items")), 0);
+		json_decref(all);
+	}
+	json_decref(shot(&t, "health"));
+	fixture_end(&t);
+}
+
+/* Names from outside are never an obstacle to a record. */
+static void test_hostile_names(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	introduce_as(&t, process(10), process(1), "\xff\xfe\033[0m", "/tmp/\xc3\x28/\"\\\n",
+		     "slurm:\x80\x01", 0);
+	reads(&t, 10, 0, 1000);
+	struct flow f = flow_to(&t, 7, 10, OUTSIDE, 443);
+	flow_tainted_by(&t, &f, 1, 0);
+	sends(&t, &f, 90, 25);
+	assert_true(tick(&t, &to) >= 3);
+	assert_string_equal(text(last_of(&to, "access"), "process", "exe"), "/tmp/?(/\"\\?");
+	json_decref(shot(&t, "processes"));
+	json_decref(shot(&t, "jobs"));
+	end(&t, &to);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_access),	  cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_overflow),	  cmocka_unit_test(test_flow_and_finding),
+	    cmocka_unit_test(test_empty_flow),	  cmocka_unit_test(test_transfers),
+	    cmocka_unit_test(test_health),	  cmocka_unit_test(test_policy),
+	    cmocka_unit_test(test_final),	  cmocka_unit_test(test_sums),
+	    cmocka_unit_test(test_failing_sink),  cmocka_unit_test(test_clock_step),
+	    cmocka_unit_test(test_snapshots),	  cmocka_unit_test(test_empty_snapshots),
+	    cmocka_unit_test(test_hostile_names),
+	};
+
+	return cmocka_run_group_tests_name("record", tests, NULL, NULL);
+}

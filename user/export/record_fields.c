@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "user/export/record_fields.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+typedef const struct subject_matter matter;
+
+/* --- access -------------------------------------------------------------- */
+
+static json_t *get_null(matter *s)
+{
+	return json_null();
+}
+
+static json_t *get_job(matter *s)
+{
+	return json_job(s->subject);
+}
+
+static json_t *get_process(matter *s)
+{
+	return json_process(s->m, s->subject);
+}
+
+static unsigned dataset_of(matter *s)
+{
+	return s->access ? s->access->dataset : (unsigned)s->overflow->key.dataset;
+}
+
+static json_t *get_dataset(matter *s)
+{
+	return json_dataset(s->m, dataset_of(s));
+}
+
+static json_t *get_tags(matter *s)
+{
+	return json_tags(&s->m->datasets[dataset_of(s)]);
+}
+
+static json_t *get_bytes(matter *s)
+{
+	return json_bytes(s->m, s->figures);
+}
+
+static json_t *get_ops(matter *s)
+{
+	uint64_t sum = 0;
+
+	for (unsigned k = 0; k < ACCESS_KINDS; k++)
+		sum += s->figures[k].ops;
+	return json_count(sum);
+}
+
+static json_t *get_files(matter *s)
+{
+	uint64_t sum = 0;
+
+	for (unsigned k = 0; k < ACCESS_KINDS; k++)
+		sum += s->figures[k].files;
+	return json_count(sum);
+}
+
+static json_t *get_exact(matter *s)
+{
+	return json_boolean(!s->figures[ACCESS_MMAP].bytes);
+}
+
+static json_t *get_true(matter *s)
+{
+	return json_true();
+}
+
+const struct field access_fields[] = {
+    {"job", get_job},	  {"process", get_process}, {"dataset", get_dataset},
+    {"tags", get_tags},	  {"bytes", get_bytes},	    {"ops", get_ops},
+    {"files", get_files}, {"exact", get_exact},	    {0},
+};
+
+const struct field overflow_fields[] = {
+    {"job", get_null},	      {"process", get_null},
+    {"dataset", get_dataset}, {"tags", get_tags},
+    {"bytes", get_bytes},     {"ops", get_ops},
+    {"files", get_null},      {"exact", get_exact},
+    {"overflow", get_true},   {0},
+};
+
+/* --- flow ---------------------------------------------------------------- */
+
+static json_t *get_proto(matter *s)
+{
+	char number[8];
+
+	switch (s->flow->f.proto) {
+	case IPPROTO_TCP:
+		return json_string("tcp");
+	case IPPROTO_UDP:
+		return json_string("udp");
+	default:
+		snprintf(number, sizeof(number), "%u", s->flow->f.proto);
+		return json_string(number);
+	}
+}
+
+/* Flows to one remote end that are folded into one have no common local end. */
+static json_t *get_local(matter *s)
+{
+	char addr[ADDR_LEN];
+
+	if (s->flow->folded)
+		return json_null();
+	return json_pack("{s:s, s:i}", "addr", addr_text(addr, s->flow->f.laddr), "port",
+			 (int)s->flow->f.lport);
+}
+
+static json_t *get_remote(matter *s)
+{
+	return json_remote(s->flow->f.raddr, s->flow->f.rport, &s->flow->dest);
+}
+
+static json_t *get_out(matter *s)
+{
+	return json_count(s->out);
+}
+
+static json_t *get_in(matter *s)
+{
+	return json_count(s->in);
+}
+
+static json_t *get_tainted(matter *s)
+{
+	return json_count(s->tainted);
+}
+
+static json_t *get_flow_datasets(matter *s)
+{
+	return json_datasets(s->m, s->flow->reach);
+}
+
+const struct field flow_fields[] = {
+    {"process", get_process},
+    {"job", get_job},
+    {"proto", get_proto},
+    {"local", get_local},
+    {"remote", get_remote},
+    {"bytes_out", get_out},
+    {"bytes_in", get_in},
+    {"tainted_out", get_tainted},
+    {"datasets", get_flow_datasets},
+    {"encrypted", get_null},
+    {0},
+};
+
+/* --- transfer ------------------------------------------------------------ */
+
+static json_t *json_holder(const struct model *m, const struct m_subject *s)
+{
+	return json_pack("{s:o}", "process", json_process(m, s));
+}
+
+static json_t *json_object_end(const struct m_object *o)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "pipe:[%llu]", (unsigned long long)o->what.ino);
+	return json_pack("{s:{s:s, s:o, s:o, s:o}}", "object", "name", name, "dev",
+			 json_count(o->what.dev), "ino", json_count(o->what.ino), "gen",
+			 json_count(o->what.gen));
+}
+
+static json_t *get_edge_from(matter *s)
+{
+	return s->edge->key.via == VIA_PIPE_WRITE ? json_holder(s->m, s->edge->subject)
+						  : json_object_end(s->edge->object);
+}
+
+static json_t *get_edge_to(matter *s)
+{
+	return s->edge->key.via == VIA_PIPE_WRITE ? json_object_end(s->edge->object)
+						  : json_holder(s->m, s->edge->subject);
+}
+
+static json_t *get_edge_via(matter *s)
+{
+	return json_string(via_name((enum edge_via)s->edge->key.via));
+}
+
+static json_t *get_edge_bytes(matter *s)
+{
+	return json_count(s->bytes);
+}
+
+static json_t *get_edge_datasets(matter *s)
+{
+	return json_datasets(s->m, s->transfer->mask);
+}
+
+const struct field transfer_fields[] = {
+    {"from", get_edge_from},	     {"to", get_edge_to},
+    {"via", get_edge_via},	     {"bytes", get_edge_bytes},
+    {"datasets", get_edge_datasets}, {0},
+};
+
+static json_t *get_birth_from(matter *s)
+{
+	return json_holder(s->m, s->birth->from);
+}
+
+static json_t *get_birth_to(matter *s)
+{
+	return json_holder(s->m, s->subject);
+}
+
+static json_t *get_birth_via(matter *s)
+{
+	return json_string(via_name((enum edge_via)s->birth->via));
+}
+
+static json_t *get_birth_datasets(matter *s)
+{
+	return json_datasets(s->m, s->birth->mask);
+}
+
+const struct field birth_fields[] = {
+    {"from", get_birth_from},	      {"to", get_birth_to},
+    {"via", get_birth_via},	      {"bytes", get_null},
+    {"datasets", get_birth_datasets}, {0},
+};

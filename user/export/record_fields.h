@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* What records and snapshots consist of: one table of fields per type, in the order people read
+ * them. */
+#ifndef SLUICE_RECORD_FIELDS_H
+#define SLUICE_RECORD_FIELDS_H
+
+#include <jansson.h>
+
+#include "user/model_internal.h"
+#include "user/policy/finding.h"
+
+/* What a record speaks about; each type's fields use their own part. */
+struct subject_matter {
+	const struct model *m;
+	const struct m_subject *subject;
+	const struct m_access *access;
+	const struct m_overflow *overflow;
+	const struct m_flow *flow;
+	const struct m_edge *edge;
+	const struct m_transfer *transfer;
+	const struct m_birth *birth;
+	const struct finding *finding;
+	struct figures figures[ACCESS_KINDS]; /* to be told of an access */
+	uint64_t out, in, tainted;	      /* of a flow */
+	uint64_t bytes;			      /* of a transfer */
+};
+
+struct field {
+	const char *name;
+	json_t *(*get)(const struct subject_matter *s); /* a new reference; NULL: no memory */
+};
+
+/* Each ends with a field without a name. */
+extern const struct field access_fields[], overflow_fields[], flow_fields[], transfer_fields[],
+    birth_fields[], finding_fields[], health_fields[], policy_fields[];
+
+/* Adds the table's fields to `to`. -ENOMEM. */
+int fields_add(json_t *to, const struct field *table, const struct subject_matter *s);
+
+/* {"v":1,"type":...,"time":...,"host":{...}}, with seq unless it is 0; NULL: no memory. */
+json_t *record_head(const struct model *m, const char *type, const struct timespec *wall,
+		    uint64_t seq);
+
+json_t *json_safe(const char *text); /* made safe; NULL becomes null */
+json_t *json_count(uint64_t n);
+json_t *json_process(const struct model *m,
+		     const struct m_subject *s); /* null for a merged subject */
+json_t *json_job(const struct m_subject *s);
+json_t *json_moment(const struct model *m, uint64_t boot_ns, int64_t offset); /* 0: null */
+json_t *json_dataset(const struct model *m, unsigned dataset);
+json_t *json_datasets(const struct model *m, uint64_t mask);
+/* {"addr","port","class","name","name_source","bucket"}: the last three are not known yet, null. */
+json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct dest *d);
+json_t *json_words(const char *const *words, size_t n); /* a list up to n or NULL */
+json_t *json_tags(const struct m_dataset *d);
+/* {"read":n,"mmap":n}; a kind that nothing measures here is null. */
+json_t *json_bytes(const struct model *m, const struct figures figures[ACCESS_KINDS]);
+
+#endif

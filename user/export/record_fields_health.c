@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Health and policy: what is said of the monitor itself. */
+#include "user/export/record_fields.h"
+
+#include <math.h>
+
+typedef const struct subject_matter matter;
+
+static json_t *get_null(matter *s)
+{
+	return json_null();
+}
+
+static json_t *get_backend(matter *s)
+{
+	return json_safe(s->m->backend);
+}
+
+static json_t *get_owners(matter *s)
+{
+	return json_words((const char *const *)s->m->owners, SIZE_MAX);
+}
+
+static json_t *get_gaps(matter *s)
+{
+	return json_words((const char *const *)s->m->gaps, SIZE_MAX);
+}
+
+static json_t *get_losses(matter *s)
+{
+	json_t *losses = json_object();
+
+	for (unsigned l = 0; losses && l < LOSS_KINDS; l++) {
+		json_t *n = s->m->health_known ? json_count(s->m->health.losses[l]) : json_null();
+
+		if (json_object_set_new(losses, loss_name(l), n)) {
+			json_decref(losses);
+			return NULL;
+		}
+	}
+	return losses;
+}
+
+static json_t *get_maps(matter *s)
+{
+	json_t *maps = json_array();
+
+	for (unsigned i = 0; maps && i < s->m->health.nfill; i++) {
+		const struct map_fill *f = &s->m->health.fill[i];
+		json_t *map = json_pack("{s:o, s:o, s:o}", "name", json_safe(f->name), "entries",
+					json_count(f->entries), "max", json_count(f->max));
+
+		if (json_array_append_new(maps, map)) {
+			json_decref(maps);
+			return NULL;
+		}
+	}
+	return maps;
+}
+
+static json_t *get_cpu(matter *s)
+{
+	double share = s->m->health.cpu_share;
+
+	return s->m->health_known && isfinite(share) ? json_real(share) : json_null();
+}
+
+static json_t *json_known(uint64_t n)
+{
+	return n ? json_count(n) : json_null();
+}
+
+static json_t *get_memory(matter *s)
+{
+	return json_pack("{s:o, s:o}", "rss", json_known(s->m->health.rss_bytes), "maps",
+			 json_known(s->m->health.map_bytes));
+}
+
+static json_t *get_model(matter *s)
+{
+	const struct model *m = s->m;
+	uint64_t refused = 0;
+
+	for (unsigned i = 0; i < REFUSED_KINDS; i++)
+		refused += m->refused[i];
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "subjects", json_count(m->nsubjects),
+			 "objects", json_count(m->nobjects), "transfers", json_count(m->nedges),
+			 "flows", json_count(m->nflows), "refused", json_count(refused));
+}
+
+static json_t *get_late(matter *s)
+{
+	return s->m->health_known ? json_count(s->m->health.late_ns / 1000000) : json_null();
+}
+
+const struct field health_fields[] = {
+    {"backend", get_backend},
+    {"owners", get_owners},
+    {"gaps", get_gaps},
+    {"losses", get_losses},
+    {"maps", get_maps},
+    {"cpu", get_cpu},
+    {"memory", get_memory},
+    {"model", get_model},
+    {"late_ms", get_late},
+    {"exporter", get_null},
+    {0},
+};
+
+/* --- policy -------------------------------------------------------------- */
+
+static json_t *get_digest(matter *s)
+{
+	return json_safe(s->m->config->digest);
+}
+
+static json_t *get_file(matter *s)
+{
+	return json_safe(s->m->config->file);
+}
+
+static json_t *get_policy_datasets(matter *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < s->m->config->ndatasets; i++) {
+		if (json_array_append_new(list, json_safe(s->m->config->datasets[i].id))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *get_inactive(matter *s)
+{
+	const struct strings *keys = &s->m->config->inactive;
+
+	return json_words((const char *const *)keys->v, keys->n);
+}
+
+const struct field policy_fields[] = {
+    {"digest", get_digest},
+    {"file", get_file},
+    {"datasets", get_policy_datasets},
+    {"inactive", get_inactive},
+    {0},
+};

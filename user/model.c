@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The model as a whole: its life, its datasets, its policy, its health. */
+#include "user/model_internal.h"
+
+#include <string.h>
+
+#include "user/model_graph.h"
+#include "user/policy/finding.h"
+#include "user/policy/users.h"
+
+static const char *const loss_names[LOSS_KINDS] = {
+    [LOSS_LEDGER_FULL] = "ledger_full",
+    [LOSS_OVERFLOW_FULL] = "overflow_full",
+    [LOSS_TAINT_FULL] = "taint_full",
+    [LOSS_OBJECT_FULL] = "object_full",
+    [LOSS_EDGE_FULL] = "edge_full",
+    [LOSS_FLOW_FULL] = "flow_full",
+    [LOSS_FLOW_TAINT_FULL] = "flow_taint_full",
+    [LOSS_RING_FULL] = "ring_full",
+    [LOSS_WALK_DEEP] = "walk_deep",
+    [LOSS_FDS_DEEP] = "fds_deep",
+    [LOSS_NO_FILE] = "no_file",
+};
+
+static const char *const via_names[] = {
+    [VIA_READ] = "read",	   [VIA_FORK] = "fork",
+    [VIA_EXEC] = "exec",	   [VIA_PIPE_WRITE] = "pipe_write",
+    [VIA_PIPE_READ] = "pipe_read", [VIA_HELD] = "held",
+};
+
+static const char *const access_names[ACCESS_KINDS] = {
+    [ACCESS_READ] = "read",
+    [ACCESS_MMAP] = "mmap",
+};
+
+static const char *name_in(const char *const *names, size_t n, size_t i)
+{
+	return i < n && names[i] ? names[i] : "unknown";
+}
+
+const char *loss_name(enum loss l)
+{
+	return name_in(loss_names, ARRAY_SIZE(loss_names), l);
+}
+
+const char *via_name(enum edge_via v)
+{
+	return name_in(via_names, ARRAY_SIZE(via_names), v);
+}
+
+const char *access_name(enum access_kind k)
+{
+	return name_in(access_names, ARRAY_SIZE(access_names), k);
+}
+
+/* --- slots: small numbers that are used again ---------------------------- */
+
+int slot_take(struct slots *s, uint32_t *ret)
+{
+	if (s->nunused) {
+		*ret = s->unused[--s->nunused];
+		return 0;
+	}
+	/* Room to give it back is made now: giving back cannot fail. */
+	if (s->count >= s->max_unused) {
+		size_t more = s->max_unused ? s->max_unused * 2 : 64;
+		uint32_t *p = reallocarray(s->unused, more, sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		s->unused = p;
+		s->max_unused = more;
+	}
+	*ret = s->count++;
+	return 0;
+}
+
+void slot_give(struct slots *s, uint32_t slot)
+{
+	s->unused[s->nunused++] = slot;
+}
+
+/* --- datasets ------------------------------------------------------------ */
+
+static void dataset_clear(struct m_dataset *d)
+{
+	for (size_t i = 0; i < d->ntags; i++) {
+		free(d->tags[i].key);
+		free(d->tags[i].value);
+	}
+	free(d->tags);
+	free(d->id);
+	free(d->path);
+	*d = (struct m_dataset){0};
+}
+
+/* The words of a dataset are copied: records name it after the policy has dropped it. */
+static int dataset_words(const struct dataset_config *c, struct m_dataset *ret)
+{
+	struct m_dataset d = {.config = c};
+
+	d.id = strdup(c->id);
+	d.path = strdup(c->path ? c->path : "");
+	d.tags = calloc(c->ntags + 1, sizeof(*d.tags));
+	for (; d.tags && d.ntags < c->ntags; d.ntags++) {
+		d.tags[d.ntags].key = strdup(c->tags[d.ntags].key);
+		d.tags[d.ntags].value = strdup(c->tags[d.ntags].value);
+		if (!d.tags[d.ntags].key || !d.tags[d.ntags].value) {
+			d.ntags++;
+			goto fail;
+		}
+	}
+	if (!d.id || !d.path || !d.tags)
+		goto fail;
+	*ret = d;
+	return 0;
+fail:
+	dataset_clear(&d);
+	return -ENOMEM;
+}
+
+int model_dataset(const struct model *m, const char *id)
+{
+	for (int i = 0; i < SL_DATASETS_MAX; i++) {
+		if (m->datasets[i].id && !strcmp(m->datasets[i].id, id))
+			return i;
+	}
+	return -ENOENT;
+}
+
+/* A number for each configured dataset: the one it had, else its place in the file, else any free
+ * one. */
+static int number_datasets(const struct model *m, const struct config *config, int number[])
+{
+	bool taken[SL_DATASETS_MAX];
+
+	for (unsigned i = 0; i < SL_DATASETS_MAX; i++)
+		taken[i] = m->datasets[i].id;
+	for (size_t i = 0; i < config->ndatasets; i++) {
+		number[i] = model_dataset(m, config->datasets[i].id);
+		for (unsigned k = 0; number[i] < 0 && k <= SL_DATASETS_MAX; k++) {
+			size_t at = k ? k - 1 : i;
+
+			if (at < SL_DATASETS_MAX && !taken[at])
+				number[i] = (int)at;
+		}
+		if (number[i] < 0)
+			return -ENOSPC;
+		taken[number[i]] = true;
+	}
+	return 0;
+}
+
+/* What the old dataset of this number counted goes on under the new words. */
+static void dataset_renew(struct m_dataset *d, struct m_dataset *words)
+{
+	struct m_dataset old = *d;
+
+	d->id = words->id;
+	d->path = words->path;
+	d->tags = words->tags;
+	d->ntags = words->ntags;
+	d->config = words->config;
+	*words = (struct m_dataset){
+	    .id = old.id, .path = old.path, .tags = old.tags, .ntags = old.ntags};
+	if (old.path && strcmp(old.path, d->path))
+		d->size = d->files = 0;
+}
+
+int model_policy(struct model *m, const struct config *config, const struct classes *classes)
+{
+	int number[SL_DATASETS_MAX];
+	struct m_dataset words[SL_DATASETS_MAX] = {0};
+	size_t n = config->ndatasets;
+	int err = n > SL_DATASETS_MAX ? -ENOSPC : number_datasets(m, config, number);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < n && !err; i++)
+		err = dataset_words(&config->datasets[i], &words[i]);
+	if (!err) {
+		for (unsigned i = 0; i < SL_DATASETS_MAX; i++)
+			m->datasets[i].config = NULL;
+		for (size_t i = 0; i < n; i++)
+			dataset_renew(&m->datasets[number[i]], &words[i]);
+		m->config = config;
+		m->classes = classes;
+		for (struct m_flow *f = m->first_flow; f; f = f->next)
+			flow_classify(m, f);
+		model_touch(m, UINT64_MAX);
+	}
+	for (size_t i = 0; i < n; i++)
+		dataset_clear(&words[i]);
+	return err;
+}
+
+void model_set_dataset_size(struct model *m, unsigned dataset, uint64_t bytes, uint64_t files)
+{
+	if (dataset >= SL_DATASETS_MAX)
+		return;
+	struct m_dataset *d = &m->datasets[dataset];
+	bool same = bytes == d->size && files == d->files;
+
+	if (bytes < d->size || files < d->files)
+		d->shrank = true;
+	d->quiet = d->begun ? d->read == d->read_at_begin : same && d->read == d->read_at_scan;
+	d->begun = false;
+	d->size = bytes;
+	d->files = files;
+	d->read_at_scan = d->read;
+	d->scans++;
+	model_touch(m, BIT(dataset));
+}
+
+void model_begin_scan(struct model *m, unsigned dataset)
+{
+	if (dataset >= SL_DATASETS_MAX)
+		return;
+	m->datasets[dataset].begun = true;
+	m->datasets[dataset].read_at_begin = m->datasets[dataset].read;
+}
+
+bool model_wants_scan(const struct model *m)
+{
+	for (size_t i = 0; i < SL_DATASETS_MAX; i++) {
+		const struct m_dataset *d = &m->datasets[i];
+
+		if (d->config && (!d->scans || !d->quiet || d->read != d->read_at_scan))
+			return true;
+	}
+	return false;
+}
+
+void model_touch(struct model *m, uint64_t mask)
+{
+	for (; mask; mask &= mask - 1)
+		m->datasets[__builtin_ctzll(mask)].version++;
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+int model_new(const struct config *config, const struct classes *classes, struct model **ret)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	int err = m ? 0 : -ENOMEM;
+
+	if (err)
+		return err;
+	m->jobs = HASHMAP_OF(struct m_job, name);
+	m->processes = HASHMAP_OF(struct m_process, id);
+	m->subjects = HASHMAP_OF(struct m_subject, who);
+	m->objects = HASHMAP_OF(struct m_object, what);
+	m->edges = HASHMAP_OF(struct m_edge, key);
+	m->flows = HASHMAP_OF(struct m_flow, id);
+	m->folds = HASHMAP_OF(struct m_flow, fold);
+	m->overflows = HASHMAP_OF(struct m_overflow, key);
+	m->nodes_max = MODEL_NODES_MAX;
+	m->merge_above = MODEL_MERGE_ABOVE;
+	err = findings_new(&m->findings);
+	if (!err)
+		err = users_new(&m->users);
+	if (!err)
+		err = model_policy(m, config, classes);
+	if (err) {
+		model_free(m);
+		return err;
+	}
+	*ret = m;
+	return 0;
+}
+
+static char **strings_free(char **v)
+{
+	for (char **p = v; p && *p; p++)
+		free(*p);
+	free(v);
+	return NULL;
+}
+
+struct model *model_free(struct model *m)
+{
+	if (!m)
+		return NULL;
+	for (unsigned i = 0; i < SL_DATASETS_MAX; i++) {
+		m->graphs[i] = ds_graph_free(m->graphs[i]);
+		dataset_clear(&m->datasets[i]);
+	}
+	findings_free(m->findings);
+	users_free(m->users);
+	while (m->first_flow)
+		flow_drop(m, m->first_flow);
+	while (m->first_object)
+		object_drop(m, m->first_object);
+	for (struct m_subject *s = m->first_subject; s; s = s->next) {
+		for (unsigned i = 0; i < s->nbirths; i++)
+			s->births[i].from->children--;
+		s->nbirths = 0;
+	}
+	while (m->first_subject)
+		subject_drop(m, m->first_subject);
+	while (m->first_overflow) {
+		struct m_overflow *o = m->first_overflow;
+
+		m->first_overflow = o->next;
+		free(o);
+	}
+	struct hashmap *all[] = {&m->jobs,  &m->processes, &m->subjects, &m->objects,
+				 &m->edges, &m->flows,	   &m->folds,	 &m->overflows};
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		hashmap_free(all[i]);
+	free(m->subject_slots.unused);
+	free(m->object_slots.unused);
+	free(m->process_slots.unused);
+	free(m->flow_slots.unused);
+	strings_free(m->owners);
+	strings_free(m->gaps);
+	free(m->backend);
+	free(m->host);
+	free(m->boot_id);
+	free(m);
+	return NULL;
+}
+
+static int replace(char **to, const char *text)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	if (text && !copy)
+		return -ENOMEM;
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+int model_set_host(struct model *m, const char *name, const char *boot_id)
+{
+	int err = replace(&m->host, name);
+
+	return err ? err : replace(&m->boot_id, boot_id);
+}
+
+void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *wall)
+{
+	int64_t now = (int64_t)wall->tv_sec * (int64_t)NSEC + wall->tv_nsec;
+
+	m->wall_offset = now - (int64_t)boot_ns;
+	if (!m->clock_known || llabs(m->wall_offset - m->start_offset) >= (int64_t)NSEC)
+		m->start_offset = m->wall_offset;
+	if (m->clock_known)
+		return;
+	m->clock_known = true;
+	for (struct m_subject *s = m->first_subject; s; s = s->next)
+		s->wall_offset = m->start_offset;
+	for (struct finding *f = m->findings->first; f; f = f->next)
+		f->wall_offset = m->wall_offset;
+}
+
+/* --- health -------------------------------------------------------------- */
+
+static bool strings_same(char *const *a, const char *const *b)
+{
+	if (!a || !b)
+		return !a && !b;
+	for (; *a && *b; a++, b++) {
+		if (strcmp(*a, *b))
+			return false;
+	}
+	return !*a && !*b;
+}
+
+static char **strings_copy(const char *const *v)
+{
+	size_t n = 0;
+
+	while (v && v[n])
+		n++;
+	char **copy = calloc(n + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < n; i++) {
+		copy[i] = strdup(v[i]);
+		if (!copy[i])
+			return strings_free(copy);
+	}
+	return copy;
+}
+
+/* Out of memory the old list is kept: it changes at most once per plan. */
+static void strings_follow(char ***to, const char *const *from)
+{
+	char **copy = strings_same(*to, from) ? NULL : strings_copy(from);
+
+	if (copy) {
+		strings_free(*to);
+		*to = copy;
+	}
+}
+
+void model_set_health(struct model *m, const struct health *h)
+{
+	m->health = *h;
+	m->health.nfill = MIN(h->nfill, (unsigned)ARRAY_SIZE(h->fill));
+	strings_follow(&m->owners, h->owners);
+	strings_follow(&m->gaps, h->gaps);
+	replace(&m->backend, h->backend);
+	m->health.owners = (const char *const *)m->owners;
+	m->health.gaps = (const char *const *)m->gaps;
+	m->health.backend = m->backend;
+	m->health_known = true;
+	m->late_judged = false;
+}
+
+/* A fact that is named as a gap has no owner; one that was never named is taken to have one. */
+bool model_owns_fact(const struct model *m, const char *fact)
+{
+	size_t n = strlen(fact);
+
+	for (char *const *g = m->gaps; g && *g; g++) {
+		if (!strncmp(*g, fact, n) && ((*g)[n] == ':' || (*g)[n] == '\0'))
+			return false;
+	}
+	return true;
+}
+
+bool job_is_ml(const struct model *m, const char *job)
+{
+	return job && strings_match(&m->config->jobs, job);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* From the model to a dataset's network; model_graph.h says what follows which rule, and why. */
+#include "user/array.h"
+#include "user/model_graph_internal.h"
+
+#include <string.h>
+
+struct job_node {
+	uintptr_t job;
+	uint32_t node;
+};
+
+int graph_add_node(struct build *b, uint64_t supply, enum ref_kind kind, const void *of,
+		   uint32_t *ret)
+{
+	struct ds_graph *g = b->g;
+	int64_t node = lineage_node(g->net, supply);
+
+	if (node < 0)
+		return (int)node;
+	int err = array_grow((void **)&g->refs, &g->max_refs, g->nrefs + 1, sizeof(*g->refs));
+	if (err)
+		return err;
+	g->refs[g->nrefs++] = (struct graph_ref){kind, of};
+	*ret = (uint32_t)node;
+	return 0;
+}
+
+int graph_lead(struct build *b, uint32_t from, uint32_t to)
+{
+	return from == LINEAGE_NONE || to == LINEAGE_NONE
+		   ? 0
+		   : lineage_arc(b->g->net, from, to, LINEAGE_UNLIMITED);
+}
+
+uint32_t graph_node_of(const struct build *b, const struct m_subject *s)
+{
+	return b->g->subject_node[s->slot];
+}
+
+/* --- subjects and objects ------------------------------------------------ */
+
+static int add_subject(struct build *b, const struct m_subject *s)
+{
+	uint32_t *node = &b->g->subject_node[s->slot];
+
+	if (*node != LINEAGE_NONE)
+		return 0;
+	return graph_add_node(b, access_bytes(subject_access(s, b->g->dataset)), REF_SUBJECT, s,
+			      node);
+}
+
+static int add_subjects(struct build *b)
+{
+	uint64_t bit = BIT(b->g->dataset);
+	int err = 0;
+
+	for (const struct m_subject *s = b->m->first_subject; s && !err; s = s->next) {
+		bool born = false;
+
+		for (unsigned i = 0; i < s->nbirths && !err; i++) {
+			if (s->births[i].mask & bit) {
+				born = true;
+				err = add_subject(b, s->births[i].from);
+			}
+		}
+		if (!err && (born || subject_mask(s) & bit))
+			err = add_subject(b, s);
+	}
+	for (const struct m_subject *s = b->m->first_subject; s && !err; s = s->next) {
+		for (unsigned i = 0; i < s->nbirths && !err; i++) {
+			if (s->births[i].mask & bit)
+				err = graph_lead(b, graph_node_of(b, s->births[i].from),
+						 graph_node_of(b, s));
+		}
+	}
+	return err;
+}
+
+/* Every subject that holds the dataset, leading to one node. */
+int graph_everyone(struct build *b, uint32_t *ret)
+{
+	int err = 0;
+
+	if (b->everyone == LINEAGE_NONE) {
+		err = graph_add_node(b, 0, REF_AUX, NULL, &b->everyone);
+		for (const struct m_subject *s = b->m->first_subject; s && !err; s = s->next)
+			err = graph_lead(b, graph_node_of(b, s), b->everyone);
+	}
+	*ret = b->everyone;
+	return err;
+}
+
+static int job_node_get(struct build *b, const struct m_job *job, uint32_t *ret)
+{
+	uintptr_t key = (uintptr_t)job;
+	struct job_node *j = hashmap_find(&b->jobs, &key);
+	int err = 0;
+
+	if (!j) {
+		j = malloc(sizeof(*j));
+		if (!j)
+			return -ENOMEM;
+		j->job = key;
+		err = graph_add_node(b, 0, REF_AUX, NULL, &j->node);
+		if (!err)
+			err = hashmap_add(&b->jobs, j);
+		if (err) {
+			free(j);
+			return err;
+		}
+	}
+	*ret = j->node;
+	return 0;
+}
+
+/* The node that the holders of a job lead to; where a job has none, that of everyone. */
+int graph_job_holders(struct build *b, const struct m_job *job, uint32_t *ret)
+{
+	uintptr_t key = (uintptr_t)job;
+	const struct job_node *found;
+	uint32_t node;
+	int err = 0;
+
+	for (const struct m_subject *s = b->jobs_made ? NULL : b->m->first_subject; s && !err;
+	     s = s->next) {
+		if (graph_node_of(b, s) == LINEAGE_NONE)
+			continue;
+		err = job_node_get(b, s->job, &node);
+		if (!err)
+			err = graph_lead(b, graph_node_of(b, s), node);
+	}
+	if (err)
+		return err;
+	b->jobs_made = true;
+	found = hashmap_find(&b->jobs, &key);
+	if (!found)
+		return graph_everyone(b, ret);
+	*ret = found->node;
+	return 0;
+}
+
+static int add_overflow(struct build *b)
+{
+	uint64_t bytes = b->m->datasets[b->g->dataset].overflow;
+	uint32_t node;
+	int err;
+
+	if (!bytes)
+		return 0;
+	err = graph_add_node(b, bytes, REF_OVERFLOW, NULL, &node);
+	for (const struct m_subject *s = b->m->first_subject; s && !err; s = s->next)
+		err = graph_lead(b, node, graph_node_of(b, s));
+	return err;
+}
+
+/* More came out of an object than is known to have gone in: a write is still under way, or what lay
+ * in it is older than its taint. */
+static int add_excess(struct build *b, const struct m_object *o, uint32_t object, uint64_t excess)
+{
+	uint32_t node, holders;
+	int err = graph_add_node(b, 0, REF_AUX, NULL, &node);
+
+	if (!err)
+		err = lineage_arc(b->g->net, node, object, excess);
+	for (const struct m_edge *e = o->edges; e && !err; e = e->object_next) {
+		if (e->key.via == VIA_PIPE_WRITE) {
+			err = graph_lead(b, graph_node_of(b, e->subject), node);
+			continue;
+		}
+		err = graph_job_holders(b, e->subject->job, &holders);
+		if (!err)
+			err = graph_lead(b, holders, node);
+	}
+	return err;
+}
+
+static int add_object(struct build *b, const struct m_object *o)
+{
+	uint64_t in = 0, out = 0;
+	uint32_t node;
+	int err = 0;
+
+	for (const struct m_edge *e = o->edges; e; e = e->object_next)
+		*(e->key.via == VIA_PIPE_WRITE ? &in : &out) += edge_bytes(e, b->g->dataset);
+	if (!in && !out)
+		return 0;
+	err = graph_add_node(b, 0, REF_OBJECT, o, &node);
+	if (err)
+		return err;
+	b->g->object_node[o->slot] = node;
+	for (const struct m_edge *e = o->edges; e && !err; e = e->object_next) {
+		uint32_t subject = graph_node_of(b, e->subject);
+		uint64_t bytes = edge_bytes(e, b->g->dataset);
+
+		if (subject == LINEAGE_NONE)
+			continue;
+		if (e->key.via == VIA_PIPE_WRITE)
+			err = lineage_arc(b->g->net, subject, node, bytes);
+		else
+			err = lineage_arc(b->g->net, node, subject, bytes);
+	}
+	return err || out <= in ? err : add_excess(b, o, node, out - in);
+}
+
+/* --- all of it ----------------------------------------------------------- */
+
+/*
+ * A dataset that does not change gives no more distinct bytes than it has. Whether it changed is
+ * known only from scans: the cap holds while no scan found less than the one before, and nothing
+ * was read since the last one began. A dataset that grows has been scanned at its present size or
+ * is not capped; one that was replaced in place, piece for piece of the same length, between two
+ * scans is not noticed.
+ */
+static uint64_t most_distinct(const struct m_dataset *d)
+{
+	return d->size && !d->shrank && d->quiet && d->read_at_scan == d->read ? d->size
+									       : UINT64_MAX;
+}
+
+static uint32_t *no_nodes(size_t n)
+{
+	uint32_t *v = malloc((n + 1) * sizeof(*v));
+
+	if (v)
+		memset(v, 0xff, (n + 1) * sizeof(*v));
+	return v;
+}
+
+static int prepare(struct build *b)
+{
+	const struct model *m = b->m;
+	struct ds_graph *g = b->g;
+	size_t processes = m->process_slots.count;
+
+	g->net = lineage_new();
+	g->subjects = m->subject_slots.count;
+	g->flows = m->flow_slots.count;
+	g->subject_node = no_nodes(m->subject_slots.count);
+	g->object_node = no_nodes(m->object_slots.count);
+	g->flow_node = no_nodes(m->flow_slots.count);
+	b->range = no_nodes(processes);
+	b->nearest = calloc(processes + 1, sizeof(*b->nearest));
+	b->nearest_known = calloc(processes + 1, sizeof(*b->nearest_known));
+	b->jobs = HASHMAP_OF(struct job_node, job);
+	b->everyone = LINEAGE_NONE;
+	if (!g->net || !g->subject_node || !g->object_node || !g->flow_node || !b->range ||
+	    !b->nearest || !b->nearest_known)
+		return -ENOMEM;
+	return 0;
+}
+
+static void build_done(struct build *b)
+{
+	for (size_t i = 0; i < b->jobs.size; i++)
+		free(b->jobs.slots[i].item);
+	hashmap_free(&b->jobs);
+	free(b->heritage);
+	free(b->range);
+	free(b->nearest);
+	free(b->nearest_known);
+}
+
+static int build_all(struct build *b)
+{
+	int err = prepare(b);
+
+	if (!err)
+		err = add_subjects(b);
+	if (!err)
+		err = add_overflow(b);
+	for (const struct m_object *o = b->m->first_object; o && !err; o = o->next)
+		err = add_object(b, o);
+	if (!err)
+		err = graph_add_flows(b);
+	if (err)
+		return err;
+	b->g->reached = calloc(lineage_nodes(b->g->net) + 1, sizeof(*b->g->reached));
+	return b->g->reached ? lineage_reach(b->g->net, b->g->reached) : -ENOMEM;
+}
+
+int ds_graph_build(const struct model *m, unsigned dataset, struct ds_graph **ret)
+{
+	struct ds_graph *g = calloc(1, sizeof(*g));
+	struct build b = {.m = m, .g = g};
+	int err;
+
+	if (!g)
+		return -ENOMEM;
+	g->dataset = dataset;
+	g->version = m->datasets[dataset].version;
+	g->most = most_distinct(&m->datasets[dataset]);
+	err = build_all(&b);
+	build_done(&b);
+	if (err) {
+		ds_graph_free(g);
+		return err;
+	}
+	*ret = g;
+	return 0;
+}

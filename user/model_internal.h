@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * What the model holds. Lineage, rules, records and snapshots read these structures; only the
+ * model*.c files and the findings' store change them (records also note what they have given).
+ */
+#ifndef SLUICE_MODEL_INTERNAL_H
+#define SLUICE_MODEL_INTERNAL_H
+
+#include "user/dest/class.h"
+#include "user/hashmap.h"
+#include "user/job.h"
+#include "user/model.h"
+#include "user/policy/config.h"
+
+#define MODEL_NODES_MAX 200000	 /* subjects, objects and flows together */
+#define MODEL_MERGE_ABOVE 150000 /* from here on the dead of one job are kept as one */
+#define MODEL_EDGES_MAX 400000
+#define MODEL_FORGET_NS (60 * NSEC)
+#define MODEL_PRUNE_NS (10 * NSEC)
+#define BUDGET_SLOTS 256
+
+#define BIT(dataset) (1ULL << (dataset))
+
+/* One account: what was settled and taken out of the kernel, what its live entry says, and what
+ * records have been given of the sum. */
+struct figures {
+	uint64_t bytes, ops, files;
+};
+
+struct account {
+	struct figures settled, live, given;
+	uint64_t first_ns, last_ns;
+};
+
+static inline struct figures account_total(const struct account *a)
+{
+	return (struct figures){a->settled.bytes + a->live.bytes, a->settled.ops + a->live.ops,
+				a->settled.files + a->live.files};
+}
+
+/* Payload of flows that are no longer kept one by one. */
+struct past {
+	uint64_t out, in, tainted;
+};
+
+struct m_job {
+	char name[JOB_LEN]; /* the key; zero behind its end */
+	unsigned refs;
+	struct m_subject *merged; /* stands for its dead, or NULL */
+	struct past past;	  /* of subjects that are forgotten */
+};
+
+/* A process: its exec instances, and who its parent is. Kept while a subject or a child needs it.
+ */
+struct m_process {
+	struct {
+		uint64_t start_ns;
+		uint64_t tgid;
+	} id;
+	struct m_process *parent; /* NULL: not known */
+	struct m_subject *images;
+	unsigned refs; /* images and children */
+	uint32_t slot;
+};
+
+struct m_access {
+	struct m_access *next; /* of the same subject */
+	uint16_t dataset;
+	uint64_t judged; /* bytes that access.unauthorized has taken in */
+	bool waited;	 /* rules waited one interval for its subject's name */
+	struct account kind[ACCESS_KINDS];
+};
+
+/* When these datasets first came to a subject, as its taint says: no earlier than they did. */
+struct m_arrival {
+	uint64_t mask;
+	uint64_t since_ns;
+};
+
+/* How a subject was born with taint. A merged subject has several. */
+struct m_birth {
+	struct m_subject *from;
+	uint64_t mask;
+	uint64_t since_ns;
+	uint32_t via; /* VIA_FORK, VIA_EXEC */
+	bool given;
+};
+
+struct m_subject {
+	struct subject who;
+	struct m_subject *prev, *next; /* of the model, in order of arrival */
+	struct m_subject *next_image;  /* of the same process */
+	struct m_process *process;     /* NULL: a merged subject */
+	struct m_subject *merged_into; /* set for a moment, while the dead are merged */
+	struct m_job *job;	       /* NULL: not known */
+	struct subject parent;
+	char *exe, *cgroup; /* as the kernel said it: hostile; NULL not known */
+	char comm[64];
+	int64_t wall_offset; /* wall clock less boot time when it was met */
+	uint64_t seen_ns, exit_ns, touched_ns;
+	uint64_t mask; /* of its taint */
+	struct m_arrival *arrivals;
+	struct m_birth *births;
+	struct m_access *access;
+	struct m_edge *edges;
+	unsigned nbirths, narrivals;
+	unsigned nflows;   /* live flows and closed ones kept */
+	unsigned nlive;	   /* live flows */
+	unsigned nowned;   /* datagram flows that it had before another */
+	unsigned children; /* births that name it */
+	unsigned findings; /* that name it */
+	unsigned merged;   /* how many it stands for; 0: itself */
+	struct past past;
+	uint32_t slot, uid, session;
+	bool uid_known, known, dead;
+};
+
+struct m_object {
+	struct object what;
+	struct m_object *prev, *next;
+	struct m_edge *edges;
+	uint32_t slot;
+};
+
+/* All that moved between one subject and one object one way, by the datasets it could carry. */
+struct m_transfer {
+	uint64_t mask;
+	struct account sum;
+};
+
+struct m_edge {
+	struct {
+		struct subject who;
+		struct object what;
+		uint64_t via;
+	} key;
+	struct m_subject *subject;
+	struct m_object *object;
+	struct m_edge *subject_next, *object_next;
+	struct m_transfer *transfers;
+	unsigned ntransfers;
+};
+
+/* What a flow sent since a mask of datasets became its taint. */
+struct m_flow_taint {
+	uint64_t mask;
+	uint64_t base_out;
+	uint64_t since_ns;
+};
+
+/* What a closed and folded flow sent that one dataset can account for. */
+struct m_sent {
+	uint64_t bytes;
+	uint64_t since_ns;
+	uint16_t dataset;
+};
+
+/* A flow; or, folded, all closed flows of one subject to one remote end. */
+struct m_flow {
+	uint64_t id; /* 0 when folded */
+	struct {
+		uint64_t subject; /* address of the m_subject */
+		uint8_t raddr[16];
+		uint64_t rport, proto;
+	} fold;
+	struct m_flow *prev, *next;
+	struct m_subject *who;	   /* NULL: not known */
+	struct m_subject **owners; /* who had it before, of a datagram socket */
+	struct m_flow_taint *taints;
+	struct m_sent *sent; /* folded only */
+	struct flow f;
+	struct dest dest;
+	unsigned nowners, ntaints, nsent;
+	unsigned closed_evaluations;
+	uint32_t slot;
+	uint64_t out, in; /* payload since the monitor saw it */
+	uint64_t given_out, given_in, given_tainted;
+	uint64_t folded_tainted; /* folded only: tainted_out when folded */
+	uint64_t judged;	 /* payload that egress.unexpected has taken in */
+	uint64_t reach;		 /* datasets of which a byte can have reached it */
+	uint64_t seen_ns;
+	bool filled; /* the kernel's record came; before that only its taint is known */
+	bool folded, given, closed;
+	uint64_t waited; /* number of the evaluation in which rules waited for its subject's name */
+};
+
+struct m_overflow {
+	struct {
+		uint64_t cgroup;
+		uint64_t dataset;
+	} key;
+	struct m_overflow *next;
+	struct account kind[ACCESS_KINDS];
+};
+
+/* Bytes to the outside that a dataset can account for, by time, for its budget. */
+struct budget_ring {
+	uint64_t slot_ns;
+	uint64_t bytes[BUDGET_SLOTS];
+	uint64_t last_slot; /* number of the newest slot, from boot */
+	uint64_t sent;	    /* total that the ring has taken in */
+	uint64_t judged;    /* spent, when last raised */
+	unsigned idle;	    /* evaluations without growth */
+	bool started;
+};
+
+struct m_dataset {
+	char *id; /* NULL: this slot is free */
+	char *path;
+	struct tag *tags;
+	size_t ntags;
+	const struct dataset_config *config;  /* NULL: no longer in the policy */
+	uint64_t size, files;		      /* as last scanned; 0 not known */
+	uint64_t read_at_begin, read_at_scan; /* `read` when the last scan began and ended */
+	unsigned scans;			      /* how many have ended */
+	bool begun;			      /* the beginning was told */
+	bool quiet;			      /* nothing was read while it ran */
+	uint64_t read;			      /* by all subjects, overflow included */
+	uint64_t overflow;		      /* the part of it that has no subject */
+	uint64_t version; /* changes with everything a bound depends on, save bytes sent */
+	bool shrank;	  /* a scan found less than the one before */
+	struct budget_ring budget;
+};
+
+struct findings;
+struct users;
+struct ds_graph;
+
+enum model_refused {
+	REFUSED_SUBJECT,
+	REFUSED_OBJECT,
+	REFUSED_FLOW,
+	REFUSED_EDGE,
+	REFUSED_KINDS,
+};
+
+struct model {
+	const struct config *config;
+	const struct classes *classes;
+	struct m_dataset datasets[SL_DATASETS_MAX];
+	struct hashmap jobs, processes, subjects, objects, edges, flows, folds, overflows;
+	struct m_subject *first_subject, *last_subject;
+	struct m_object *first_object, *last_object;
+	struct m_flow *first_flow, *last_flow;
+	struct m_overflow *first_overflow;
+	struct slots {
+		uint32_t *unused;
+		size_t nunused, max_unused;
+		uint32_t count; /* slots are numbered below this */
+	} subject_slots, object_slots, process_slots, flow_slots;
+	size_t nsubjects, nobjects, nflows, nedges;
+	size_t nodes_max, merge_above;
+	uint64_t refused[REFUSED_KINDS];
+	uint32_t merged_next;
+
+	char *host, *boot_id;
+	int64_t wall_offset;  /* wall clock less boot time */
+	int64_t start_offset; /* the same, left alone while the clock only drifts: a process keeps
+				 its start */
+	bool clock_known;
+
+	struct health health;
+	char **owners, **gaps; /* the model's own copies; NULL-terminated */
+	char *backend;
+	bool health_known;
+	uint64_t losses_judged[LOSS_KINDS], refused_judged[REFUSED_KINDS];
+	uint64_t blind_judged_ns;
+	bool late_judged; /* the last word on lateness */
+
+	struct findings *findings;
+	struct users *users;
+	struct ds_graph *graphs[SL_DATASETS_MAX]; /* kept between evaluations */
+	uint64_t evaluated_ns, pruned_ns;
+	uint64_t evaluations;
+
+	/* Records. */
+	uint64_t seq;
+	uint64_t health_given_ns;
+	uint64_t health_given_losses[LOSS_KINDS];
+	uint64_t health_given_gaps; /* hash */
+	bool health_given;
+};
+
+/* --- shared by the model's files ----------------------------------------- */
+
+int slot_take(struct slots *s, uint32_t *ret);
+void slot_give(struct slots *s, uint32_t slot);
+
+struct m_job *job_ref(struct model *m, const char *name);
+void job_unref(struct model *m, struct m_job *job);
+
+struct m_subject *subject_find(const struct model *m, const struct subject *who);
+/* Found or new. -ENOSPC: the model is full, which is counted; -ENOMEM. */
+int subject_get(struct model *m, const struct subject *who, struct m_subject **ret);
+struct m_subject *subject_new_merged(struct model *m, struct m_job *job);
+void subject_drop(struct model *m, struct m_subject *s);
+/* Every dataset whose bytes it may hold, by its taint, its reads or what it received. */
+uint64_t subject_mask(const struct m_subject *s);
+/* Neither ended nor replaced by a later image of its process. */
+bool subject_alive(const struct m_subject *s);
+int subject_add_birth(struct m_subject *s, struct m_subject *from, uint64_t mask, uint32_t via,
+		      uint64_t since_ns);
+/* When bytes of the dataset first came to the subject, as far as known; UINT64_MAX: never. */
+uint64_t subject_arrival(const struct m_subject *s, unsigned dataset);
+
+/* Adds what `from` holds and was given to what is settled, and empties it. */
+void account_move(struct account *to, struct account *from);
+struct m_access *subject_access(const struct m_subject *s, unsigned dataset);
+int access_get(struct m_subject *s, unsigned dataset, struct m_access **ret);
+uint64_t access_bytes(const struct m_access *a);
+
+int edge_get(struct model *m, struct m_subject *s, struct m_object *o, uint32_t via,
+	     struct m_edge **ret);
+int edge_transfer(struct m_edge *e, uint64_t mask, struct m_transfer **ret);
+void edge_drop(struct model *m, struct m_edge *e);
+uint64_t edge_bytes(const struct m_edge *e, unsigned dataset);
+void object_drop(struct model *m, struct m_object *o);
+
+void flow_drop(struct model *m, struct m_flow *f);
+int flow_fold(struct model *m, struct m_flow *f);
+/* Moves a folded flow to another subject. */
+int flow_refold(struct model *m, struct m_flow *f, struct m_subject *to);
+void flow_classify(const struct model *m, struct m_flow *f);
+/* Bytes sent that the dataset can account for, reachable or not; 0 when not its taint. */
+uint64_t flow_sent(const struct m_flow *f, unsigned dataset);
+/* When the dataset became the flow's taint; UINT64_MAX: it is not. */
+uint64_t flow_since(const struct m_flow *f, unsigned dataset);
+uint64_t flow_mask(const struct m_flow *f);
+/* Bytes sent since tainted by anything that can have reached it. */
+uint64_t flow_tainted(const struct m_flow *f);
+
+/* Every bound of these datasets must be looked at again. */
+void model_touch(struct model *m, uint64_t mask);
+
+/* Forgets what is over, folds closed flows, merges the dead when the model is filling up. */
+int model_prune(struct model *m, uint64_t now_ns);
+int model_merge_dead(struct model *m, uint64_t now_ns);
+/* Is it dead since long enough that no late word of it is to be expected? */
+bool subject_gone(const struct m_subject *s, uint64_t now_ns);
+
+bool model_owns_fact(const struct model *m, const char *fact);
+bool job_is_ml(const struct model *m, const char *job);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The rules one by one, for rules.c. Each brings its findings up to date; 0 or -ENOMEM. */
+#ifndef SLUICE_RULES_INTERNAL_H
+#define SLUICE_RULES_INTERNAL_H
+
+#include "user/lineage.h"
+#include "user/policy/finding.h"
+
+/* One evaluation. */
+struct judging {
+	struct model *m;
+	uint64_t now_ns;
+	uint64_t work; /* arcs that may still be looked at */
+};
+
+int judge_volume(struct judging *j);	 /* exfil.volume */
+int judge_budgets(struct judging *j);	 /* budget.exceeded */
+int judge_unexpected(struct judging *j); /* egress.unexpected */
+int judge_readers(struct judging *j);	 /* access.unauthorized */
+int judge_monitor(struct judging *j);	 /* monitor.gap */
+
+/* Does an entry of network.allow cover the flow, for every dataset in `mask`? Only entries by
+ * address count: of names and buckets nothing is known. */
+bool flow_allowed(const struct model *m, const struct m_flow *f, uint64_t mask);
+
+/* Who has a flow is told by the collector, mostly in the same interval: rules wait one evaluation
+ * for it. */
+bool wait_for_name(const struct judging *j, struct m_flow *f);
+
+/* By what left at most, of a dataset of this size (0: not known). */
+enum severity severity_of(uint64_t bytes, uint64_t dataset_size);
+
+/* "patients (PII)". */
+#define DATASET_LEN 160
+char *dataset_label(char buf[static DATASET_LEN], const struct m_dataset *d);
+
+/* Who a sentence is about: the job, else the process, else "an unknown process". */
+char *actor_text(char buf[static JOB_LEN], const struct m_subject *s);
+
+#endif

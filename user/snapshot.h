@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The model as JSON: what the socket, `show` and the viewer give to people and scripts. */
+#ifndef SLUICE_SNAPSHOT_H
+#define SLUICE_SNAPSHOT_H
+
+#include <jansson.h>
+#include "user/model.h"
+
+/* `what`: datasets, jobs, processes, flows, findings, health. Returns
+ * {"v":1,"type":what,"time":...,"host":{...},"items":[...]} (health: "health":{...}) or NULL:
+ * unknown word or no memory. The caller owns it. */
+json_t *snapshot(const struct model *m, const char *what, const struct timespec *wall);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* One snapshot being made; for snapshot*.c alone. */
+#ifndef SLUICE_SNAPSHOT_INTERNAL_H
+#define SLUICE_SNAPSHOT_INTERNAL_H
+
+#include "user/export/record_fields.h"
+#include "user/model_graph.h"
+
+struct snapshot_work {
+	const struct model *m;
+	struct ds_graph *own[SL_DATASETS_MAX]; /* where the model's own is out of date */
+	uint64_t allowance;
+};
+
+int snapshot_graph(struct snapshot_work *w, unsigned dataset, struct ds_graph **ret);
+int snapshot_outside(struct snapshot_work *w, unsigned dataset, bool any, const struct m_job *job,
+		     uint64_t *ret);
+
+int job_items(struct snapshot_work *w, json_t *items);
+int process_items(struct snapshot_work *w, json_t *items);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Jobs and processes, with what they hold and what they sent. */
+#include "user/snapshot_internal.h"
+
+#include <string.h>
+
+struct job_sum {
+	const struct m_job *job; /* NULL: not known */
+	uint64_t mask, processes, read;
+	struct past sent;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct job_sum *x = a, *y = b;
+
+	if (!x->job || !y->job)
+		return !x->job - !y->job;
+	return strcmp(x->job->name, y->job->name);
+}
+
+static int by_job(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)((const struct job_sum *)a)->job,
+		  y = (uintptr_t)((const struct job_sum *)b)->job;
+
+	return x < y ? -1 : x > y;
+}
+
+/* One entry per job, in the order of their addresses, to be found quickly; the last is for what has
+ * none. */
+static struct job_sum *list_jobs(const struct model *m, size_t *ret_n)
+{
+	struct job_sum *sums = calloc(m->jobs.used + 1, sizeof(*sums));
+	size_t n = 0;
+
+	if (!sums)
+		return NULL;
+	for (size_t i = 0; i < m->jobs.size; i++) {
+		const struct m_job *job = m->jobs.slots[i].item;
+
+		if (job)
+			sums[n++] = (struct job_sum){.job = job, .sent = job->past};
+	}
+	sums[n++].job = NULL;
+	qsort(sums, n, sizeof(*sums), by_job);
+	*ret_n = n;
+	return sums;
+}
+
+static struct job_sum *sum_of(struct job_sum *sums, size_t n, const struct m_subject *s)
+{
+	struct job_sum key = {.job = s ? s->job : NULL};
+
+	return bsearch(&key, sums, n, sizeof(*sums), by_job);
+}
+
+static void past_sum(struct past *to, const struct past *more)
+{
+	to->out += more->out;
+	to->in += more->in;
+	to->tainted += more->tainted;
+}
+
+static uint64_t subject_read(const struct m_subject *s)
+{
+	uint64_t sum = 0;
+
+	for (const struct m_access *a = s->access; a; a = a->next)
+		sum += access_bytes(a);
+	return sum;
+}
+
+static void sum_jobs(const struct model *m, struct job_sum *sums, size_t n)
+{
+	for (const struct m_subject *s = m->first_subject; s; s = s->next) {
+		struct job_sum *sum = sum_of(sums, n, s);
+
+		sum->mask |= subject_mask(s);
+		sum->processes += MAX(s->merged, 1);
+		sum->read += subject_read(s);
+		past_sum(&sum->sent, &s->past);
+	}
+	for (const struct m_flow *f = m->first_flow; f; f = f->next) {
+		struct job_sum *sum = sum_of(sums, n, f->who);
+		struct past sent = {f->out, f->in, flow_tainted(f)};
+
+		sum->mask |= f->reach;
+		past_sum(&sum->sent, &sent);
+	}
+}
+
+/* A byte belongs to one dataset, so bounds add up; all of them together are no more than what was
+ * sent since tainted. */
+static int job_leak(struct snapshot_work *w, const struct job_sum *sum, uint64_t *ret)
+{
+	uint64_t all = 0;
+
+	for (uint64_t mask = sum->mask; mask; mask &= mask - 1) {
+		uint64_t bound;
+		int err =
+		    snapshot_outside(w, (unsigned)__builtin_ctzll(mask), false, sum->job, &bound);
+
+		if (err)
+			return err;
+		all += bound;
+	}
+	*ret = MIN(all, sum->sent.tainted);
+	return 0;
+}
+
+int job_items(struct snapshot_work *w, json_t *items)
+{
+	size_t n;
+	_cleanup_free_ struct job_sum *sums = list_jobs(w->m, &n);
+
+	if (!sums)
+		return -ENOMEM;
+	sum_jobs(w->m, sums, n);
+	qsort(sums, n, sizeof(*sums), by_name);
+	for (size_t i = 0; i < n; i++) {
+		const struct job_sum *s = &sums[i];
+		const char *name = s->job ? s->job->name : NULL;
+		uint64_t bound;
+
+		if (!s->job && !s->processes && !s->sent.out && !s->sent.in)
+			continue;
+		int err = job_leak(w, s, &bound);
+		if (err)
+			return err;
+		json_t *item = json_pack(
+		    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "job", json_safe(name), "ml",
+		    json_boolean(job_is_ml(w->m, name)), "datasets", json_datasets(w->m, s->mask),
+		    "processes", json_count(s->processes), "bytes_read", json_count(s->read),
+		    "bytes_out", json_count(s->sent.out), "tainted_out",
+		    json_count(s->sent.tainted), "leak_bound", json_count(bound));
+		if (json_array_append_new(items, item))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* --- processes ----------------------------------------------------------- */
+
+static int volumes(struct snapshot_work *w, const struct m_subject *s, json_t **ret)
+{
+	json_t *all = json_object();
+	int err = all ? 0 : -ENOMEM;
+
+	for (uint64_t mask = subject_mask(s); mask && !err; mask &= mask - 1) {
+		unsigned d = (unsigned)__builtin_ctzll(mask);
+		struct ds_graph *g;
+		uint64_t volume;
+
+		err = snapshot_graph(w, d, &g);
+		if (!err)
+			err = ds_graph_volume(g, s, &w->allowance, &volume);
+		json_t *id = err ? NULL : json_dataset(w->m, d);
+		if (!err &&
+		    (!id || json_object_set_new(all, json_string_value(id), json_count(volume))))
+			err = -ENOMEM;
+		json_decref(id);
+	}
+	if (err) {
+		json_decref(all);
+		return err;
+	}
+	*ret = all;
+	return 0;
+}
+
+static void sum_accesses(const struct m_subject *s, struct figures sums[ACCESS_KINDS])
+{
+	for (const struct m_access *a = s->access; a; a = a->next) {
+		for (unsigned k = 0; k < ACCESS_KINDS; k++)
+			sums[k].bytes += account_total(&a->kind[k]).bytes;
+	}
+}
+
+/* What each subject sent, by its slot. */
+static struct past *sum_sent(const struct model *m)
+{
+	struct past *sent = calloc(m->subject_slots.count + 1, sizeof(*sent));
+
+	for (const struct m_subject *s = sent ? m->first_subject : NULL; s; s = s->next)
+		sent[s->slot] = s->past;
+	for (const struct m_flow *f = sent ? m->first_flow : NULL; f; f = f->next) {
+		struct past more = {f->out, f->in, flow_tainted(f)};
+
+		if (f->who)
+			past_sum(&sent[f->who->slot], &more);
+	}
+	return sent;
+}
+
+int process_items(struct snapshot_work *w, json_t *items)
+{
+	_cleanup_free_ struct past *sent = sum_sent(w->m);
+
+	if (!sent)
+		return -ENOMEM;
+	for (const struct m_subject *s = w->m->first_subject; s; s = s->next) {
+		struct figures bytes[ACCESS_KINDS] = {0};
+		json_t *volume;
+		int err = volumes(w, s, &volume);
+
+		if (err)
+			return err;
+		sum_accesses(s, bytes);
+		json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "process",
+					 json_process(w->m, s), "job", json_job(s), "datasets",
+					 json_datasets(w->m, subject_mask(s)), "bytes",
+					 json_bytes(w->m, bytes), "volume", volume, "bytes_out",
+					 json_count(sent[s->slot].out), "tainted_out",
+					 json_count(sent[s->slot].tainted), "alive",
+					 json_boolean(subject_alive(s)), "merged", (int)s->merged);
+		if (json_array_append_new(items, item))
+			return -ENOMEM;
+	}
+	return 0;
+}
