@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "user/cmd.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "user/plan.h"
+#include "user/probe.h"
+#include "user/screen.h"
+#include "user/table_text.h"
+
+struct outcome {
+	struct facts facts;
+	struct plan plan;
+	int err; /* of the plan: what `run` would meet */
+};
+
+/* --- as JSON ---------------------------------------------------------------- */
+
+static const char *trial_text(int trial)
+{
+	return trial == -ESRCH || trial == -ENOENT ? "its function is not in this kernel"
+						   : strerror(-trial);
+}
+
+static json_t *facts_json(const struct facts *f)
+{
+	return json_pack("{s:b,s:b,s:o,s:b,s:b,s:b}", "privileged", f->privileged, "btf", f->btf,
+			 "cgroup2", *f->cgroup2 ? json_string(f->cgroup2) : json_null(),
+			 "rdonly_cast", f->have_cast, "current_task_btf", f->have_task_btf, "loop",
+			 f->have_loop);
+}
+
+static json_t *programs_json(const struct outcome *o)
+{
+	json_t *list = json_array();
+
+	for (int h = 0; h < HOOK_KINDS; h++) {
+		int trial = o->facts.trial[h];
+
+		json_array_append_new(
+		    list, json_pack("{s:s,s:s,s:b,s:o,s:b}", "name", hook_name((enum hook)h), "set",
+				    set_name(hook_set_of((enum hook)h)), "loads", trial == 0,
+				    "error", trial ? json_string(trial_text(trial)) : json_null(),
+				    "on", o->plan.on[h]));
+	}
+	return list;
+}
+
+static json_t *owners_json(const struct plan *p)
+{
+	json_t *list = json_array();
+
+	for (int f = 0; f < FACT_KINDS; f++) {
+		if (p->owner[f] < 0)
+			continue;
+		json_array_append_new(list,
+				      json_pack("{s:s,s:s,s:s}", "fact", fact_name((enum fact)f),
+						"program", hook_name((enum hook)p->owner[f]),
+						"text", fact_text((enum fact)f)));
+	}
+	return list;
+}
+
+struct gap_list {
+	const struct plan *plan;
+	json_t *list;
+};
+
+/* A fact that has an owner all the same is measured in part. */
+static void gap_json(void *arg, enum fact f, const char *why)
+{
+	struct gap_list *g = arg;
+
+	json_array_append_new(g->list, json_pack("{s:s,s:s,s:s,s:b}", "fact", fact_name(f), "text",
+						 fact_text(f), "why", why, "partial",
+						 g->plan->owner[f] >= 0));
+}
+
+static int print_json(const struct outcome *o)
+{
+	struct timespec now;
+	struct utsname u;
+	char time[TIME_LEN];
+	struct gap_list gaps = {&o->plan, json_array()};
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	uname(&u);
+	plan_gaps(&o->plan, gap_json, &gaps);
+	plan_limits(&o->plan, gap_json, &gaps);
+	return screen_json(
+	    json_pack("{s:i,s:s,s:s,s:{s:s,s:s},s:{s:s,s:s,s:b},s:o,s:o,s:o,s:o}", "v", 1, "type",
+		      "probe", "time", time_rfc3339(time, &now), "kernel", "release", u.release,
+		      "machine", u.machine, "choice", "set", set_name(o->plan.set), "why",
+		      o->plan.why, "usable", o->err == 0, "facts", facts_json(&o->facts), "owners",
+		      owners_json(&o->plan), "gaps", gaps.list, "programs", programs_json(o)));
+}
+
+/* --- for people ------------------------------------------------------------- */
+
+static const struct text_column owner_columns[] = {
+    {.title = "MEASURED"},
+    {.title = "BY"},
+    {.title = "WHAT", .cut = CUT_END, .least = 16},
+};
+
+static const struct text_column gap_columns[] = {
+    {.title = "NOT MEASURED"},
+    {.title = "WHAT", .cut = CUT_END, .least = 16, .drop = 1},
+    {.title = "WHY", .cut = CUT_END, .least = 16},
+};
+
+static const struct text_column limit_columns[] = {
+    {.title = "NOT ALL OF IT"},
+    {.title = "WHY", .cut = CUT_END, .least = 16},
+};
+
+static const struct text_column program_columns[] = {
+    {.title = "PROGRAM"},
+    {.title = "SET"},
+    {.title = "ON"},
+    {.title = "TRIAL", .cut = CUT_END, .least = 16},
+};
+
+struct rows {
+	struct table_text *table;
+	const struct plan *plan;
+	int err;
+};
+
+static void add(struct rows *r, const char *const *cells)
+{
+	if (r->err == 0)
+		r->err = table_text_row(r->table, cells);
+}
+
+static void gap_row(void *arg, enum fact f, const char *why)
+{
+	struct rows *r = arg;
+
+	add(r, (const char *[]){fact_name(f), fact_text(f), why});
+}
+
+static void limit_row(void *arg, enum fact f, const char *why)
+{
+	struct rows *r = arg;
+
+	add(r, (const char *[]){fact_name(f), why});
+}
+
+static void owner_rows(const struct outcome *o, struct rows *r)
+{
+	for (int f = 0; f < FACT_KINDS; f++)
+		if (o->plan.owner[f] >= 0)
+			add(r, (const char *[]){fact_name((enum fact)f),
+						hook_name((enum hook)o->plan.owner[f]),
+						fact_text((enum fact)f)});
+}
+
+static void gap_rows(const struct outcome *o, struct rows *r)
+{
+	plan_gaps(&o->plan, gap_row, r);
+}
+
+static void limit_rows(const struct outcome *o, struct rows *r)
+{
+	plan_limits(&o->plan, limit_row, r);
+}
+
+static void program_rows(const struct outcome *o, struct rows *r)
+{
+	for (int h = 0; h < HOOK_KINDS; h++)
+		add(r,
+		    (const char *[]){hook_name((enum hook)h), set_name(hook_set_of((enum hook)h)),
+				     o->plan.on[h] ? "yes" : "no",
+				     o->facts.trial[h] ? trial_text(o->facts.trial[h]) : "loads"});
+}
+
+static const struct {
+	const struct text_column *columns;
+	size_t n;
+	void (*rows)(const struct outcome *o, struct rows *r);
+} tables[] = {
+    {owner_columns, ARRAY_SIZE(owner_columns), owner_rows},
+    {gap_columns, ARRAY_SIZE(gap_columns), gap_rows},
+    {limit_columns, ARRAY_SIZE(limit_columns), limit_rows},
+    {program_columns, ARRAY_SIZE(program_columns), program_rows},
+};
+
+static const char *yes(bool v)
+{
+	return v ? "yes" : "no";
+}
+
+static int print_text(const struct outcome *o)
+{
+	const struct facts *f = &o->facts;
+	struct utsname u;
+
+	uname(&u);
+	printf("kernel       %s %s\n", u.release, u.machine);
+	printf("may load     %s\n", yes(f->privileged));
+	printf("types (BTF)  %s\n", yes(f->btf));
+	printf("cgroup v2    %s\n", *f->cgroup2 ? f->cgroup2 : "not mounted");
+	printf("kernel help  bpf_rdonly_cast %s, bpf_get_current_task_btf %s, bpf_loop %s\n",
+	       yes(f->have_cast), yes(f->have_task_btf), yes(f->have_loop));
+	printf("hook set     %s: %s\n", set_name(o->plan.set), o->plan.why);
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		_cleanup_(table_text_freep) struct table_text *t = NULL;
+		struct rows r = {.plan = &o->plan};
+
+		r.err = table_text_new(tables[i].columns, tables[i].n, &t);
+		r.table = t;
+		if (r.err == 0)
+			tables[i].rows(o, &r);
+		if (r.err < 0)
+			return r.err;
+		putchar('\n');
+		table_text_print(t, screen_width(), stdout);
+	}
+	return 0;
+}
+
+/* What `run` would say here, and what would help. */
+static int verdict(const struct outcome *o)
+{
+	if (o->err == 0)
+		return EXIT_GOOD;
+	if (o->err == -EPERM)
+		cmd_error("probe", "the kernel refuses to load BPF programs for this user: try "
+				   "`sudo sluice probe`");
+	else if (!o->facts.btf)
+		cmd_error(
+		    "probe",
+		    "the kernel describes no types: boot one built with CONFIG_DEBUG_INFO_BTF=y");
+	else
+		cmd_error("probe",
+			  "the %s set cannot tell here what is read: `sluice check` may say why",
+			  set_name(o->plan.set));
+	return EXIT_KERNEL;
+}
+
+int cmd_probe(int argc, char **argv)
+{
+	struct outcome outcome = {};
+	struct options o;
+	int status, r;
+
+	if (!cmd_options("probe", argc, argv, &o, &status))
+		return status;
+	probe_kernel(&outcome.facts);
+	outcome.err = plan_make(&outcome.facts, o.hooks, &outcome.plan);
+	if (outcome.err == 0)
+		outcome.err = plan_check(&outcome.plan);
+	r = o.json ? print_json(&outcome) : print_text(&outcome);
+	if (r < 0) {
+		cmd_error("probe", "%s", strerror(-r));
+		return EXIT_USAGE;
+	}
+	fflush(stdout);
+	return verdict(&outcome);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "user/collect_health.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <math.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* These are read whole each time, so what was counted is what they hold. */
+static const enum engine_map counted[] = {MAP_TAINTED, MAP_FLOWS};
+
+struct texts {
+	const char **v;
+	size_t n;
+	int err;
+};
+
+static void add_text(struct texts *t, const char *name, const char *sep, const char *text)
+{
+	const char **more = reallocarray(t->v, t->n + 2, sizeof(*more));
+	char *line = NULL;
+
+	if (!more || asprintf(&line, "%s%s%s", name, sep, text) < 0) {
+		t->v = more ? more : t->v;
+		t->err = -ENOMEM;
+		return;
+	}
+	t->v = more;
+	t->v[t->n++] = line;
+	t->v[t->n] = NULL;
+}
+
+static void add_gap(void *arg, enum fact f, const char *why)
+{
+	add_text(arg, fact_name(f), ": ", why);
+}
+
+int health_init(struct health_state *h, const struct engine *e, const struct plan *plan)
+{
+	struct texts owners = {}, gaps = {};
+
+	h->backend = set_name(plan->set);
+	h->ncpus = libbpf_num_possible_cpus();
+	h->map_bytes = engine_map_bytes(e);
+	for (int f = 0; f < FACT_KINDS; f++)
+		if (plan->owner[f] >= 0)
+			add_text(&owners, fact_name((enum fact)f), "=", hook_name((enum hook)plan->owner[f]));
+	plan_gaps(plan, add_gap, &gaps);
+	h->owners = owners.v;
+	h->gaps = gaps.v;
+	return owners.err ? owners.err : gaps.err;
+}
+
+static void free_texts(const char **v)
+{
+	for (const char **at = v; at && *at; at++)
+		free((char *)*at);
+	free(v);
+}
+
+void health_done(struct health_state *h)
+{
+	free_texts(h->owners);
+	free_texts(h->gaps);
+}
+
+void health_begin(struct health_state *h)
+{
+	memset(h->entries, 0, sizeof(h->entries));
+}
+
+static void read_losses(const struct health_state *h, const struct engine *e, uint64_t losses[LOSS_KINDS])
+{
+	_cleanup_free_ uint64_t *cpu = calloc((size_t)h->ncpus, sizeof(*cpu));
+
+	for (uint32_t i = 0; cpu && i < LOSS_KINDS; i++) {
+		if (bpf_map_lookup_elem(engine_map_fd(e, MAP_LOSSES), &i, cpu))
+			continue;
+		for (int k = 0; k < h->ncpus; k++)
+			losses[i] += cpu[k];
+	}
+}
+
+/* Share of one core since the last report; NAN the first time. */
+static double cpu_share(struct health_state *h, uint64_t now_ns)
+{
+	struct rusage use;
+	double share = NAN;
+
+	if (getrusage(RUSAGE_SELF, &use))
+		return NAN;
+	uint64_t cpu = ((uint64_t)use.ru_utime.tv_sec + (uint64_t)use.ru_stime.tv_sec) * NSEC +
+		       ((uint64_t)use.ru_utime.tv_usec + (uint64_t)use.ru_stime.tv_usec) * 1000;
+	if (h->cpu_at_ns && now_ns > h->cpu_at_ns)
+		share = (double)(cpu - h->cpu_ns) / (double)(now_ns - h->cpu_at_ns);
+	h->cpu_ns = cpu;
+	h->cpu_at_ns = now_ns;
+	return share;
+}
+
+static uint64_t resident(void)
+{
+	unsigned long pages = 0;
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
+
+	if (!f || fscanf(f, "%*u %lu", &pages) != 1)
+		return 0;
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void health_report(struct health_state *h, const struct engine *e, struct model *m, uint64_t now_ns, uint64_t late_ns)
+{
+	struct health out = {
+		.backend = h->backend,
+		.owners = h->owners,
+		.gaps = h->gaps,
+		.cpu_share = cpu_share(h, now_ns),
+		.rss_bytes = resident(),
+		.map_bytes = h->map_bytes,
+		.late_ns = late_ns,
+		.blind_ns = h->blind_ns,
+	};
+
+	read_losses(h, e, out.losses);
+	for (size_t i = 0; i < ARRAY_SIZE(counted); i++)
+		out.fill[out.nfill++] = (struct map_fill){engine_map_name(counted[i]), h->entries[counted[i]],
+							  engine_map_max(e, counted[i])};
+	model_set_health(m, &out);
+	h->blind_ns = 0;
+}

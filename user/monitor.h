@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The monitor itself: one thread, one loop, everything in its place. */
+#ifndef SLUICE_MONITOR_H
+#define SLUICE_MONITOR_H
+
+#include "user/args.h"
+#include "user/plan.h"
+#include "user/policy/config.h"
+#include "user/probe.h"
+
+/* Runs until a signal or the time is over. Takes `config`. Returns an exit status; says on stderr what went wrong. */
+int monitor_run(const struct options *options, const struct plan *plan, struct config *config);
+
+#endif

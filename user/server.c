@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "user/server.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+
+#include "user/unix_listen.h"
+
+#define EVICT_IDLE_NS (5 * NSEC) /* a client silent for this long makes room for a new one */
+#define ACCEPT_PAUSE_NS NSEC	 /* when the system has no descriptor left */
+#define REST_FACTOR 3		 /* rest this many times what an answer took */
+#define REST_MIN_NS (NSEC / 1000)
+#define ACCEPT_REST_NS (NSEC / 200) /* likewise, so that nobody keeps us busy by connecting */
+#define SEND_STEP (1u << 20)	    /* bytes sent to one client per call */
+
+enum { FD_LISTEN, FD_TIMER, FD_CLIENTS };
+
+struct peer {
+	int fd; /* -1: free */
+	struct ucred cred;
+	bool eof;	    /* sends no more, may still read */
+	bool ends;	    /* closed once the reply is out */
+	uint64_t active_ns; /* connected, or asked something complete */
+	uint64_t progress_ns, reply_ns;
+	char in[SERVER_REQUEST_MAX];
+	size_t in_len;
+	char *out;
+	size_t out_len, out_done;
+};
+
+struct server {
+	struct unix_listener listener;
+	int timer;
+	server_answer answer;
+	void *arg;
+	unsigned turn;	    /* the client whose request is looked at first */
+	uint64_t rest_ns;   /* nothing is answered until then */
+	uint64_t accept_ns; /* nobody is accepted until then */
+	size_t buffered;
+	struct peer peers[SERVER_CLIENTS_MAX];
+};
+
+int server_open(const char *path, server_answer answer, void *arg, struct server **ret)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	*s = (struct server){.listener.fd = -1, .answer = answer, .arg = arg};
+	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++)
+		s->peers[i].fd = -1;
+	s->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	r = s->timer < 0 ? -errno : unix_listen(path, SERVER_CLIENTS_MAX, &s->listener);
+	if (r < 0) {
+		server_close(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+/* --- clients ---------------------------------------------------------------- */
+
+static void forget_reply(struct server *s, struct peer *p)
+{
+	s->buffered -= p->out_len;
+	free(p->out);
+	p->out = NULL;
+	p->out_len = p->out_done = 0;
+}
+
+static void drop(struct server *s, struct peer *p)
+{
+	forget_reply(s, p);
+	close(p->fd);
+	p->fd = -1;
+}
+
+/* The place for a new client of this user, or NULL. */
+static struct peer *find_place(struct server *s, uid_t uid, uint64_t now)
+{
+	struct peer *free_one = NULL, *idle = NULL;
+	bool crowd;
+	unsigned same = 0;
+
+	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++)
+		same += s->peers[i].fd >= 0 && s->peers[i].cred.uid == uid;
+	crowd = uid != 0 && same >= SERVER_CLIENTS_USER_MAX;
+	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++) {
+		struct peer *p = &s->peers[i];
+
+		if (p->fd < 0)
+			free_one = p;
+		else if (!p->out && (!crowd || p->cred.uid == uid) &&
+			 (!idle || p->active_ns < idle->active_ns))
+			idle = p;
+	}
+	if (free_one && !crowd)
+		return free_one;
+	if (!idle || now - idle->active_ns < EVICT_IDLE_NS)
+		return NULL;
+	drop(s, idle);
+	return idle;
+}
+
+static void turn_away(int fd)
+{
+	static const char text[] =
+	    "{\"error\":\"too many clients are connected: close one, or try again\"}\n";
+
+	send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+static void accept_clients(struct server *s, uint64_t now)
+{
+	s->accept_ns = now + ACCEPT_REST_NS;
+	for (unsigned i = 0; i < SERVER_CLIENTS_MAX; i++) {
+		struct ucred cred = {};
+		socklen_t len = sizeof(cred);
+		int fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0) {
+			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+				s->accept_ns = now + ACCEPT_PAUSE_NS;
+			return;
+		}
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
+			close(fd);
+			continue;
+		}
+		struct peer *p = find_place(s, cred.uid, now);
+		if (!p) {
+			turn_away(fd);
+			continue;
+		}
+		*p = (struct peer){.fd = fd, .cred = cred, .active_ns = now};
+	}
+}
+
+/* --- replies ---------------------------------------------------------------- */
+
+struct buffer {
+	char *data;
+	size_t len, size, max;
+};
+
+static int buffer_add(const char *data, size_t n, void *arg)
+{
+	struct buffer *b = arg;
+
+	if (n > b->max - b->len)
+		return -1;
+	if (b->len + n > b->size) {
+		size_t size = MIN(MAX(2 * b->size, b->len + n + 4096), b->max);
+		char *more = realloc(b->data, size);
+
+		if (!more)
+			return -1;
+		b->data = more;
+		b->size = size;
+	}
+	memcpy(b->data + b->len, data, n);
+	b->len += n;
+	return 0;
+}
+
+/* -EFBIG: no room for it, now or ever; or no memory. */
+static int set_reply(struct server *s, struct peer *p, const json_t *reply, uint64_t now)
+{
+	struct buffer b = {.max = MIN(SERVER_REPLY_MAX, SERVER_BUFFERED_MAX - s->buffered)};
+
+	if (json_dump_callback(reply, buffer_add, &b, JSON_COMPACT) < 0 ||
+	    buffer_add("\n", 1, &b) < 0) {
+		free(b.data);
+		return -EFBIG;
+	}
+	p->out = b.data;
+	p->out_len = b.len;
+	p->out_done = 0;
+	s->buffered += b.len;
+	p->reply_ns = p->progress_ns = now;
+	return 0;
+}
+
+static void reply_error(struct server *s, struct peer *p, const char *text, uint64_t now)
+{
+	json_t *e = json_pack("{s:s}", "error", text);
+
+	if (!e || set_reply(s, p, e, now) < 0)
+		drop(s, p);
+	json_decref(e);
+}
+
+static void answer_line(struct server *s, struct peer *p, const char *line, size_t len,
+			uint64_t now)
+{
+	json_error_t e;
+	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &e), *reply;
+
+	if (!json_is_object(request)) {
+		json_decref(request);
+		reply_error(
+		    s, p, "a request is one JSON object on one line, such as {\"show\":\"flows\"}",
+		    now);
+		return;
+	}
+	reply = s->answer(s->arg, request);
+	json_decref(request);
+	if (!reply)
+		reply_error(s, p, "the monitor has no memory left for this answer", now);
+	else if (set_reply(s, p, reply, now) < 0)
+		reply_error(
+		    s, p, "the answer is too large just now: try again, or read the records", now);
+	json_decref(reply);
+}
+
+/* --- input and output --------------------------------------------------------- */
+
+static void receive(struct server *s, struct peer *p)
+{
+	if (p->in_len == sizeof(p->in))
+		return;
+	ssize_t n = recv(p->fd, p->in + p->in_len, sizeof(p->in) - p->in_len, MSG_DONTWAIT);
+	if (n > 0)
+		p->in_len += (size_t)n;
+	else if (n == 0)
+		p->eof = true;
+	else if (errno != EAGAIN && errno != EINTR)
+		drop(s, p);
+}
+
+/* Length of the next whole request, its end included; 0: none yet. The end of input ends a line
+ * too. */
+static size_t next_line(const struct peer *p)
+{
+	const char *end = memchr(p->in, '\n', p->in_len);
+
+	return end ? (size_t)(end - p->in) + 1 : p->eof ? p->in_len : 0;
+}
+
+static void read_request(struct server *s, struct peer *p, uint64_t now)
+{
+	size_t n = next_line(p);
+
+	if (n == 0 && p->in_len == sizeof(p->in)) {
+		p->ends = true;
+		p->in_len = 0;
+		reply_error(s, p, "the request is too long: 4096 bytes at most", now);
+		return;
+	}
+	if (n == 0) {
+		if (p->eof)
+			drop(s, p);
+		return;
+	}
+	p->active_ns = now;
+	answer_line(s, p, p->in, n, now);
+	memmove(p->in, p->in + n, p->in_len - n);
+	p->in_len -= n;
+}
+
+static void send_reply(struct server *s, struct peer *p, uint64_t now)
+{
+	size_t step = MIN(p->out_len - p->out_done, SEND_STEP);
+	ssize_t n = send(p->fd, p->out + p->out_done, step, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			drop(s, p);
+		return;
+	}
+	p->out_done += (size_t)n;
+	p->progress_ns = now;
+	if (p->out_done < p->out_len)
+		return;
+	forget_reply(s, p);
+	p->active_ns = now;
+	if (p->ends)
+		drop(s, p);
+}
+
+static uint64_t deadline(const struct peer *p)
+{
+	return MIN(p->progress_ns + SERVER_STALL_NS, p->reply_ns + SERVER_REPLY_NS);
+}
+
+static void handle_peer(struct server *s, struct peer *p, short events, uint64_t now)
+{
+	if (events & (POLLHUP | POLLERR | POLLNVAL)) {
+		drop(s, p);
+		return;
+	}
+	if (p->out && (events & POLLOUT))
+		send_reply(s, p, now);
+	if (p->fd >= 0 && p->out && now >= deadline(p))
+		drop(s, p);
+	if (p->fd >= 0 && (events & POLLIN) && !p->eof)
+		receive(s, p);
+}
+
+/* Something is to be said to this client, once the server has rested. */
+static bool wants_answer(const struct peer *p)
+{
+	return p->fd >= 0 && !p->out && (p->eof || p->in_len == sizeof(p->in) || next_line(p) > 0);
+}
+
+static uint64_t rest_until(uint64_t start)
+{
+	uint64_t end = now_boot_ns();
+
+	return end + MAX(REST_FACTOR * (end - start), REST_MIN_NS);
+}
+
+static void answer_one(struct server *s)
+{
+	uint64_t now = now_boot_ns();
+
+	for (unsigned i = 0; i < SERVER_CLIENTS_MAX && now >= s->rest_ns; i++) {
+		struct peer *p = &s->peers[(s->turn + i) % SERVER_CLIENTS_MAX];
+
+		if (!wants_answer(p))
+			continue;
+		read_request(s, p, now);
+		if (p->fd >= 0 && p->out)
+			send_reply(s, p, now_boot_ns());
+		s->turn = (s->turn + i + 1) % SERVER_CLIENTS_MAX;
+		s->rest_ns = rest_until(now);
+	}
+}
+
+/* --- the caller's loop ---------------------------------------------------------- */
+
+static void set_timer(struct server *s)
+{
+	uint64_t at = s->accept_ns;
+
+	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++) {
+		const struct peer *p = &s->peers[i];
+		uint64_t mine = p->fd < 0	  ? 0
+				: p->out	  ? deadline(p)
+				: wants_answer(p) ? MAX(s->rest_ns, 1)
+						  : 0;
+
+		if (mine && (!at || mine < at))
+			at = mine;
+	}
+	struct itimerspec t = {
+	    .it_value = {.tv_sec = (time_t)(at / NSEC), .tv_nsec = (long)(at % NSEC)}};
+	timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+size_t server_fds(struct server *s, struct pollfd fds[static SERVER_FDS])
+{
+	set_timer(s);
+	fds[FD_LISTEN] =
+	    (struct pollfd){.fd = s->accept_ns ? -1 : s->listener.fd, .events = POLLIN};
+	fds[FD_TIMER] = (struct pollfd){.fd = s->timer, .events = POLLIN};
+	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++) {
+		const struct peer *p = &s->peers[i];
+		bool reads = !p->out && !p->eof && !wants_answer(p);
+
+		fds[FD_CLIENTS + i] = (struct pollfd){
+		    .fd = p->fd,
+		    .events = (short)((p->out ? POLLOUT : 0) | (reads ? POLLIN : 0)),
+		};
+	}
+	return SERVER_FDS;
+}
+
+void server_handle(struct server *s, const struct pollfd *fds, size_t n)
+{
+	uint64_t now = now_boot_ns();
+
+	if (n != SERVER_FDS)
+		return;
+	if (s->accept_ns && now >= s->accept_ns)
+		s->accept_ns = 0;
+	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++)
+		if (s->peers[i].fd >= 0 && s->peers[i].fd == fds[FD_CLIENTS + i].fd)
+			handle_peer(s, &s->peers[i], fds[FD_CLIENTS + i].revents, now);
+	if (fds[FD_LISTEN].revents & POLLIN)
+		accept_clients(s, now);
+	answer_one(s);
+}
+
+struct server *server_close(struct server *s)
+{
+	if (!s)
+		return NULL;
+	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++)
+		if (s->peers[i].fd >= 0)
+			drop(s, &s->peers[i]);
+	unix_unlisten(&s->listener);
+	closep(&s->timer);
+	free(s);
+	return NULL;
+}
