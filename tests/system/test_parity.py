@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""The same work under each hook set gives the same ledger, to the byte."""
+import collections
+import json
+import os
+
+import pytest
+
+import work
+from conftest import SETS
+from monitor import Monitor, tagged
+from work import FILE
+
+
+def work_mix(actor, sink, lab, dataset, elsewhere):
+    """Every kind of thing the ledger knows, one after the other; each with a name of its own."""
+    out, far = sink(lab.internet), sink(lab.internet, udp=True)
+    vpc = sink(lab.vpc, send=20011)
+
+    def run(name, *steps, **options):
+        return actor(f"comm:{name}", *steps, **options).truth()
+
+    truth = collections.Counter()
+    for via in ("read", "pread", "readv", "preadv", "preadv2"):
+        truth["read"] += run(via, f"via:{via}", "chunk:7919", f"read:{dataset}").total("read")
+    truth["read"] += run("threads", "fork:16{", f"read:{dataset}/f", "}").total("read")
+    truth["read"] += run("inherit", f"open:{dataset}/f", "fork{", "read-fd:10007", "}", "spawn{", "read-fd:10009", "}",
+                         "wait", "exec", "read-fd:10037").total("read")
+    os.link(f"{dataset}/d/g", f"{elsewhere}/link")
+    truth["read"] += run("alias", f"read:{elsewhere}/link", f"chroot:{dataset}", "read:/f").total("read")
+    truth["sent"] += run("direct", f"read:{dataset}/f", out.to, "send:300007").total("sent")
+    truth["sent"] += run("before", out.to, "send:70001", f"read:{dataset}/f", "send:30011").total("sent")
+    truth["sent"] += run("chain", "pipe", "fork{", "comm:sender", "read-pipe:50021", out.to, "send:50021", "}",
+                         f"read:{dataset}/f", "fork{", "comm:worker", "write-pipe:50021", "}").total("sent")
+    truth["sent"] += run("replaced", f"read:{dataset}/d/g", "exec", "comm:image", out.to, "send:40009").total("sent")
+    run("datagram", f"read:{dataset}/f", far.to, "rate:4M", "chunk:1009", "send:60017")
+    run("inside", f"read:{dataset}/f", vpc.to, "send:10007", "shutdown", "recv")
+    truth["read"] += 5 * FILE + 10007  # by those that also sent
+    arrived = {"out": out.bytes(), "far": far.bytes(), "vpc": vpc.bytes()}
+    assert arrived == {"out": truth["sent"], "far": 60017, "vpc": 10007}
+    return truth
+
+
+def ledger(r):
+    """All exact facts of the records, without what differs from run to run: pids, ports, times."""
+    access, flows = collections.Counter(), collections.Counter()
+    for a in r.of("access"):
+        who = ((a["process"] or {}).get("comm", "?"), a["dataset"])
+        for figure in ("ops", "files"):
+            access[*who, figure] += a[figure] or 0
+        access[*who, "read"] += a["bytes"].get("read") or 0
+    for f in r.of("flow"):
+        who = ((f["process"] or {}).get("comm", "?"), f["proto"], f["remote"]["class"])
+        for figure in ("bytes_out", "bytes_in", "tainted_out"):
+            flows[*who, figure] += f[figure] or 0
+    findings = sorted((f["rule"], f["process"]["comm"], f["dataset"], f["leak_bound"], f["exposed"], f["severity"],
+                       [[h["via"], h["bytes"]] for h in f["chain"]]) for f in r.findings().values())
+    flat = [[*key, n] for counter in (access, flows) for key, n in sorted(counter.items()) if n]
+    return {"figures": flat, "findings": findings}
+
+
+def test_parity(set_refusals, tmp, data, lab, sink, actor):
+    missing = [f"{name}: {why}" for name, why in set_refusals.items() if why]
+    if missing:
+        pytest.skip(f"only one hook set loads here, there is nothing to compare it with ({'; '.join(missing)})")
+    ledgers, truths = {}, {}
+    for hooks in SETS:
+        dataset, elsewhere = f"{data}/{hooks}/set", f"{data}/{hooks}/else"
+        work.make_file(f"{dataset}/f", FILE)
+        work.make_file(f"{dataset}/d/g", 10007)
+        os.mkdir(elsewhere)
+        m = Monitor(tmp, tagged(dataset, network=lab.network), hooks=hooks, name=hooks)
+        try:
+            m.start()
+            truths[hooks] = work_mix(actor, sink, lab, dataset, elsewhere)
+            r = m.stop()
+        finally:
+            m.kill()
+        ledgers[hooks] = ledger(r)
+        assert r.read() == truths[hooks]["read"]
+    one, other = (ledgers[name] for name in SETS)
+    assert len(one["figures"]) >= 40 and len(one["findings"]) >= 5, "nothing much was compared"
+    assert json.dumps(one, indent=0) == json.dumps(other, indent=0)
