@@ -1,0 +1,216 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+#
+#   test.sh                every part below, one after the other
+#   test.sh unit           unit tests (cmocka), plain and under AddressSanitizer and UBSan
+#   test.sh system         system tests (pytest) on this kernel
+#   test.sh vm [KERNEL]    the same system tests inside virtual machines; both kernels when none is named
+#
+# What is missing is installed first. Whole outputs go to build/log; of a part that fails the end is shown.
+# The last line is `N passed, N failed, N skipped`; the status is 1 when a test failed or none passed.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# Names of another make would be taken for its own by ours.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8 TZ=UTC
+
+python=/usr/bin/python3
+kernels="6.1 6.12"
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# Seconds. A part that hangs is a failure, not a hanging test run.
+unit_limit=300 system_limit=1500 vm_limit=2100
+logs=build/log
+passed=0 failed=0 skipped=0
+
+# --- counting --------------------------------------------------------------
+
+say() { printf '%s\n' "$*"; }
+
+add() { # PASSED FAILED SKIPPED
+	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+# The part's own line; its end too when something failed.
+close_part() { # NAME LOG PASSED FAILED SKIPPED
+	add "$3" "$4" "$5"
+	say "$1: $3 passed, $4 failed, $5 skipped"
+	[ "$4" -eq 0 ] || show_end "$2"
+}
+
+show_end() {
+	say "--- the end of $1 ---"
+	tail -n 60 "$1"
+	say "--- all of it: $1 ---"
+}
+
+skip_part() { # NAME REASON
+	add 0 0 1
+	say "$1: skipped: $2"
+}
+
+fail_part() { # NAME LOG REASON
+	say "$1: failed: $3"
+	add 0 1 0
+	show_end "$2"
+}
+
+# Never empty, so that it can be reckoned with.
+matches() { grep -cE "$1" "$2" 2>/dev/null || true; }
+
+build() { # NAME TARGET...
+	name=$1
+	shift
+	make -j"$jobs" "$@" >"$logs/$name.txt" 2>&1 </dev/null && return 0
+	fail_part "$name" "$logs/$name.txt" "make $*"
+	return 1
+}
+
+# --- unit tests ------------------------------------------------------------
+
+unit_part() { # NAME BUILD
+	found=0
+	for program in "$2"/unit/test_*; do
+		# Beside each lies what it depends on, for make.
+		case $program in *.d) continue ;; esac
+		[ -x "$program" ] || continue
+		found=1
+		unit_program "$1" "$program"
+	done
+	[ $found = 1 ] || { say "no unit test programs in $2/unit" >"$logs/$1.txt"; fail_part "$1" "$logs/$1.txt" "nothing to run"; }
+}
+
+unit_program() { # NAME PROGRAM
+	log=$logs/$1-${2##*/}.txt
+	status=0
+	CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 5 $unit_limit "$2" >"$log" 2>&1 </dev/null || status=$?
+
+	planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+	# cmocka 1.1 writes "not ok" before a skip, later ones "ok".
+	skips=$(matches '^(not )?ok [0-9]+ # SKIP' "$log")
+	good=$(($(matches '^ok [0-9]' "$log") - $(matches '^ok [0-9]+ # SKIP' "$log")))
+	bad=$(($(matches '^not ok [0-9]' "$log") - $(matches '^not ok [0-9]+ # SKIP' "$log")))
+	lost=$((planned - good - bad - skips))
+	[ $lost -le 0 ] || { say "$lost tests gave no result, exit status $status" >>"$log"; bad=$((bad + lost)); }
+	if [ "$bad" -eq 0 ] && { [ $status -ne 0 ] || [ "$planned" -eq 0 ]; }; then
+		say "exit status $status, $planned tests planned" >>"$log"
+		bad=1
+	fi
+	sed -nE 's/^(not )?ok [0-9]+ # SKIP *(.*)/skipped: \2: the test says it cannot run here/p' "$log"
+	close_part "$1 ${2##*/}" "$log" "$good" "$bad" "$skips"
+}
+
+run_unit() {
+	build build-unit units && unit_part unit build
+	build build-asan asan &&
+		ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+			unit_part asan build/asan
+}
+
+# --- system tests ----------------------------------------------------------
+
+# tests/system/conftest.py ends the output with lines made for this.
+count_pytest() { # NAME LOG STATUS
+	sed -n 's/^sluice-skip: /skipped: /p' "$2"
+	line=$(sed -n 's/^sluice-tests: //p' "$2" | tail -n 1)
+	if [ -z "$line" ]; then
+		fail_part "$1" "$2" "pytest did not come to its end, exit status $3"
+		return
+	fi
+	good=$(say "$line" | sed 's/.*passed=\([0-9]*\).*/\1/')
+	bad=$(say "$line" | sed 's/.*failed=\([0-9]*\).*/\1/')
+	skips=$(say "$line" | sed 's/.*skipped=\([0-9]*\).*/\1/')
+	[ "$3" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+	close_part "$1" "$2" "$good" "$bad" "$skips"
+}
+
+as_root() {
+	if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
+		sudo -n --preserve-env=PYTHONDONTWRITEBYTECODE,LC_ALL,TZ "$@"
+	else
+		"$@"
+	fi
+}
+
+run_system() {
+	build build-system all work || return
+	status=0
+	as_root timeout -k 30 $system_limit $python -m pytest -v -p no:cacheprovider tests/system \
+		>"$logs/system.txt" 2>&1 </dev/null || status=$?
+	count_pytest system "$logs/system.txt" $status
+}
+
+# --- virtual machines ------------------------------------------------------
+
+# What the guest needs beside its own userland: the binary with its libraries, the programs that make work, the tests.
+# /data-fs is ext4, where page cache hooks fire. Emulation is some six times slower than the machine: the largest tests do a quarter of their work.
+vm_start() { # KERNEL
+	tests/vm/run.sh --kernel "$1" --python --mem 2048 --smp 1 --timeout $vm_limit --verbose \
+		--bin build/sluice --tree tests/system:/sluice/tests/system --tree build/work:/sluice/build/work \
+		--cwd /sluice --env SLUICE=/usr/bin/sluice --env SLUICE_TEST_DATA=/data-fs --env SLUICE_TEST_SCALE=4 \
+		--env SLUICE_TEST_SETS="tracepoint trampoline" --env PYTHONDONTWRITEBYTECODE=1 \
+		-- $python -m pytest -v -p no:cacheprovider tests/system >"$logs/vm-$1.txt" 2>&1 </dev/null &
+	machines="$machines $!:$1"
+}
+
+vm_count() { # KERNEL STATUS
+	log=$logs/vm-$1.txt
+	case $2 in
+	77) skip_part "vm $1" "$(grep -v '^$' "$log" | tail -n 1)" ;;
+	*) count_pytest "vm $1" "$log" "$2" ;;
+	esac
+}
+
+machines=
+run_vm() { # KERNEL...
+	build build-vm all work || return
+	# Side by side, with one processor each, two machines take half the time of one after the other.
+	for kernel; do
+		vm_start "$kernel"
+	done
+	for machine in $machines; do
+		status=0
+		wait "${machine%%:*}" || status=$?
+		vm_count "${machine#*:}" $status
+	done
+	machines=
+}
+
+# A machine left behind would go on for half an hour; run.sh clears up when told to end.
+stop() {
+	trap - INT TERM HUP
+	for machine in $machines; do
+		kill "${machine%%:*}" 2>/dev/null
+	done
+	wait
+	exit 130
+}
+
+# --- all -------------------------------------------------------------------
+
+usage() {
+	sed -n '4,7s/^#  *//p' "$0" >&2
+	exit 2
+}
+
+part=${1:-all}
+case $part in all | unit | system | vm) ;; *) usage ;; esac
+[ $# -le 1 ] || { [ "$part" = vm ] && [ $# -eq 2 ]; } || usage
+
+mkdir -p $logs
+sh scripts/deps.sh test || { say "0 passed, 1 failed, 0 skipped"; exit 1; }
+trap stop INT TERM HUP
+case $part in
+all)
+	run_unit
+	run_system
+	# shellcheck disable=SC2086
+	run_vm $kernels ;;
+unit) run_unit ;;
+system) run_system ;;
+vm)
+	# shellcheck disable=SC2086
+	run_vm ${2:-$kernels} ;;
+esac
+say "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]
