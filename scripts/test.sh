@@ -19,7 +19,7 @@ python=/usr/bin/python3
 kernels="6.1 6.12"
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Seconds. A part that hangs is a failure, not a hanging test run.
-unit_limit=300 system_limit=1500 vm_limit=2100
+unit_limit=300 system_limit=1500 vm_limit=2700
 logs=build/log
 passed=0 failed=0 skipped=0
 

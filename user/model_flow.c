@@ -13,7 +13,10 @@ void flow_classify(const struct model *m, struct m_flow *f)
 {
 	if (!f->filled)
 		return;
-	if (m->classes)
+	/* a host that talks to its own address, in whatever namespace: no table knows that */
+	if (!memcmp(f->f.laddr, f->f.raddr, sizeof(f->f.raddr)))
+		f->dest = (struct dest){.class = CLASS_HOST};
+	else if (m->classes)
 		f->dest = classes_find(m->classes, f->f.raddr, f->f.rport, f->f.proto);
 	else
 		f->dest = (struct dest){.class = CLASS_INTERNET};

@@ -40,7 +40,7 @@ uint32_t graph_node_of(const struct build *b, const struct m_subject *s)
 
 /* --- subjects and objects ------------------------------------------------ */
 
-static int add_subject(struct build *b, const struct m_subject *s)
+int graph_add_subject(struct build *b, const struct m_subject *s)
 {
 	uint32_t *node = &b->g->subject_node[s->slot];
 
@@ -61,11 +61,11 @@ static int add_subjects(struct build *b)
 		for (unsigned i = 0; i < s->nbirths && !err; i++) {
 			if (s->births[i].mask & bit) {
 				born = true;
-				err = add_subject(b, s->births[i].from);
+				err = graph_add_subject(b, s->births[i].from);
 			}
 		}
 		if (!err && (born || subject_mask(s) & bit))
-			err = add_subject(b, s);
+			err = graph_add_subject(b, s);
 	}
 	for (const struct m_subject *s = b->m->first_subject; s && !err; s = s->next) {
 		for (unsigned i = 0; i < s->nbirths && !err; i++) {

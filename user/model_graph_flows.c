@@ -49,7 +49,7 @@ static int lead_merged(struct build *b, const struct m_subject *owner, uint32_t 
 	uint32_t holders;
 	int err;
 
-	if (!owner->merged)
+	if (owner->process)
 		return owner->job && owner->job->merged
 			   ? graph_lead(b, graph_node_of(b, owner->job->merged), node)
 			   : 0;
@@ -184,7 +184,7 @@ static bool explained_by_images(const struct build *b, const struct m_flow *f, u
 
 		if (!owner)
 			continue;
-		if (owner->merged || subject_arrival(owner, b->g->dataset) <= since_ns)
+		if (!owner->process || subject_arrival(owner, b->g->dataset) <= since_ns)
 			return true;
 		for (const struct m_subject *s = owner->process->images; s; s = s->next_image) {
 			if (s->who.exec > owner->who.exec &&
@@ -215,8 +215,8 @@ static bool explained_by_descendants(const struct build *b, uint32_t flow, uint6
 	return false;
 }
 
-/* Arcs from the owner's earlier images or its nearest ancestor that held the dataset by then; *ret:
- * there is one. */
+/* What the owner was born with is told only once it did something else: it has what its earlier
+ * images or its nearest ancestor held by then. *ret: there is one. */
 static int lead_ancestor(struct build *b, const struct m_flow *f, uint32_t flow, uint64_t since_ns,
 			 bool *ret)
 {
@@ -226,14 +226,16 @@ static int lead_ancestor(struct build *b, const struct m_flow *f, uint32_t flow,
 	for (const struct m_process *p = f->who ? f->who->process : NULL; p && !*ret;
 	     p = p->parent) {
 		for (const struct m_subject *s = p->images; s && !err; s = s->next_image) {
-			if (graph_node_of(b, s) == LINEAGE_NONE ||
+			if (s == f->who || graph_node_of(b, s) == LINEAGE_NONE ||
 			    subject_arrival(s, b->g->dataset) > since_ns)
 				continue;
 			*ret = true;
-			err = graph_lead(b, graph_node_of(b, s), flow);
+			err = graph_add_subject(b, f->who);
+			if (!err)
+				err = graph_lead(b, graph_node_of(b, s), graph_node_of(b, f->who));
 		}
 	}
-	return err;
+	return err || !*ret ? err : graph_lead(b, graph_node_of(b, f->who), flow);
 }
 
 static int explain(struct build *b, const struct m_flow *f)

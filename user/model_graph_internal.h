@@ -43,6 +43,8 @@ struct build {
 
 int graph_add_node(struct build *b, uint64_t supply, enum ref_kind kind, const void *of,
 		   uint32_t *ret);
+/* A node for the subject, unless it has one. */
+int graph_add_subject(struct build *b, const struct m_subject *s);
 /* An arc without limit; nothing where one end is LINEAGE_NONE. */
 int graph_lead(struct build *b, uint32_t from, uint32_t to);
 uint32_t graph_node_of(const struct build *b, const struct m_subject *s);

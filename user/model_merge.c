@@ -160,7 +160,7 @@ static void drop_inner_objects(struct model *m)
 
 		next = o->next;
 		for (const struct m_edge *e = o->edges; e && only; e = e->object_next) {
-			if (e->subject != only || !only->merged)
+			if (e->subject != only || only->process)
 				only = NULL;
 			for (unsigned i = 0; i < e->ntransfers && only; i++) {
 				struct figures all = account_total(&e->transfers[i].sum);

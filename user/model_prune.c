@@ -4,7 +4,7 @@
 
 bool subject_gone(const struct m_subject *s, uint64_t now_ns)
 {
-	return s->dead && !s->merged && s->exit_ns + MODEL_FORGET_NS < now_ns;
+	return s->dead && s->process && s->exit_ns + MODEL_FORGET_NS < now_ns;
 }
 
 /* Has every figure of it been given to a sink? */

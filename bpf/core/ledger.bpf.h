@@ -163,7 +163,7 @@ static __always_inline bool first_touch(struct subject *who, __u64 inode)
 	return !bpf_map_update_elem(&seen, &key, &one, BPF_NOEXIST);
 }
 
-static __always_inline void account_read(__u64 task, __u64 inode, __u8 tag, __u16 kind, __u64 bytes)
+static __noinline int account_read(__u64 task, __u64 inode, __u8 tag, __u16 kind, __u64 bytes)
 {
 	struct ledger_key key = {.dataset = tag - 1, .kind = kind};
 	struct ledger_val *v;
@@ -177,7 +177,7 @@ static __always_inline void account_read(__u64 task, __u64 inode, __u8 tag, __u1
 		v = bpf_map_lookup_elem(&ledger, &key);
 		if (!v) {
 			account_overflow(task, &key, bytes);
-			return;
+			return 0;
 		}
 		v->first_ns = bpf_ktime_get_boot_ns();
 	}
@@ -186,6 +186,7 @@ static __always_inline void account_read(__u64 task, __u64 inode, __u8 tag, __u1
 	if (first_touch(&key.who, inode))
 		__sync_fetch_and_add(&v->files, 1);
 	v->last_ns = interval_ns;
+	return 0;
 }
 
 static __always_inline void account_edge(struct edge_key *key, __u64 bytes)

@@ -29,48 +29,54 @@ static __always_inline __u64 file_of(__u64 task, __u64 fd)
 	return file;
 }
 
-static __always_inline void mapped(__u64 task, struct pt_regs *regs, bool compat)
+/* The rare calls, each out of line: stacks of a chain of calls add up. */
+static __noinline int mapped(__u64 task, struct pt_regs *regs, bool compat)
 {
 	__u64 fd = (__u32)regs_arg(regs, 4, compat), file;
 
 	if ((__s32)fd < 0)
-		return; /* anonymous */
+		return 0; /* anonymous */
 	file = file_of(task, fd);
 	if (file)
 		map_done(task, file, regs_arg(regs, 1, compat), 0);
+	return 0;
 }
 
-static __always_inline void accepted(__u64 task, __u64 file)
+static __noinline int opened(__u64 task, long fd)
 {
-	__u64 sk = socket_of(file);
+	__u64 file = file_of(task, fd);
+
+	if (file)
+		descriptor_added(task, file);
+	return 0;
+}
+
+static __noinline int accepted(__u64 task, long fd)
+{
+	__u64 file = file_of(task, fd), sk;
 	__u16 proto;
 
+	sk = file ? socket_of(file) : 0;
 	if (!sk)
-		return;
+		return 0;
 	READ(proto, struct sock, sk, sk_protocol);
 	if (proto == IPPROTO_TCP)
 		tcp_accepted(task, sk);
+	return 0;
 }
 
-static __noinline int slow_call(struct pt_regs *regs, long ret, __u8 op, bool compat)
+static __always_inline int rare_call(__u64 task, struct pt_regs *regs, long ret, __u8 op, bool compat)
 {
-	__u64 task = current_task(), file;
-
-	if (op == OP_MMAP) {
-		mapped(task, regs, compat);
-	} else if (op == OP_MOVE) {
+	if (op == OP_MMAP)
+		return mapped(task, regs, compat);
+	if (op == OP_ACCEPT)
+		return accepted(task, ret);
+	if (op == OP_MOVE)
 		names_changed();
-	} else if (op == OP_PIPE) {
+	else if (any_taint && op == OP_PIPE)
 		descriptors_added(task);
-	} else if (op == OP_OPEN && any_taint) {
-		file = file_of(task, ret);
-		if (file)
-			descriptor_added(task, file);
-	} else if (op == OP_ACCEPT) {
-		file = file_of(task, ret);
-		if (file)
-			accepted(task, file);
-	}
+	else if (any_taint && op == OP_OPEN)
+		return opened(task, ret);
 	return 0;
 }
 
@@ -90,7 +96,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	if (op == OP_NONE)
 		return 0;
 	if (op != OP_READ && op != OP_WRITE)
-		return slow_call(regs, ret, op, compat);
+		return rare_call(task, regs, ret, op, compat);
 	if (!ret || (op == OP_WRITE && !any_taint))
 		return 0;
 	file = file_of(task, (__u32)regs_arg(regs, 0, compat));

@@ -174,7 +174,7 @@ receive() { # HOST ADDRESS NAME
 	setpriv --pdeathsig KILL nsenter --net="/proc/$1/ns/net" -- "$work/sink" --summary --tcp "$2:$port" >"$tmp/$3.json" &
 	receiver=$!
 	helpers="$helpers $receiver"
-	wait_until 5 grep -q ready "$tmp/$3.json" || die "the receiver at $2 did not start"
+	wait_until 5 grep -qs ready "$tmp/$3.json" || die "the receiver at $2 did not start"
 }
 
 run_job() {

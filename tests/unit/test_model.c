@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* What the model keeps, what it forgets, and the table under it. */
+/* What the model keeps, what it forgets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,58 +9,6 @@
 #include "tests/unit/model_fixture.h"
 #include "user/model_graph.h"
 #include "user/policy/rules.h"
-
-/* --- the table ----------------------------------------------------------- */
-
-struct item {
-	uint64_t value;
-	uint32_t key;
-	bool in;
-};
-
-/* Thousands of additions and removals, compared with an array after each. */
-static void test_hashmap(void **state)
-{
-	static struct item items[500];
-	struct hashmap map = HASHMAP_OF(struct item, key);
-	uint64_t rng = 42;
-	size_t count = 0;
-
-	assert_null(hashmap_find(&map, &(uint32_t){1}));
-	assert_null(hashmap_remove(&map, &(uint32_t){1}));
-	for (uint32_t i = 0; i < ARRAY_SIZE(items); i++)
-		items[i] = (struct item){.key = i * 2654435761u};
-	for (int round = 0; round < 20000; round++) {
-		rng = rng * 6364136223846793005ULL + 1442695040888963407ULL;
-		struct item *it = &items[(rng >> 33) % ARRAY_SIZE(items)];
-
-		if (it->in) {
-			assert_int_equal(hashmap_add(&map, it), -EEXIST);
-			assert_ptr_equal(hashmap_remove(&map, &it->key), it);
-			count--;
-		} else {
-			assert_null(hashmap_remove(&map, &it->key));
-			assert_int_equal(hashmap_add(&map, it), 0);
-			count++;
-		}
-		it->in = !it->in;
-		assert_int_equal(map.used, count);
-		for (size_t k = 0; k < ARRAY_SIZE(items) && round % 100 == 0; k++)
-			assert_ptr_equal(hashmap_find(&map, &items[k].key),
-					 items[k].in ? &items[k] : NULL);
-	}
-	hashmap_free(&map);
-	assert_null(hashmap_find(&map, &items[0].key));
-}
-
-static void test_hash(void **state)
-{
-	/* Each byte and the length matter. */
-	assert_int_not_equal(hashmap_hash("abcdefgh", 8), hashmap_hash("abcdefgi", 8));
-	assert_int_not_equal(hashmap_hash("abcdefgh\0", 8), hashmap_hash("abcdefgh\0", 9));
-	assert_int_not_equal(hashmap_hash("a", 1), hashmap_hash("b", 1));
-	assert_int_equal(hashmap_hash("abc", 3), hashmap_hash("abc", 3));
-}
 
 /* --- words --------------------------------------------------------------- */
 
@@ -517,8 +465,6 @@ static void test_merges_the_dead(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_hashmap),
-	    cmocka_unit_test(test_hash),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_settling),
 	    cmocka_unit_test(test_edges),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Records as the contract has them, whose sums are totals whatever the sink does; and snapshots. */
+/* Records as the contract has them, whose sums are totals whatever the sink does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,147 +7,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "tests/unit/model_fixture.h"
-#include "user/export/record.h"
-#include "user/policy/finding.h"
-#include "user/policy/rules.h"
-#include "user/snapshot.h"
-
-#define OUTSIDE "203.0.113.9"
-
-/* Takes records into an array; fails at every `fail`th when that is not 0. */
-struct taker {
-	json_t *all;
-	unsigned asked, fail;
-};
-
-static int take(void *arg, const json_t *record)
-{
-	struct taker *t = arg;
-
-	t->asked++;
-	if (t->fail && t->asked % t->fail == 0)
-		return -ENOSPC;
-	/* What cannot be written as JSON is no record. */
-	char *text = json_dumps(record, JSON_COMPACT);
-	assert_non_null(text);
-	json_t *again = json_loads(text, 0, NULL);
-	assert_non_null(again);
-	assert_true(json_equal(again, record));
-	free(text);
-	assert_int_equal(json_array_append_new(t->all, again), 0);
-	return 0;
-}
-
-static int emit(struct fixture *t, struct taker *to, bool final)
-{
-	struct timespec wall = {1800000000 + (time_t)((t->now - 5000 * NSEC) / NSEC), 250000000};
-
-	return records_emit(t->m, t->now, &wall, final, take, to);
-}
-
-static int tick(struct fixture *t, struct taker *to)
-{
-	t->now += NSEC;
-	assert_int_equal(rules_evaluate(t->m, t->now), 0);
-	return emit(t, to, false);
-}
-
-static uint64_t number(const json_t *record, const char *path, const char *inner)
-{
-	json_t *v = json_object_get(record, path);
-
-	if (inner)
-		v = json_object_get(v, inner);
-	assert_true(json_is_integer(v));
-	return (uint64_t)json_integer_value(v);
-}
-
-static const char *text(const json_t *record, const char *outer, const char *inner)
-{
-	json_t *v = json_object_get(record, outer);
-
-	if (inner)
-		v = json_object_get(v, inner);
-	assert_true(json_is_string(v));
-	return json_string_value(v);
-}
-
-static void assert_null_at(const json_t *record, const char *outer, const char *inner)
-{
-	json_t *v = json_object_get(record, outer);
-
-	if (inner)
-		v = json_object_get(v, inner);
-	assert_non_null(v);
-	assert_true(json_is_null(v));
-}
-
-static unsigned count_of(const struct taker *t, const char *type)
-{
-	size_t i;
-	json_t *r;
-	unsigned n = 0;
-
-	json_array_foreach (t->all, i, r)
-		n += !strcmp(text(r, "type", NULL), type);
-	return n;
-}
-
-static json_t *last_of(const struct taker *t, const char *type)
-{
-	size_t i;
-	json_t *r, *last = NULL;
-
-	json_array_foreach (t->all, i, r)
-		last = strcmp(text(r, "type", NULL), type) ? last : r;
-	assert_non_null(last);
-	return last;
-}
-
-static uint64_t sum_of(const struct taker *t, const char *type, const char *outer,
-		       const char *inner)
-{
-	size_t i;
-	json_t *r;
-	uint64_t sum = 0;
-
-	json_array_foreach (t->all, i, r)
-		sum += strcmp(text(r, "type", NULL), type) ? 0 : number(r, outer, inner);
-	return sum;
-}
-
-/* Exactly these fields, in this order, after those that all records have. */
-static void assert_fields(const json_t *record, const char *const *names)
-{
-	static const char *const head[] = {"v", "type", "time", "seq", "host"};
-	const char *key;
-	json_t *value;
-	size_t i = 0;
-
-	json_object_foreach ((json_t *)record, key, value) {
-		const char *expected = i < ARRAY_SIZE(head) ? head[i] : names[i - ARRAY_SIZE(head)];
-
-		assert_non_null(expected);
-		assert_string_equal(key, expected);
-		i++;
-	}
-	assert_null(names[i - ARRAY_SIZE(head)]);
-}
-
-#define FIELDS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static void begin(struct fixture *t, struct taker *to)
-{
-	fixture_begin(t, NULL);
-	*to = (struct taker){.all = json_array()};
-}
-
-static void end(struct fixture *t, struct taker *to)
-{
-	json_decref(to->all);
-	fixture_end(t);
-}
+#include "tests/unit/record_fixture.h"
 
 /* --- one by one ---------------------------------------------------------- */
 
@@ -537,6 +397,34 @@ static void test_sums(void **state)
 	sums_with(10);
 }
 
+/* What left by connections long closed and told still counts. */
+static void test_closed_flows_count(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	introduce(&t, 10, "python3", "slurm:1");
+	reads(&t, 10, 0, 1000);
+	struct flow f = flow_to(&t, 7, 10, OUTSIDE, 443);
+	flow_tainted_by(&t, &f, 1, 0);
+	f.closed = 1;
+	sends(&t, &f, 500, 25);
+	for (int i = 0; i < 10; i++) {
+		t.now += 30 * NSEC;
+		tick(&t, &to);
+	}
+	assert_true(t.m->first_flow->folded);
+	f = flow_to(&t, 8, 10, OUTSIDE, 443);
+	flow_tainted_by(&t, &f, 1, 0);
+	sends(&t, &f, 100, 0);
+	tick(&t, &to);
+	assert_int_equal(number(last_of(&to, "finding"), "leak_bound", NULL), 600);
+	assert_int_equal(number(last_of(&to, "finding"), "count", NULL), 2);
+	assert_int_equal(sum_of(&to, "flow", "tainted_out", NULL), 600);
+	end(&t, &to);
+}
+
 static void test_failing_sink(void **state)
 {
 	struct fixture t;
@@ -577,126 +465,6 @@ static void test_clock_step(void **state)
 	end(&t, &to);
 }
 
-/* --- snapshots ----------------------------------------------------------- */
-
-static json_t *shot(const struct fixture *t, const char *what)
-{
-	json_t *all = snapshot(t->m, what, &(struct timespec){1800000100, 0});
-
-	assert_non_null(all);
-	assert_int_equal(number(all, "v", NULL), 1);
-	assert_string_equal(text(all, "type", NULL), what);
-	assert_string_equal(text(all, "time", NULL), "2027-01-15T08:01:40.000Z");
-	assert_string_equal(text(all, "host", "name"), "gpu-7");
-	return all;
-}
-
-static void test_snapshots(void **state)
-{
-	struct fixture t;
-	struct health h = {.backend = "trampoline", .cpu_share = 0.1};
-
-	fixture_begin(&t, NULL);
-	model_set_health(t.m, &h);
-	model_set_dataset_size(t.m, 0, 4096, 2);
-	introduce(&t, 10, "python3", "slurm:1");
-	introduce(&t, 11, "curl", "slurm:1");
-	introduce(&t, 12, "sshd", "unit:ssh.service");
-	reads(&t, 10, 0, 3000);
-	moves(&t, 10, 77, VIA_PIPE_WRITE, 1, 600);
-	moves(&t, 11, 77, VIA_PIPE_READ, 1, 500);
-	struct flow f = flow_to(&t, 1, 11, OUTSIDE, 443), g = flow_to(&t, 2, 12, "10.0.0.1", 22);
-	flow_tainted_by(&t, &f, 1, 0);
-	sends(&t, &f, 1700, 9);
-	sends(&t, &g, 40, 4);
-	assert_int_equal(rules_evaluate(t.m, t.now), 0);
-
-	json_t *all = shot(&t, "datasets");
-	const json_t *d = json_array_get(json_object_get(all, "items"), 0);
-	assert_int_equal(json_array_size(json_object_get(all, "items")), 2);
-	assert_string_equal(text(d, "id", NULL), "patients");
-	assert_string_equal(text(d, "path", NULL), "/data/patients");
-	assert_int_equal(number(d, "bytes_total", NULL), 4096);
-	assert_int_equal(number(d, "files_total", NULL), 2);
-	assert_int_equal(number(d, "bytes_read", NULL), 3000);
-	assert_int_equal(number(d, "files_read", NULL), 1);
-	assert_int_equal(number(d, "readers", NULL), 1);
-	assert_int_equal(number(d, "volume_outside", NULL), 500);
-	assert_int_equal(number(d, "findings", NULL), 1);
-	d = json_array_get(json_object_get(all, "items"), 1);
-	assert_null_at(d, "bytes_total", NULL);
-	assert_int_equal(number(d, "volume_outside", NULL), 0);
-	json_decref(all);
-
-	all = shot(&t, "jobs");
-	d = json_array_get(json_object_get(all, "items"), 0);
-	assert_int_equal(json_array_size(json_object_get(all, "items")), 2);
-	assert_string_equal(text(d, "job", NULL), "slurm:1");
-	assert_true(json_is_false(json_object_get(d, "ml")));
-	assert_int_equal(number(d, "processes", NULL), 2);
-	assert_int_equal(number(d, "bytes_read", NULL), 3000);
-	assert_int_equal(number(d, "bytes_out", NULL), 1700);
-	assert_int_equal(number(d, "tainted_out", NULL), 1700);
-	assert_int_equal(number(d, "leak_bound", NULL), 500);
-	json_decref(all);
-
-	all = shot(&t, "processes");
-	d = json_array_get(json_object_get(all, "items"), 1);
-	assert_int_equal(json_array_size(json_object_get(all, "items")), 3);
-	assert_int_equal(number(d, "process", "pid"), 11);
-	assert_int_equal(number(d, "volume", "patients"), 500);
-	assert_true(json_is_true(json_object_get(d, "alive")));
-	d = json_array_get(json_object_get(all, "items"), 0);
-	assert_int_equal(number(d, "bytes", "read"), 3000);
-	assert_int_equal(number(d, "volume", "patients"), 3000);
-	json_decref(all);
-
-	all = shot(&t, "flows");
-	d = json_array_get(json_object_get(all, "items"), 0);
-	assert_int_equal(number(d, "bytes_out", NULL), 1700);
-	assert_int_equal(number(d, "tainted_out", NULL), 1700);
-	assert_true(json_is_true(json_object_get(d, "alive")));
-	d = json_array_get(json_object_get(all, "items"), 1);
-	assert_int_equal(number(d, "tainted_out", NULL), 0);
-	assert_string_equal(text(d, "remote", "class"), "vpc");
-	json_decref(all);
-
-	all = shot(&t, "findings");
-	d = json_array_get(json_object_get(all, "items"), 0);
-	assert_int_equal(number(d, "leak_bound", NULL), 500);
-	assert_int_equal(json_array_size(json_object_get(d, "chain")), 4);
-	json_decref(all);
-
-	all = shot(&t, "health");
-	assert_string_equal(text(all, "health", "backend"), "trampoline");
-	json_decref(all);
-
-	assert_null(snapshot(t.m, "nonsense", &(struct timespec){0}));
-	/* A snapshot between a change and the next evaluation sees the change. */
-	moves(&t, 11, 77, VIA_PIPE_READ, 1, 550);
-	all = shot(&t, "datasets");
-	assert_int_equal(
-	    number(json_array_get(json_object_get(all, "items"), 0), "volume_outside", NULL), 550);
-	json_decref(all);
-	fixture_end(&t);
-}
-
-static void test_empty_snapshots(void **state)
-{
-	static const char *const words[] = {"datasets", "jobs", "processes", "flows", "findings"};
-	struct fixture t;
-
-	fixture_begin(&t, "interval: 1s\n");
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		json_t *all = shot(&t, words[i]);
-
-		assert_int_equal(json_array_size(json_object_get(all, "items")), 0);
-		json_decref(all);
-	}
-	json_decref(shot(&t, "health"));
-	fixture_end(&t);
-}
-
 /* Names from outside are never an obstacle to a record. */
 static void test_hostile_names(void **state)
 {
@@ -720,13 +488,19 @@ static void test_hostile_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_access),	  cmocka_unit_test(test_unknown),
-	    cmocka_unit_test(test_overflow),	  cmocka_unit_test(test_flow_and_finding),
-	    cmocka_unit_test(test_empty_flow),	  cmocka_unit_test(test_transfers),
-	    cmocka_unit_test(test_health),	  cmocka_unit_test(test_policy),
-	    cmocka_unit_test(test_final),	  cmocka_unit_test(test_sums),
-	    cmocka_unit_test(test_failing_sink),  cmocka_unit_test(test_clock_step),
-	    cmocka_unit_test(test_snapshots),	  cmocka_unit_test(test_empty_snapshots),
+	    cmocka_unit_test(test_access),
+	    cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_overflow),
+	    cmocka_unit_test(test_flow_and_finding),
+	    cmocka_unit_test(test_empty_flow),
+	    cmocka_unit_test(test_transfers),
+	    cmocka_unit_test(test_health),
+	    cmocka_unit_test(test_policy),
+	    cmocka_unit_test(test_final),
+	    cmocka_unit_test(test_sums),
+	    cmocka_unit_test(test_closed_flows_count),
+	    cmocka_unit_test(test_failing_sink),
+	    cmocka_unit_test(test_clock_step),
 	    cmocka_unit_test(test_hostile_names),
 	};
 

@@ -77,15 +77,29 @@ static void hop_read(const struct m_subject *s, unsigned dataset, struct hop *h)
 	}
 }
 
+/* How one came from the other where no taint tells of it. */
+static enum edge_via kinship(const struct m_subject *from, const struct m_subject *to)
+{
+	if (from->process && from->process == to->process)
+		return VIA_EXEC;
+	for (const struct m_process *p = to->process; p; p = p->parent) {
+		if (p->parent && p->parent == from->process)
+			return VIA_FORK;
+	}
+	return VIA_HELD;
+}
+
 static void hop_birth(const struct m_subject *from, const struct m_subject *to, struct hop *h)
 {
-	h->via = via_name(VIA_HELD);
 	for (unsigned i = 0; i < to->nbirths; i++) {
 		if (to->births[i].from == from) {
 			h->via = via_name(to->births[i].via);
 			h->time_ns = to->births[i].since_ns;
+			return;
 		}
 	}
+	h->via = via_name(kinship(from, to));
+	h->time_ns = from->process == to->process ? 0 : to->who.start_ns;
 }
 
 /* Without an edge the bytes are those of a write that has not returned yet. */

@@ -96,7 +96,7 @@ int judge_readers(struct judging *j)
 	int err = 0;
 
 	for (struct m_subject *s = j->m->first_subject; s; s = s->next) {
-		for (struct m_access *a = s->merged ? NULL : s->access; a; a = a->next) {
+		for (struct m_access *a = s->process ? s->access : NULL; a; a = a->next) {
 			const struct dataset_config *c = j->m->datasets[a->dataset].config;
 			uint64_t bytes = access_bytes(a);
 
