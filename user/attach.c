@@ -70,6 +70,25 @@ static void set_knobs(struct sluice_bpf *skel, const struct plan *p)
 	skel->rodata->have_loop = p->have_loop;
 }
 
+/* SLUICE_MAP_MAX bounds what the maps of unbounded things hold, for hosts where every megabyte counts; what
+ * does not fit goes to the overflow accounts. */
+static void limit_maps(struct sluice_bpf *skel)
+{
+	static const enum engine_map limited[] = {MAP_LEDGER, MAP_TAINTED, MAP_OBJECTS,	  MAP_EDGES,
+						  MAP_FLOWS,  MAP_SOCKS,   MAP_FLOW_TAINTS};
+	const char *text = getenv("SLUICE_MAP_MAX");
+	uint64_t most = 0;
+
+	if (!text || size_parse(text, &most) || most < 16)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(limited); i++) {
+		struct bpf_map *map = map_of(skel, limited[i]);
+
+		if (bpf_map__max_entries(map) > most)
+			bpf_map__set_max_entries(map, (uint32_t)most);
+	}
+}
+
 static struct bpf_program *program_of(struct sluice_bpf *skel, enum hook h)
 {
 	return bpf_object__find_program_by_name(skel->obj, hook_name(h));
@@ -245,6 +264,7 @@ int engine_open(const struct plan *plan, struct engine **ret, char *ret_error, s
 		return err;
 	}
 	choose_programs(e->skel, plan);
+	limit_maps(e->skel);
 	err = sluice_bpf__load(e->skel);
 	if (err)
 		snprintf(ret_error, error_len, "loading the BPF programs failed: %s", strerror(-err));

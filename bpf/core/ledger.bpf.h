@@ -300,16 +300,21 @@ static __always_inline void map_done(__u64 task, __u64 file, __u64 length, __u64
 	account_read(task, inode, tag, ACCESS_MMAP, length < size ? length : size);
 }
 
+static __always_inline __u64 task_mask(__u64 task)
+{
+	struct subject who;
+
+	if (!any_taint)
+		return 0;
+	subject_of(task, &who);
+	return subject_mask(&who);
+}
+
 /* A subject got a descriptor it had not: what it may hold can go there too. */
 static __always_inline void descriptor_added(__u64 task, __u64 file)
 {
-	struct subject who;
-	__u64 mask;
+	__u64 mask = task_mask(task);
 
-	if (!any_taint)
-		return;
-	subject_of(task, &who);
-	mask = subject_mask(&who);
 	if (mask)
 		mark_file(file, mask);
 }
@@ -317,13 +322,8 @@ static __always_inline void descriptor_added(__u64 task, __u64 file)
 /* The same where it is not known which: both ends of a new pipe. */
 static __always_inline void descriptors_added(__u64 task)
 {
-	struct subject who;
-	__u64 mask;
+	__u64 mask = task_mask(task);
 
-	if (!any_taint)
-		return;
-	subject_of(task, &who);
-	mask = subject_mask(&who);
 	if (mask)
 		mark_held(task, mask);
 }

@@ -74,57 +74,25 @@ int sweep_flows(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-SEC("?iter/bpf_map_elem")
-int dump_ledger(struct bpf_iter__bpf_map_elem *ctx)
-{
-	struct ledger_key *key = ctx->key;
-	struct ledger_val *v = ctx->value;
+/* Key and value of every entry of one map that is worth telling. */
+#define DUMP(name, key_type, value_type, worth)                                                    \
+	SEC("?iter/bpf_map_elem")                                                                  \
+	int name(struct bpf_iter__bpf_map_elem *ctx)                                               \
+	{                                                                                          \
+		key_type *key = ctx->key;                                                          \
+		value_type *v = ctx->value;                                                        \
+                                                                                                   \
+		if (!key || !v || !(worth))                                                        \
+			return 0;                                                                  \
+		bpf_seq_write(ctx->meta->seq, key, sizeof(*key));                                  \
+		bpf_seq_write(ctx->meta->seq, v, sizeof(*v));                                      \
+		return 0;                                                                          \
+	}
 
-	if (!key || !v || v->last_ns < dump_since_ns)
-		return 0;
-	bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
-	bpf_seq_write(ctx->meta->seq, v, sizeof(*v));
-	return 0;
-}
-
-SEC("?iter/bpf_map_elem")
-int dump_edges(struct bpf_iter__bpf_map_elem *ctx)
-{
-	struct edge_key *key = ctx->key;
-	struct edge_val *v = ctx->value;
-
-	if (!key || !v || v->last_ns < dump_since_ns)
-		return 0;
-	bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
-	bpf_seq_write(ctx->meta->seq, v, sizeof(*v));
-	return 0;
-}
-
-/* A taint that only just became `used` has an old time: all that count are given. */
-SEC("?iter/bpf_map_elem")
-int dump_tainted(struct bpf_iter__bpf_map_elem *ctx)
-{
-	struct subject *key = ctx->key;
-	struct taint *v = ctx->value;
-
-	if (!key || !v || !v->used)
-		return 0;
-	bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
-	bpf_seq_write(ctx->meta->seq, v, sizeof(*v));
-	return 0;
-}
-
-SEC("?iter/bpf_map_elem")
-int dump_flow_taints(struct bpf_iter__bpf_map_elem *ctx)
-{
-	struct flow_taint_key *key = ctx->key;
-	struct flow_taint *v = ctx->value;
-
-	if (!key || !v || v->since_ns < dump_since_ns)
-		return 0;
-	bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
-	bpf_seq_write(ctx->meta->seq, v, sizeof(*v));
-	return 0;
-}
+DUMP(dump_ledger, struct ledger_key, struct ledger_val, v->last_ns >= dump_since_ns)
+DUMP(dump_edges, struct edge_key, struct edge_val, v->last_ns >= dump_since_ns)
+/* a taint that only just became `used` has an old time: all that count are given */
+DUMP(dump_tainted, struct subject, struct taint, v->used)
+DUMP(dump_flow_taints, struct flow_taint_key, struct flow_taint, v->since_ns >= dump_since_ns)
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -214,20 +213,6 @@ static void test_duration_parse(void **state)
 	}
 }
 
-/* What a person sees and what a file means do not follow LC_NUMERIC. */
-static void test_locale(void **state)
-{
-	char buf[SIZE_LEN];
-	uint64_t v;
-
-	if (!setlocale(LC_NUMERIC, "de_DE.UTF-8") && !setlocale(LC_NUMERIC, "fr_FR.UTF-8"))
-		skip();
-	assert_string_equal(size_iec(buf, 1536), "1.5 KiB");
-	assert_int_equal(size_parse("1.5KiB", &v), 0);
-	assert_int_equal(v, 1536);
-	setlocale(LC_NUMERIC, "C");
-}
-
 static void test_utf8_next(void **state)
 {
 	static const struct {
@@ -364,7 +349,7 @@ int main(void)
 	    cmocka_unit_test(test_time),	  cmocka_unit_test(test_time_parse),
 	    cmocka_unit_test(test_boot_clock),	  cmocka_unit_test(test_size_iec),
 	    cmocka_unit_test(test_size_parse),	  cmocka_unit_test(test_duration_parse),
-	    cmocka_unit_test(test_locale),	  cmocka_unit_test(test_utf8_next),
+	    cmocka_unit_test(test_utf8_next),
 	    cmocka_unit_test(test_text_safe),	  cmocka_unit_test(test_text_safe_cuts),
 	    cmocka_unit_test(test_text_safe_any),
 	};
