@@ -18,6 +18,7 @@
 #define SL_WALK_DEPTH 64   /* directories between a file and its dataset's root */
 #define SL_FDS_WALKED 8192 /* descriptors marked when a subject becomes tainted */
 #define SL_COMM_LEN 16
+#define SL_ANCESTORS 6
 #define SL_PATH_PARTS 20
 #define SL_PART_LEN 32
 #define SL_CGROUP_PARTS 10
@@ -245,7 +246,7 @@ struct subject_event {
 	__u32 type;
 	__u32 uid;
 	struct subject who;
-	struct subject parent; /* exec is 0: the parent's exec count then is not known */
+	struct subject ancestors[SL_ANCESTORS]; /* parent first; exec is 0: not known; tgid 0: no more */
 	__u64 cgroup;	       /* id in the v2 hierarchy */
 	__u64 time_ns;
 	__u32 session;

@@ -125,7 +125,6 @@ static const struct text_column program_columns[] = {
 
 struct rows {
 	struct table_text *table;
-	const struct plan *plan;
 	int err;
 };
 
@@ -208,7 +207,7 @@ static int print_text(const struct outcome *o)
 	printf("hook set     %s: %s\n", set_name(o->plan.set), o->plan.why);
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
 		_cleanup_(table_text_freep) struct table_text *t = NULL;
-		struct rows r = {.plan = &o->plan};
+		struct rows r = {};
 
 		r.err = table_text_new(tables[i].columns, tables[i].n, &t);
 		r.table = t;

@@ -23,6 +23,8 @@ struct model;
 struct subject_info {
 	struct subject who;
 	struct subject parent; /* exec may be 0: unknown */
+	const struct subject *ancestors; /* the parent's parent and so on; may be NULL */
+	size_t nancestors;
 	uint64_t seen_ns;
 	uint32_t uid;
 	bool uid_known;

@@ -317,6 +317,17 @@ static int subject_set_job(struct model *m, struct m_subject *s, const char *nam
 	return 0;
 }
 
+static int set_ancestors(struct model *m, struct m_process *p, const struct subject_info *info)
+{
+	int err = process_set_parent(m, p, &info->parent);
+
+	for (size_t i = 0; i < info->nancestors && !err && p->parent; i++) {
+		p = p->parent;
+		err = process_set_parent(m, p, &info->ancestors[i]);
+	}
+	return err;
+}
+
 int model_set_subject(struct model *m, const struct subject_info *info)
 {
 	struct m_subject *s;
@@ -332,7 +343,7 @@ int model_set_subject(struct model *m, const struct subject_info *info)
 	if (!err && s->process) {
 		bool orphan = !s->process->parent;
 
-		err = process_set_parent(m, s->process, &info->parent);
+		err = set_ancestors(m, s->process, info);
 		if (orphan && s->process->parent && subject_matters(s))
 			model_touch(m, UINT64_MAX);
 	}

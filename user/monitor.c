@@ -394,6 +394,8 @@ static int finish(struct monitor *m)
 {
 	int err;
 
+	/* twice: what closed while the maps were read the first time waits in the ring */
+	tick(m, 0);
 	tick(m, 0);
 	if (m->events)
 		events_patience(m->events, LAST_WORDS_MS);

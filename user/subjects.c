@@ -147,7 +147,9 @@ int subjects_announced(struct model *m, const struct subject_event *ev, size_t l
 
 	struct subject_info info = {
 		.who = ev->who,
-		.parent = ev->parent,
+		.parent = ev->ancestors[0],
+		.ancestors = ev->ancestors + 1,
+		.nancestors = SL_ANCESTORS - 1,
 		.seen_ns = ev->time_ns,
 		.uid = ev->uid,
 		.uid_known = true,

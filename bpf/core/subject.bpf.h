@@ -75,6 +75,20 @@ static __noinline int put_cgroup_path(struct subject_event *ev, __u64 kn)
 	return 0;
 }
 
+/* Whom it descends from: a socket may have come down that line, through processes that are no concern else. */
+static __noinline int put_ancestors(struct subject_event *ev, __u64 addr)
+{
+	struct task_struct *task = (struct task_struct *)addr;
+
+	for (int i = 0; i < SL_ANCESTORS; i++) {
+		task = BPF_CORE_READ(task, real_parent, group_leader);
+		ev->ancestors[i].start_ns = task ? BPF_CORE_READ(task, start_boottime) : 0;
+		ev->ancestors[i].tgid = task ? BPF_CORE_READ(task, tgid) : 0;
+		ev->ancestors[i].exec = 0;
+	}
+	return 0;
+}
+
 static __always_inline __u64 task_cgroup_node(__u64 task)
 {
 	return (__u64)BPF_CORE_READ((struct task_struct *)task, cgroups, dfl_cgrp, kn);
@@ -90,7 +104,6 @@ static __always_inline __u64 task_cgroup_id(__u64 task)
 static __noinline int announce_slowly(__u64 addr)
 {
 	struct task_struct *task = (struct task_struct *)addr;
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	struct subject_event *ev;
 	struct file *exe;
@@ -106,9 +119,7 @@ static __noinline int announce_slowly(__u64 addr)
 	ev->type = EVENT_SUBJECT;
 	ev->who = who;
 	ev->uid = BPF_CORE_READ(task, cred, uid.val);
-	ev->parent.start_ns = BPF_CORE_READ(parent, start_boottime);
-	ev->parent.tgid = BPF_CORE_READ(parent, tgid);
-	ev->parent.exec = 0;
+	put_ancestors(ev, addr);
 	ev->time_ns = bpf_ktime_get_boot_ns();
 	ev->session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
 	ev->pid_ns = BPF_CORE_READ(task, nsproxy, pid_ns_for_children, ns.inum);
@@ -150,11 +161,15 @@ static __always_inline void mask_add(__u64 *mask, __u64 bits)
 	}
 }
 
+/* What a subject may hold, asked because it is about to pass it on: user space must hear of it then. */
 static __always_inline __u64 subject_mask(struct subject *who)
 {
 	struct taint *t = any_taint ? bpf_map_lookup_elem(&tainted, who) : NULL;
 
-	return t ? t->mask : 0;
+	if (!t)
+		return 0;
+	t->used = 1;
+	return t->mask;
 }
 
 /* A child starts with what its parent may hold. */
