@@ -29,6 +29,7 @@ struct peer {
 	struct port *port;
 	struct endpoint from;
 	bool udp, closed;
+	bool heard_all; /* the peer has shut down its side */
 	int error;
 	uint64_t bytes, datagrams, sent, to_send;
 	uint64_t kernel_received, kernel_acked; /* TCP_INFO, when the connection ended */
@@ -143,7 +144,8 @@ static void stream_close(struct peer *peer, int error)
 	peer->port = NULL;
 }
 
-/* Ready to write only matters while there is something left to serve. */
+/* Ready to write only matters while there is something left to serve. A peer that has said all it
+ * has to say still gets the rest. */
 static void stream_serve(struct peer *peer)
 {
 	struct port *p = peer->port;
@@ -152,11 +154,19 @@ static void stream_serve(struct peer *peer)
 		ssize_t n =
 		    send(p->fd, sink.buffer, MIN(peer->to_send, (uint64_t)BUFFER), MSG_NOSIGNAL);
 
-		if (n < 0)
-			return; /* the read side reports what went wrong */
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0) {
+			stream_close(peer, errno);
+			return;
+		}
 		peer->to_send -= (uint64_t)n;
 		peer->sent += (uint64_t)n;
 		sink.sent += (uint64_t)n;
+	}
+	if (peer->heard_all) {
+		stream_close(peer, 0);
+		return;
 	}
 	shutdown(p->fd, SHUT_WR);
 	watch(p, EPOLLIN, EPOLL_CTL_MOD);
@@ -171,6 +181,11 @@ static void stream_read(struct peer *peer)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return;
+		if (n == 0 && peer->to_send) {
+			peer->heard_all = true;
+			watch(peer->port, EPOLLOUT, EPOLL_CTL_MOD);
+			return;
+		}
 		if (n <= 0) {
 			stream_close(peer, n < 0 ? errno : 0);
 			return;
@@ -247,7 +262,7 @@ static void stream_event(struct port *p, uint32_t events)
 
 	if (events & EPOLLOUT)
 		stream_serve(peer);
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+	if (!peer->closed && !peer->heard_all && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		stream_read(peer);
 }
 
