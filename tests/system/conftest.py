@@ -127,7 +127,7 @@ def sink(lab):
     made = []
 
     def start(host, family=4, **options):
-        made.append(lab_module.Sink(host, family, **options))
+        made.append(lab_module.Sink(host, family, senders=[lab.pod], **options))
         return made[-1]
 
     yield start

@@ -164,11 +164,12 @@ def read(path):
 
 
 class Sink:
-    """Counts the payload that arrives at one of the lab's hosts."""
+    """Counts the payload that arrives at one of the lab's hosts. `senders`: the hosts it may come from, beside this one."""
+    running = []
 
-    def __init__(self, host, family=4, udp=False, address=None, send=0):
+    def __init__(self, host, family=4, udp=False, address=None, send=0, senders=()):
         address = address or (host.address(family) if host else "127.0.0.1" if family == 4 else "::1")
-        self.host, self.udp, self.family = host, udp, family
+        self.host, self.udp, self.family, self.senders = host, udp, family, senders
         self.ip = address
         self.options = ["--send", str(send)] if send else []
         self.process = subprocess.Popen(
@@ -179,6 +180,7 @@ class Sink:
             raise RuntimeError(f"sink at {address} did not start")
         self.port = int(words[1].rpartition(":")[2])
         self.result = None
+        Sink.running.append(self)
 
     def bracket(self):
         return f"[{self.ip}]" if self.family == 6 else self.ip
@@ -193,31 +195,37 @@ class Sink:
         """The actor's step that connects to it."""
         return f"connect:{'udp' if self.udp else 'tcp'}:{self.at}"
 
-    def finish(self, senders=()):
-        """The receiver's own report, once nothing is under way to it any more. `senders`: hosts beside this one."""
+    def wait_quiet(self):
+        """Until nothing is under way to it any more: a process may be gone while its socket still sends."""
+        if self.process.poll() is None:
+            wait_quiet(self)
+
+    def finish(self):
+        """The receiver's own report."""
         if self.result is None:
-            wait_quiet(self, senders)
+            self.wait_quiet()
             self.process.send_signal(signal.SIGTERM)
             out, _ = self.process.communicate(timeout=PATIENCE)
             self.result = json.loads(out)
         return self.result
 
-    def bytes(self, senders=()):
-        return self.finish(senders)["bytes"]
+    def bytes(self):
+        return self.finish()["bytes"]
 
     def kill(self):
+        Sink.running.remove(self)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
         self.process.stdout.close()
 
 
-def wait_quiet(sink, senders):
+def wait_quiet(sink):
     deadline = time.monotonic() + PATIENCE
     calm = 0
     while calm < 2:
         busy = queued(sink.process.pid, sink.port, local=True) + \
-            sum(queued(pid, sink.port, local=False) for pid in ("self", *(h.pid for h in senders)))
+            sum(queued(pid, sink.port, local=False) for pid in ("self", *(h.pid for h in sink.senders)))
         calm = 0 if busy else calm + 1
         if time.monotonic() > deadline:
             raise RuntimeError(f"{busy} bytes stay on their way to {sink.at}")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 
+import lab
 import records
 from where import PATIENCE, SLUICE
 
@@ -99,7 +100,10 @@ class Monitor:
         self.process.send_signal(number)
 
     def stop(self, losses=False):
-        """Ends it as an administrator would, checks the form of all it wrote, and returns that."""
+        """Ends it as an administrator would, checks the form of all it wrote, and returns that. All that was sent has
+        left by then: a process may be gone while its socket still sends."""
+        for sink in lab.Sink.running:
+            sink.wait_quiet()
         self.signal(signal.SIGTERM)
         status = self.process.wait(PATIENCE)
         assert status == 0, f"status {status}: {self.said()}"
