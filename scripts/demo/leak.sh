@@ -190,6 +190,9 @@ run_job() {
 # The figure of one key in a JSON text, however that is laid out.
 figure() { tr -d ' \n' | grep -oE "\"$1\":[0-9]+" | cut -d: -f2 | awk '{ n += $1 } END { print n + 0 }'; }
 
+# Four readers of one dataset hold no more than the dataset, once it has been measured after they read.
+measured() { [ "$("$sluice" show findings --json --socket "$tmp/sock" | figure exposed)" -le "$dataset_bytes" ]; }
+
 found() { "$sluice" show findings --json --socket "$tmp/sock" | grep -q exfil.volume; }
 # Sums of the flow records so far are totals.
 tainted_out() { tr -d ' ' <"$tmp/events.jsonl" | grep '"type":"flow"' | grep "\"addr\":\"$1\"" | figure tainted_out; }
@@ -244,6 +247,7 @@ say "" "A training job, slurm:4242.0, on data tagged DataType=PII ($dataset_byte
 run_job
 wait_until 10 found || { cat "$tmp/monitor.txt" >&2; die "no finding within 10 s"; }
 wait_until 10 tainted_all
+wait_until 10 measured
 show datasets
 show findings
 bound=$("$sluice" show findings --json --socket "$tmp/sock" | figure leak_bound)
