@@ -315,17 +315,23 @@ static int start_timer(struct monitor *m)
 	return 0;
 }
 
-static int open_outputs(struct monitor *m)
+static int open_events(struct monitor *m)
 {
 	int err = m->options.events ? events_open(m->options.events, &m->events) : 0;
 
-	if (err) {
+	if (err)
 		cmd_error("run", "%s: %s", m->options.events, strerror(-err));
-		return err;
-	}
-	err = server_open(m->options.socket, answer, m, &m->server);
+	return err;
+}
+
+/* Opened last: who finds the socket finds everything being watched. */
+static int open_server(struct monitor *m)
+{
+	int err = server_open(m->options.socket, answer, m, &m->server);
+
 	if (err == -EADDRINUSE)
-		cmd_error("run", "%s: a monitor is already running there; stop it, or give another --socket", m->options.socket);
+		cmd_error("run", "%s: a monitor is already running there; stop it, or give another --socket",
+			  m->options.socket);
 	else if (err)
 		cmd_error("run", "%s: %s", m->options.socket, strerror(-err));
 	return err;
@@ -442,11 +448,13 @@ int monitor_run(const struct options *options, const struct plan *plan, struct c
 	int status, err;
 
 	m.interval_ns = config->interval_ns;
-	if (open_outputs(&m)) {
+	if (open_events(&m)) {
 		dispose(&m, false);
 		return EXIT_USAGE;
 	}
 	status = start(&m, plan);
+	if (!status && open_server(&m))
+		status = EXIT_USAGE;
 	if (!status) {
 		roots_scan(m.roots, m.config, m.model);
 		m.scan_ns = now_boot_ns();

@@ -139,8 +139,8 @@ for kernel in "${kernels[@]}"; do
     else
         echo "skip $kernel fentry: no clang or bpftool here"
     fi
-    expect "pytest passes" 0 '3 passed' --python --tree "$work/tests:/work/tests" --cwd /work -- python3 -m pytest -q tests/test_trivial.py
-    expect "pytest fails" 1 '1 failed' --python --tree "$work/tests:/work/tests" --cwd /work -- python3 -m pytest -q tests/test_failing.py
+    expect "pytest passes" 0 '3 passed' --python --tree "$work/tests:/src/tests" --cwd /src -- python3 -m pytest -q tests/test_trivial.py
+    expect "pytest fails" 1 '1 failed' --python --tree "$work/tests:/src/tests" --cwd /src -- python3 -m pytest -q tests/test_failing.py
 done
 
 [ $ran -gt 0 ] || exit 77
