@@ -90,10 +90,14 @@ static struct known *remember(struct collector *c, const struct subject *who)
 	return k;
 }
 
-/* The model must have heard of everyone that a map names, however the announcement fared. */
+/* The model must have heard of everyone that a map names. The announcement may have come after the ring was
+ * read; only without one is /proc asked, which may be too late. */
 static void introduce(struct collector *c, const struct subject *who)
 {
 	if (!who->tgid || hashmap_find(&c->known, who))
+		return;
+	collector_drain(c);
+	if (hashmap_find(&c->known, who))
 		return;
 	remember(c, who);
 	int err = subjects_look_up(c->model, who, c->now_ns);
