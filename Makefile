@@ -6,9 +6,11 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 CC      ?= cc
 CLANG   ?= clang
+PKG_CONFIG ?= pkg-config
 BPFTOOL ?= $(firstword $(shell command -v bpftool 2>/dev/null) /usr/sbin/bpftool)
 PYTHON  ?= /usr/bin/python3
 KERNEL  ?= 6.1
+MATRIX_KERNELS ?= 5.10 6.1 6.12 6.18 7.2
 
 ifeq ($(V),1)
   Q =
@@ -24,21 +26,22 @@ PKGS   := libbpf yaml-0.1 jansson libcrypto
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wno-unused-parameter -Wformat=2 -fno-common -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -I. -I$(BUILD) \
-	$(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(SAN)
-LDLIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz -lm -lpthread
+	$(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null) $(SAN)
+LDLIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lelf -lz -lm -lpthread
 
 BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-missing-declarations -Wno-compare-distinct-pointer-types -I. -Ibpf
 
 BPF_SRC  := $(wildcard bpf/hooks/*.bpf.c)
 BPF_OBJ  := $(BPF_SRC:bpf/hooks/%.bpf.c=$(BUILD)/bpf/%.o)
+BPF_OLD  := $(BPF_SRC:bpf/hooks/%.bpf.c=$(BUILD)/bpf/old/%.o)
 USER_SRC := $(filter-out user/main.c,$(wildcard user/*.c user/dest/*.c user/policy/*.c user/export/*.c user/tui/*.c))
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 WORK_BIN := $(patsubst tests/work/%.c,$(BUILD)/work/%,$(wildcard tests/work/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all help run test unit system test-vm bench asan install uninstall clean check-vmlinux work units
+.PHONY: all help run test unit system test-vm test-vm-all bench arm64 asan install uninstall clean check-vmlinux work units
 
 all: $(BUILD)/sluice ## the program (default)
 
@@ -58,17 +61,29 @@ $(BUILD)/bpf/%.o: bpf/hooks/%.bpf.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $@
 
-$(BUILD)/bpf/sluice.linked.o: $(BPF_OBJ)
+# The same sources once more, for kernels before bpf_loop: their verifier refuses what it does not know even in dead code.
+$(BUILD)/bpf/old/%.o: bpf/hooks/%.bpf.c Makefile
+	$(call say,BPF-OLD,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -DSLUICE_OLD_KERNEL -MMD -MP -MT $@ -c $< -o $@
+
+$(BUILD)/bpf/sluice_bpf.linked.o: $(BPF_OBJ)
+$(BUILD)/bpf/sluice_old.linked.o: $(BPF_OLD)
+$(BUILD)/bpf/sluice_bpf.linked.o $(BUILD)/bpf/sluice_old.linked.o:
 	$(call say,GENOBJ,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(BUILD)/sluice.skel.h: $(BUILD)/bpf/sluice.linked.o
+$(BUILD)/sluice.skel.h: $(BUILD)/bpf/sluice_bpf.linked.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name sluice_bpf > $@
 
+$(BUILD)/sluice_old.skel.h: $(BUILD)/bpf/sluice_old.linked.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name sluice_old > $@
+
 # --- the user half ---------------------------------------------------------
 
-$(BUILD)/obj/user/attach.o: $(BUILD)/sluice.skel.h
+$(BUILD)/obj/user/object.o: $(BUILD)/sluice.skel.h $(BUILD)/sluice_old.skel.h
 
 $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
@@ -108,8 +123,18 @@ system: all work ## system tests on this kernel
 test-vm: all work ## the system tests in a virtual machine, KERNEL=6.1
 	$(Q)sh scripts/test.sh vm $(KERNEL)
 
+test-vm-all: ## the same on every kernel of the matrix, arm64 too: hours
+	$(Q)sh scripts/test.sh vm-all
+
+matrix: all work ## every path on this kernel and in virtual machines, into tests/README.md
+	$(Q)SLUICE_BUILD=$(abspath $(BUILD)) $(PYTHON) scripts/matrix.py --run here $(MATRIX_KERNELS)
+
 bench: all work ## overhead, as ratios against no monitor
 	$(Q)bash scripts/bench.sh
+
+arm64: ## the program and what tests drive, for arm64, in build/arm64
+	$(Q)sh scripts/deps.sh arm64
+	$(Q)sh scripts/cross.sh arm64 $(MAKE) BUILD=$(BUILD)/arm64 ARCH=arm64 all work
 
 asan: ## everything again under AddressSanitizer and UBSan, in build/asan
 	$(Q)$(MAKE) BUILD=$(BUILD)/asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" all units
@@ -127,4 +152,4 @@ uninstall: ## what install put there
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)

@@ -30,6 +30,7 @@ typedef u32 dev_t;
 typedef unsigned short umode_t;
 typedef unsigned int fmode_t;
 typedef long long loff_t;
+typedef unsigned long size_t;
 typedef _Bool bool;
 enum { false = 0, true = 1 };
 #define NULL ((void *)0)
@@ -127,7 +128,7 @@ struct bpf_raw_tracepoint_args {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long bx, cx, si, di, r8, orig_ax;
+	unsigned long r10, r9, r8, cx, dx, si, di, bx, bp, orig_ax;
 };
 struct thread_info {
 	unsigned long flags;
@@ -159,6 +160,9 @@ struct thread_info {
 struct hlist_node {
 	struct hlist_node *next;
 };
+struct list_head {
+	struct list_head *next, *prev;
+};
 struct hlist_head {
 	struct hlist_node *first;
 };
@@ -174,15 +178,22 @@ typedef struct {
 
 struct super_block {
 	dev_t s_dev;
+	unsigned long s_magic;
 };
 struct inode {
 	umode_t i_mode;
 	struct super_block *i_sb;
+	struct address_space *i_mapping;
 	unsigned long i_ino;
+	dev_t i_rdev;
 	unsigned int i_nlink;
 	loff_t i_size;
 	u32 i_generation;
+	unsigned int i_flags;
 	struct hlist_head i_dentry;
+};
+struct address_space {
+	struct inode *host;
 };
 struct qstr {
 	const unsigned char *name;
@@ -218,20 +229,83 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 struct mm_struct {
+	struct task_struct *owner;
 	struct file *exe_file;
 };
 struct vm_area_struct {
 	unsigned long vm_start;
 	unsigned long vm_end;
 	unsigned long vm_pgoff;
+	struct mm_struct *vm_mm;
 	struct file *vm_file;
+};
+struct vm_fault {
+	struct vm_area_struct *vma;
+	unsigned long address;
 };
 struct kiocb {
 	struct file *ki_filp;
+	loff_t ki_pos;
+	int ki_flags;
+};
+struct iov_iter {
+	bool data_source;
+	size_t count;
+};
+struct iocb {
+	__u64 aio_nbytes;
+	__u16 aio_lio_opcode;
+};
+struct kioctx {
+	unsigned long user_id;
+	unsigned long mmap_base;
+};
+struct aio_kiocb {
+	struct kioctx *ki_ctx;
+};
+struct io_rw {
+	struct kiocb kiocb;
+	u32 len;
+};
+struct io_splice {
+	struct file *file_out;
+	u64 len;
+	int splice_fd_in;
+	unsigned int flags;
+};
+struct io_open {
+	u32 file_slot;
+};
+struct io_socket {
+	u32 file_slot;
+};
+struct io_accept {
+	u32 file_slot;
+};
+struct io_cqe {
+	__u64 user_data;
+	__s32 res;
+	int fd;
+};
+struct io_uring_cqe {
+	__u64 user_data;
+	__s32 res;
+};
+struct io_ring_ctx;
+struct io_kiocb {
+	struct file *file;
+	u8 opcode;
+	u32 flags;
+	struct io_cqe cqe;
+	struct io_ring_ctx *ctx;
 };
 struct renamedata {
 	struct dentry *old_dentry;
 	struct dentry *new_dentry;
+};
+
+struct coredump_params {
+	struct file *file;
 };
 
 struct ns_common {
@@ -240,7 +314,19 @@ struct ns_common {
 struct net {
 	struct ns_common ns;
 };
+struct xarray {
+	void *xa_head;
+};
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+};
+struct idr {
+	struct xarray idr_rt;
+	unsigned int idr_base;
+};
 struct pid_namespace {
+	struct idr idr;
 	struct ns_common ns;
 };
 struct nsproxy {
@@ -262,14 +348,18 @@ struct cred {
 };
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 };
 struct pid {
+	unsigned int level;
+	struct hlist_head tasks[4];
 	struct upid numbers[1];
 };
 enum pid_type { PIDTYPE_PID, PIDTYPE_TGID, PIDTYPE_PGID, PIDTYPE_SID };
 struct signal_struct {
 	atomic_t live;
 	struct pid *pids[4];
+	int group_exit_code;
 };
 struct task_struct {
 	struct thread_info thread_info;
@@ -278,8 +368,15 @@ struct task_struct {
 	pid_t tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	unsigned int ptrace;
+	struct task_struct *parent;
+	struct list_head ptraced;
+	struct list_head ptrace_entry;
+	int exit_code;
 	u64 start_boottime;
 	u64 self_exec_id;
+	struct pid *thread_pid;
+	struct hlist_node pid_links[4];
 	const struct cred *cred;
 	char comm[16];
 	struct files_struct *files;
@@ -310,8 +407,12 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
 };
+typedef struct {
+	int owned;
+} socket_lock_t;
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	u16 sk_type;
 	u16 sk_protocol;
 };
@@ -321,6 +422,22 @@ struct tcp_sock {
 	u32 snd_una;
 	u32 snd_nxt;
 	u32 write_seq;
+	bool is_mptcp;
+};
+struct inet_connection_sock {
+	void *icsk_ulp_data;
+};
+struct mptcp_sock {
+	u64 write_seq;
+	u64 snd_nxt;
+	u64 bytes_retrans;
+	struct list_head conn_list;
+	struct sock *first;
+};
+struct mptcp_subflow_context {
+	struct list_head node;
+	struct sock *tcp_sock;
+	struct sock *conn;
 };
 struct socket {
 	short type;

@@ -15,6 +15,9 @@
 	X(FACT_READ, "read.read", "bytes returned by read and pread")                              \
 	X(FACT_READV, "read.readv", "bytes returned by readv, preadv, preadv2")                    \
 	X(FACT_MMAP, "read.mmap", "files mapped into memory, an upper bound")                      \
+	X(FACT_MMAP_PAGES, "read.mmap_pages", "which pages of them were seen: a tighter bound")     \
+	X(FACT_MMAP_HUGE, "read.mmap_huge", "huge pages of them")                                  \
+	X(FACT_MMAP_GROWN, "read.mmap_grown", "mappings that grow")                                \
 	X(FACT_PIPE_WRITE, "taint.pipe_write", "bytes written to pipes and FIFOs")                 \
 	X(FACT_PIPE_READ, "taint.pipe_read", "bytes read from pipes and FIFOs by read")            \
 	X(FACT_PIPE_READV, "taint.pipe_readv", "the same by readv")                                \
@@ -36,16 +39,32 @@
 	X(FACT_IDENTITY, "identity.root", "a dataset's root as the kernel names it")               \
 	X(FACT_READ_URING, "read.io_uring", "bytes read through io_uring")                         \
 	X(FACT_READ_AIO, "read.libaio", "bytes read by asynchronous direct I/O")                   \
-	X(FACT_READ_SPLICE, "read.splice", "bytes moved by splice, tee, sendfile, copy_file_range, reflink") \
+	X(FACT_READ_AIO_SUBMIT, "read.libaio_submit", "who asked for them")                        \
+	X(FACT_SPLICE, "read.splice", "bytes moved by splice")                                     \
+	X(FACT_TEE, "read.tee", "bytes repeated by tee")                                           \
+	X(FACT_SENDFILE, "read.sendfile", "bytes moved by sendfile")                               \
+	X(FACT_COPY, "read.copy", "bytes copied by copy_file_range")                               \
+	X(FACT_CLONE, "read.clone", "files that share their blocks with a tagged one (reflink)")   \
+	X(FACT_BEFORE_SPLICE, "taint.before_splice", "the receiving end is marked before splice fills it") \
+	X(FACT_BEFORE_TEE, "taint.before_tee", "the same before tee")                              \
+	X(FACT_BEFORE_SENDFILE, "taint.before_sendfile", "the same before sendfile")               \
+	X(FACT_BEFORE_COPY, "taint.before_copy", "the same before copy_file_range")                \
 	X(FACT_READ_DEVICE, "read.device", "tagged files read through a raw or loop device")       \
 	X(FACT_READ_OVERLAY, "read.overlay", "a dataset read through an overlay on top of it")     \
-	X(FACT_PEEK, "taint.ptrace", "another process's memory, core dumps")                       \
+	X(FACT_PEEK, "taint.ptrace", "another process's memory: ptrace, process_vm_readv, /proc/PID/mem") \
+	X(FACT_DUMP, "taint.core_dump", "files and pipes that a core dump of tagged memory goes into") \
 	X(FACT_UNIX, "taint.unix", "bytes passed over unix sockets, passed descriptors")           \
 	X(FACT_SHM, "taint.shm", "bytes passed by shared memory")                                  \
-	X(FACT_DERIVED, "taint.file", "files written from tagged data")                            \
+	X(FACT_DERIVED, "taint.file", "files written from tagged data by write")                   \
+	X(FACT_DERIVEDV, "taint.filev", "the same by writev")                                      \
+	X(FACT_TTY, "taint.tty", "bytes shown on terminals and carried away by who holds them")    \
 	X(FACT_LOOPBACK, "taint.loopback", "bytes passed over loopback connections")               \
 	X(FACT_MOVED_OUT, "identity.moved_out", "a file moved out of its dataset before it was ever read") \
-	X(FACT_OTHER_EGRESS, "flow.other", "SCTP, raw, packet, vsock, TUN, RDMA, MPTCP")           \
+	X(FACT_SCTP, "flow.sctp", "SCTP payload sent")                                             \
+	X(FACT_RAW, "flow.raw", "ICMP and raw IP payload sent")                                    \
+	X(FACT_MPTCP, "flow.mptcp", "who owns the subflows of MPTCP connections")                  \
+	X(FACT_CHANNEL, "channel.open", "packet, XDP and vsock sockets, TUN, RDMA, NVMe passthrough held by tainted processes") \
+	X(FACT_CHANNEL_URING, "channel.io_uring", "io_uring requests that ask for no completion")  \
 	X(FACT_NAMES_OF_HOSTS, "flow.name", "host and bucket names of destinations")
 
 enum fact {
@@ -68,26 +87,57 @@ enum hook_set {
 	X(on_fork, SET_BOTH, F(FORK))                                                              \
 	X(on_exec, SET_BOTH, F(EXEC))                                                              \
 	X(on_exit, SET_BOTH, F(EXIT))                                                              \
-	X(on_tcp_state, SET_BOTH, F(TCP))                                                          \
-	X(a_read, SET_TRAMPOLINE, F(READ) | F(PIPE_READ))                                          \
+	X(on_tcp_state, SET_BOTH, F(TCP) | F(MPTCP))                                               \
+	X(a_read, SET_TRAMPOLINE, F(READ) | F(PIPE_READ) | F(READ_OVERLAY) | F(READ_DEVICE))       \
 	X(a_readv, SET_TRAMPOLINE, F(READV) | F(PIPE_READV))                                       \
+	X(a_map_pages, SET_TRAMPOLINE, F(MMAP_PAGES))                                              \
+	X(a_map_page, SET_TRAMPOLINE, F(MMAP_PAGES))                                               \
+	X(a_map_huge, SET_TRAMPOLINE, F(MMAP_HUGE) | F(MMAP_GROWN))                                \
 	X(a_mmap, SET_TRAMPOLINE, F(MMAP))                                                         \
 	X(a_anon_pipe_write, SET_TRAMPOLINE, F(PIPE_WRITE))                                        \
 	X(a_pipe_write, SET_TRAMPOLINE, F(PIPE_WRITE))                                             \
-	X(a_fd_install, SET_TRAMPOLINE, F(DESCRIPTOR))                                             \
+	X(a_fd_install, SET_TRAMPOLINE, F(DESCRIPTOR) | F(CHANNEL))                                \
 	X(a_accept, SET_TRAMPOLINE, F(ACCEPT))                                                     \
 	X(a_rename, SET_TRAMPOLINE, F(NAMES))                                                      \
 	X(a_link, SET_TRAMPOLINE, 0)                                                               \
+	X(a_write, SET_TRAMPOLINE, F(DERIVED))                                                     \
+	X(a_writev, SET_TRAMPOLINE, F(DERIVEDV))                                                   \
+	X(a_splice_begins, SET_TRAMPOLINE, F(BEFORE_SPLICE))                                       \
+	X(a_splice, SET_TRAMPOLINE, F(SPLICE))                                                     \
+	X(a_tee_begins, SET_TRAMPOLINE, F(BEFORE_TEE))                                             \
+	X(a_tee, SET_TRAMPOLINE, F(TEE))                                                           \
+	X(a_sendfile_begins, SET_TRAMPOLINE, F(BEFORE_SENDFILE))                                   \
+	X(a_sendfile, SET_TRAMPOLINE, F(SENDFILE))                                                 \
+	X(a_copy_begins, SET_TRAMPOLINE, F(BEFORE_COPY))                                           \
+	X(a_copy, SET_TRAMPOLINE, F(COPY))                                                         \
+	X(a_clone, SET_TRAMPOLINE, F(CLONE))                                                       \
+	X(a_ptrace, SET_TRAMPOLINE, F(PEEK))                                                       \
+	X(a_traceme, SET_TRAMPOLINE, 0)                                                            \
+	X(a_dump, SET_TRAMPOLINE, F(DUMP))                                                         \
+	X(enter_splice, SET_TRACEPOINT, F(BEFORE_SPLICE))                                          \
+	X(enter_tee, SET_TRACEPOINT, F(BEFORE_TEE))                                                \
+	X(enter_sendfile, SET_TRACEPOINT, F(BEFORE_SENDFILE))                                      \
+	X(enter_copy, SET_TRACEPOINT, F(BEFORE_COPY))                                              \
 	X(on_sys_exit, SET_TRACEPOINT,                                                             \
-	  F(READ) | F(READV) | F(MMAP) | F(PIPE_WRITE) | F(PIPE_READ) | F(PIPE_READV) |            \
-		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES))                                            \
+	  F(READ) | F(READV) | F(MMAP) | F(MMAP_GROWN) | F(PIPE_WRITE) | F(PIPE_READ) | F(PIPE_READV) |            \
+		  F(SPLICE) | F(TEE) | F(SENDFILE) | F(COPY) | F(CLONE) | F(PEEK) | F(DERIVED) |   \
+		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) |                                 \
+		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL))                               \
+	X(on_uring_complete, SET_BOTH, F(READ_URING))                                              \
+	X(on_uring_submit, SET_BOTH, F(CHANNEL_URING))                                             \
+	X(on_uring_submit_sqe, SET_BOTH, F(CHANNEL_URING))                                         \
+	X(on_uring_asked, SET_BOTH, F(READ_URING) | F(CHANNEL_URING))                              \
+	X(a_aio_submit, SET_TRAMPOLINE, F(READ_AIO_SUBMIT))                                        \
+	X(a_aio_complete, SET_TRAMPOLINE, F(READ_AIO))                                             \
+	X(b_aio_submit, SET_TRACEPOINT, F(READ_AIO_SUBMIT))                                        \
+	X(b_aio_complete, SET_TRACEPOINT, F(READ_AIO))                                             \
 	X(on_sock_create, SET_BOTH, F(UDP_OWNER))                                                  \
 	X(on_connect4, SET_BOTH, F(UDP_OWNER_CONNECT4))                                            \
 	X(on_connect6, SET_BOTH, F(UDP_OWNER_CONNECT6))                                            \
 	X(on_sendmsg4, SET_BOTH, F(UDP_OWNER_SEND4))                                               \
 	X(on_sendmsg6, SET_BOTH, F(UDP_OWNER_SEND6))                                               \
 	X(on_sock_release, SET_BOTH, F(UDP_RELEASE))                                               \
-	X(on_egress, SET_BOTH, F(UDP_OUT))                                                         \
+	X(on_egress, SET_BOTH, F(UDP_OUT) | F(SCTP) | F(RAW))                                      \
 	X(on_ingress, SET_BOTH, F(UDP_IN))                                                         \
 	X(find_files, SET_BOTH, F(SEED_FILES))                                                     \
 	X(find_mappings, SET_BOTH, F(SEED_MAPS))                                                   \
@@ -105,10 +155,39 @@ enum hook {
 	HOOK_KINDS,
 };
 
+#define SL_LIMIT_IMAGES                                                                            \
+	"a disk image counts from a moment after it is attached or mounted; one behind nbd, or in a file " \
+	"that no path or handle leads to, is not known as one"
+
+#define SL_LIMIT_RING "a completion that overflows its ring is not seen"
+#define SL_LIMIT_CHAIN "a file that an earlier request of the same chain opens is not known yet"
+
+#define SL_LIMIT_SCTP "what SCTP sends again counts again"
+#define SL_LIMIT_MPTCP                                                                             \
+	"who accepted one is known within 5 s, at the latest when it closes; before 6.5 what MPTCP sends again counts again"
+#define SL_LIMIT_CHANNEL "passthrough requests on a disk's own device node are not told from its use as a disk"
+
 /* What a set cannot know although it owns the fact. X(set, fact, text) */
 #define SL_LIMITS(X)                                                                               \
+	X(SET_TRAMPOLINE, FACT_READ_DEVICE, SL_LIMIT_IMAGES)                                       \
+	X(SET_TRACEPOINT, FACT_READ_DEVICE, SL_LIMIT_IMAGES)                                       \
 	X(SET_TRACEPOINT, FACT_READ,                                                               \
 	  "a descriptor that another thread replaces during the call is charged to its new file")  \
-	X(SET_TRACEPOINT, FACT_DESCRIPTOR, "descriptors received over unix sockets are not seen")
+	X(SET_TRACEPOINT, FACT_MMAP, "a mapping counts in full, whether its pages are touched or not")    \
+	X(SET_TRAMPOLINE, FACT_MMAP_GROWN, "not on tmpfs, DAX and other file systems whose pages are not told") \
+	X(SET_TRACEPOINT, FACT_DESCRIPTOR, "descriptors received over unix sockets are not seen")          \
+	X(SET_TRAMPOLINE, FACT_SCTP, SL_LIMIT_SCTP)                                                \
+	X(SET_TRACEPOINT, FACT_SCTP, SL_LIMIT_SCTP)                                                \
+	X(SET_TRAMPOLINE, FACT_MPTCP, SL_LIMIT_MPTCP)                                              \
+	X(SET_TRACEPOINT, FACT_MPTCP, SL_LIMIT_MPTCP)                                              \
+	X(SET_TRAMPOLINE, FACT_CHANNEL, SL_LIMIT_CHANNEL)                                          \
+	X(SET_TRACEPOINT, FACT_CHANNEL, SL_LIMIT_CHANNEL)                                          \
+	X(SET_TRACEPOINT, FACT_READ_AIO,                                                           \
+	  "without O_DIRECT, on pipes, and on file systems that do not use iomap (NFS, FUSE, tmpfs) not seen; " \
+	  "a completion that the kernel drops under load counts as asked for, when its slot is used again") \
+	X(SET_TRAMPOLINE, FACT_READ_URING, SL_LIMIT_RING)                                          \
+	X(SET_TRACEPOINT, FACT_READ_URING, SL_LIMIT_RING)                                          \
+	X(SET_TRAMPOLINE, FACT_CHANNEL_URING, SL_LIMIT_CHAIN)                                      \
+	X(SET_TRACEPOINT, FACT_CHANNEL_URING, SL_LIMIT_CHAIN)
 
 #endif

@@ -36,6 +36,11 @@
 #define SL_SOCKS_MAX 32768
 #define SL_SEEN_MAX 131072
 #define SL_ANNOUNCED_MAX 32768
+#define SL_AIO_MAX 16384      /* asynchronous direct reads under way */
+#define SL_REPEATS_MAX 1024   /* io_uring requests that go on reading */
+#define SL_CHANNELS_MAX 4096
+#define SL_DEVICES_MAX 1024
+#define SL_ROOT_WHOLE 0x80 /* a marker's tag with this: all that is on the device is in that dataset */
 #define SL_RING_BYTES (4u << 20)
 #define SL_CACHE_BITS 9 /* 512 files, and as many (subject, file) pairs, remembered per CPU */
 #define SL_CACHE_SLOTS (1 << SL_CACHE_BITS)
@@ -48,7 +53,7 @@ struct subject {
 	__u32 exec;
 };
 
-/* An inode that carries bytes: a pipe, a FIFO, a file. */
+/* An inode that carries bytes: a pipe, a FIFO, a file written by a subject that may hold tagged bytes. */
 struct object {
 	__u64 ino;
 	__u32 dev; /* s_dev as the kernel packs it: major << 20 | minor */
@@ -57,8 +62,10 @@ struct object {
 
 /* How tagged bytes reached a subject; the ledger's second coordinate. */
 enum access_kind {
-	ACCESS_READ = 1, /* returned by read, pread, readv, preadv, preadv2: exact */
+	ACCESS_READ = 1, /* given out by any read, io_uring, libaio, splice, sendfile, copy or clone: exact */
 	ACCESS_MMAP = 2, /* mapped: at most so many; an upper bound */
+	ACCESS_DEVICE = 3, /* read from a block device that holds the dataset: an upper bound */
+	ACCESS_ASKED = 4, /* asked for, and nothing tells what was given: an upper bound */
 	ACCESS_KINDS,
 };
 
@@ -99,13 +106,18 @@ enum edge_via {
 	VIA_PIPE_WRITE = 4, /* subject to object */
 	VIA_PIPE_READ = 5,  /* object to subject */
 	VIA_HELD = 6, /* tainted while already holding the other end; has no bytes */
+	VIA_FILE_WRITE = 7, /* subject to object: a regular file outside the dataset */
+	VIA_FILE_READ = 8,  /* object to subject */
+	VIA_PEEK = 9, /* subject to subject: `what` is the struct subject looked into; no limit but its volume */
+	VIA_DUMP = 10, /* subject to object: its memory, as a core dump; no limit but its volume */
+	VIA_KINDS,
 };
 
 struct edge_key {
 	struct subject who;
 	struct object what;
 	__u64 mask;
-	__u32 via; /* VIA_PIPE_WRITE or VIA_PIPE_READ */
+	__u32 via; /* VIA_PIPE_WRITE and after, but VIA_HELD */
 	__u32 pad;
 };
 
@@ -132,6 +144,34 @@ struct object_taint {
 	__u64 since_ns;
 };
 
+/* A way out whose bytes nothing here counts, held by a subject that may hold tagged bytes. */
+enum channel {
+	CHANNEL_PACKET = 1, /* AF_PACKET: frames, below IP */
+	CHANNEL_XDP,	    /* AF_XDP: a driver's ring */
+	CHANNEL_VSOCK,	    /* AF_VSOCK: the hypervisor or another guest */
+	CHANNEL_SOCKET,	    /* a socket of another family; number: which */
+	CHANNEL_TUN,	    /* /dev/net/tun */
+	CHANNEL_RDMA,	    /* uverbs: InfiniBand, RoCE, EFA */
+	CHANNEL_NVME,	    /* passthrough to an NVMe device */
+	CHANNEL_VHOST,	    /* vhost-net, vhost-vsock: another machine's memory */
+	CHANNEL_URING,	    /* io_uring requests that ask for no completion */
+	CHANNEL_CORE,	    /* memory written out by a core dump */
+	CHANNEL_KINDS,
+};
+
+struct channel_key {
+	struct subject who;
+	__u32 kind;   /* enum channel */
+	__u32 number; /* address family, or device number as the kernel packs it */
+};
+
+struct channel_val {
+	__u64 mask; /* what the subject could have held when last seen with it */
+	__u64 opens;
+	__u64 first_ns;
+	__u64 last_ns;
+};
+
 /* What the kernel remembers of an inode's place; also how a dataset's roots are named. */
 struct inode_verdict {
 	__u32 gen;
@@ -147,13 +187,13 @@ struct root_key {
 	__u32 pad;
 };
 
-/* A datagram socket's owner: who created, connected or last addressed it. */
+/* Of a socket that is not TCP: who created, connected or last addressed it. */
 struct sock_owner {
 	struct subject who;
 	__u64 mask; /* datasets of other holders of the socket */
 	__u64 cgroup;
 	__u32 netns;
-	__u32 pad;
+	__u32 gen; /* as in struct flow_key; 0: not known yet */
 };
 
 enum flow_role {
@@ -163,18 +203,21 @@ enum flow_role {
 	ROLE_DATAGRAM = 3,
 };
 
-/* TCP: `sock` is the kernel's socket and the rest is zero.
- * UDP: `sock` is the socket cookie, with the remote end. */
+/* `sock` is the kernel's socket. Of TCP the rest is zero; of all else `gen`, the low half of the socket's cookie,
+ * and the remote end are part of it. */
 struct flow_key {
 	__u64 sock;
 	__u8 raddr[16];
 	__u16 rport;
-	__u8 proto; /* IPPROTO_TCP, IPPROTO_UDP */
-	__u8 pad[5];
+	__u8 proto; /* IPPROTO_TCP, _UDP, _UDPLITE, _SCTP; _ICMP, _ICMPV6 and others: raw, rport is 0; _RAW: a packet
+		     * that its sender made up to look like one of the first */
+	__u8 pad;
+	__u32 gen;
 };
 
 struct flow {
-	__u64 id; /* unique while the monitor runs; joins flow_taint */
+	__u64 id;   /* unique while the monitor runs; joins flow_taint */
+	__u64 mask; /* datasets whose holders could have written to it; with id, the key of its newest flow_taint */
 	struct subject who; /* all zero: not known yet (accepted, not yet touched) */
 	__u64 cgroup;
 	__u64 start_ns;
@@ -184,7 +227,6 @@ struct flow {
 	__u64 base_out; /* counted before the monitor saw the flow; subtract */
 	__u64 base_in;
 	__u64 queued_end; /* all the application ever queued; ~0 until it shut down */
-	__u64 mask;	  /* datasets whose holders could have written to it */
 	__u32 netns;	  /* inode number of the network namespace */
 	__u16 lport;
 	__u16 rport;
@@ -223,6 +265,8 @@ enum loss {
 	LOSS_WALK_DEEP,	    /* a file lies too deep to decide its dataset */
 	LOSS_FDS_DEEP,	    /* a subject holds more descriptors than are marked */
 	LOSS_NO_FILE,	    /* the descriptor was closed or replaced during the call */
+	LOSS_CHANNEL_FULL,  /* an unobservable channel could not be noted */
+	LOSS_AIO_FULL,	    /* an asynchronous read could not be followed: its bytes are missing */
 	LOSS_KINDS,
 };
 
@@ -230,7 +274,8 @@ enum loss {
 struct file_identity {
 	struct object obj;
 	__u64 size;
-	__u32 mode;
+	__u16 mode;
+	__u16 tag; /* dataset index + 1; 0: in none */
 	__u32 found;
 };
 
@@ -285,9 +330,12 @@ SL_ASSERT_SIZE(struct overflow_key, 16);
 SL_ASSERT_SIZE(struct edge_key, 48);
 SL_ASSERT_SIZE(struct edge_val, 32);
 SL_ASSERT_SIZE(struct taint, 48);
+SL_ASSERT_SIZE(struct channel_key, 24);
+SL_ASSERT_SIZE(struct channel_val, 32);
 SL_ASSERT_SIZE(struct flow_key, 32);
 SL_ASSERT_SIZE(struct flow, 144);
 SL_ASSERT_SIZE(struct flow_taint_key, 16);
+_Static_assert(__builtin_offsetof(struct flow, mask) == __builtin_offsetof(struct flow_taint_key, mask), "flow");
 SL_ASSERT_SIZE(struct file_identity, 32);
 SL_ASSERT_SIZE(struct exit_event, 32);
 

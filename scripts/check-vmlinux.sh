@@ -1,12 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 # Does every type and field of bpf/vmlinux.h stand in a kernel's BTF, with the same size?
-# usage: check-vmlinux.sh [BTF-FILE]...   (default: the running kernel's)
+# usage: check-vmlinux.sh [-a ARCH] [BTF-FILE]...   (default: the running kernel's; ARCH as make says it: x86, arm64)
 set -eu
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 arch=$(uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+if [ "${1:-}" = -a ]; then
+	arch=$2
+	shift 2
+fi
 bpftool=$(command -v bpftool || echo /usr/sbin/bpftool)
 
 # a variable of each struct, so that the compiler keeps them all

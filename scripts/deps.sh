@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# Installs what is missing to build Sluice (`deps.sh build`, the default) or to test it too (`deps.sh test`),
-# by apt-get or dnf, as root or through sudo, and says what it did. What is found by its command or its
-# pkg-config file counts as there, wherever it came from; then no package manager is called at all.
+# Installs what is missing to build Sluice (`deps.sh build`, the default), to test it too (`deps.sh test`), or to build and
+# test it for arm64 as well (`deps.sh arm64`), by apt-get or dnf, as root or through sudo, and says what it did. What is found
+# by its command or its pkg-config file counts as there, wherever it came from; then no package manager is called at all.
 
 set -u
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -23,12 +23,17 @@ groups() {
 	libraries|needed|libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev|libbpf-devel elfutils-libelf-devel zlib-devel libyaml-devel jansson-devel openssl-devel
 	demo|needed|iproute2 util-linux|iproute util-linux
 	END
-	[ "$want" = test ] || return 0
+	[ "$want" != build ] || return 0
 	cat <<-'END'
 	unit-tests|needed|libcmocka-dev|libcmocka-devel libasan libubsan
 	system-tests|needed|python3 python3-pytest|python3 python3-pytest
 	workloads|useful|fio socat|fio socat
 	machines|useful|qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs procps|qemu-system-x86-core busybox cpio kmod xz e2fsprogs procps-ng
+	END
+	[ "$want" = arm64 ] || return 0
+	cat <<-'END'
+	cross-compiler|needed|gcc-aarch64-linux-gnu|gcc-aarch64-linux-gnu
+	arm64-machines|useful|qemu-system-arm|qemu-system-aarch64-core
 	END
 }
 
@@ -46,6 +51,9 @@ there_machines() {
 	all_there qemu-system-x86_64 cpio depmod xz mke2fs ps && have busybox &&
 		! ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'
 }
+
+there_cross_compiler() { all_there aarch64-linux-gnu-gcc aarch64-linux-gnu-ar; }
+there_arm64_machines() { all_there qemu-system-aarch64; }
 
 # gcc names a file it does not have by the bare name it was asked for.
 have_sanitizers() {
@@ -194,8 +202,8 @@ install_missing() {
 
 want=${1:-build}
 case $want in
-build | test) ;;
-*) echo "usage: deps.sh [build|test]" >&2; exit 2 ;;
+build | test | arm64) ;;
+*) echo "usage: deps.sh [build|test|arm64]" >&2; exit 2 ;;
 esac
 
 missing=$(missing_groups)

@@ -15,6 +15,7 @@ struct options {
 	uint64_t once_ns;   /* 0: not given */
 	enum wish hooks;
 	bool json;
+	bool self_test;
 	bool since_given, until_given;
 	struct timespec since, until; /* wall clock */
 	const char *operand;	      /* NULL: none */

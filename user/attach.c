@@ -2,17 +2,22 @@
 #include "user/attach.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
 
-/* needs the types of ledger.h */
-#include "sluice.skel.h"
+#include "user/object.h"
+#include "user/tracefs.h"
 
 struct engine {
-	struct sluice_bpf *skel;
+	struct bpf_object *obj;
+	struct object_memory memory;
+	uint64_t *interval_ns, *dump_since_ns; /* in that memory */
+	uint32_t *policy_epoch;
+	struct file_identity *identified;
 	struct bpf_link *link[HOOK_KINDS];
 	int cgroup_fd;
 	pthread_mutex_t identifying; /* the answer is one variable */
@@ -25,6 +30,8 @@ static const char *const map_names[] = {
 	[MAP_FLOW_TAINTS] = "flow_taints", [MAP_SOCKS] = "socks",
 	[MAP_ROOTS] = "roots",		   [MAP_LOSSES] = "losses",
 	[MAP_FLOW_OVERFLOW] = "flow_overflow", [MAP_EVENTS] = "events",
+	[MAP_BLOCK_DEVICES] = "block_devices", [MAP_CHAR_DEVICES] = "char_devices",
+	[MAP_CHANNELS] = "channels",
 };
 
 static const enum hook iter_hook[] = {
@@ -53,9 +60,9 @@ static int iter_map(enum hook h)
 	}
 }
 
-static struct bpf_map *map_of(const struct sluice_bpf *skel, enum engine_map m)
+static struct bpf_map *map_of(const struct bpf_object *obj, enum engine_map m)
 {
-	return bpf_object__find_map_by_name(skel->obj, map_names[m]);
+	return bpf_object__find_map_by_name(obj, map_names[m]);
 }
 
 static int no_output(enum libbpf_print_level level, const char *format, va_list args)
@@ -63,16 +70,26 @@ static int no_output(enum libbpf_print_level level, const char *format, va_list 
 	return 0;
 }
 
-static void set_knobs(struct sluice_bpf *skel, const struct plan *p)
+/* What an object does not name, it has no use for. */
+static void set_knob(struct bpf_object *obj, const char *name, bool on)
 {
-	skel->rodata->have_cast = p->have_cast;
-	skel->rodata->have_task_btf = p->have_task_btf;
-	skel->rodata->have_loop = p->have_loop;
+	bool *at = object_variable(obj, ".rodata", name, sizeof(*at));
+
+	if (at)
+		*at = on;
+}
+
+static void set_knobs(struct bpf_object *obj, const struct plan *p)
+{
+	set_knob(obj, "have_cast", p->have_cast);
+	set_knob(obj, "have_task_btf", p->have_task_btf);
+	set_knob(obj, "fault_pages", p->owner[FACT_MMAP_PAGES] >= 0 && p->owner[FACT_MMAP_HUGE] >= 0);
+	set_knob(obj, "trampolines", p->set == SET_TRAMPOLINE);
 }
 
 /* SLUICE_MAP_MAX bounds what the maps of unbounded things hold, for hosts where every megabyte counts; what
  * does not fit goes to the overflow accounts. */
-static void limit_maps(struct sluice_bpf *skel)
+static void limit_maps(struct bpf_object *obj)
 {
 	static const enum engine_map limited[] = {MAP_LEDGER, MAP_TAINTED, MAP_OBJECTS,	  MAP_EDGES,
 						  MAP_FLOWS,  MAP_SOCKS,   MAP_FLOW_TAINTS};
@@ -82,19 +99,19 @@ static void limit_maps(struct sluice_bpf *skel)
 	if (!text || size_parse(text, &most) || most < 16)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(limited); i++) {
-		struct bpf_map *map = map_of(skel, limited[i]);
+		struct bpf_map *map = map_of(obj, limited[i]);
 
 		if (bpf_map__max_entries(map) > most)
 			bpf_map__set_max_entries(map, (uint32_t)most);
 	}
 }
 
-static struct bpf_program *program_of(struct sluice_bpf *skel, enum hook h)
+static struct bpf_program *program_of(struct bpf_object *obj, enum hook h)
 {
-	return bpf_object__find_program_by_name(skel->obj, hook_name(h));
+	return bpf_object__find_program_by_name(obj, hook_name(h));
 }
 
-static struct bpf_link *attach_iter(struct sluice_bpf *skel, enum hook h, struct bpf_program *prog)
+static struct bpf_link *attach_iter(struct bpf_object *obj, enum hook h, struct bpf_program *prog)
 {
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts);
 	union bpf_iter_link_info info = {};
@@ -102,27 +119,32 @@ static struct bpf_link *attach_iter(struct sluice_bpf *skel, enum hook h, struct
 
 	if (m < 0)
 		return bpf_program__attach_iter(prog, NULL);
-	info.map.map_fd = (uint32_t)bpf_map__fd(map_of(skel, (enum engine_map)m));
+	info.map.map_fd = (uint32_t)bpf_map__fd(map_of(obj, (enum engine_map)m));
 	opts.link_info = &info;
 	opts.link_info_len = sizeof(info);
 	return bpf_program__attach_iter(prog, &opts);
 }
 
 /* Sets *ret to the link, or to NULL for what is only run on request. */
-static int attach_one(struct sluice_bpf *skel, enum hook h, int cgroup_fd, struct bpf_link **ret)
+static int attach_one(struct bpf_object *obj, enum hook h, int cgroup_fd, struct bpf_link **ret)
 {
-	struct bpf_program *prog = program_of(skel, h);
-	const char *section = bpf_program__section_name(prog);
+	struct bpf_program *prog = program_of(obj, h);
+	const char *section;
 	struct bpf_link *link;
 
+	if (!prog)
+		return -EOPNOTSUPP; /* not in the object for this kernel */
+	section = bpf_program__section_name(prog);
 	if (!strcmp(section, "raw_tp") || !strcmp(section, "?raw_tp")) {
 		*ret = NULL;
 		return 0;
 	}
+	if (strstr(section, "tracepoint/"))
+		return tracefs_attach(prog, strchr(section, '/') + 1, ret);
 	if (strstr(section, "cgroup"))
 		link = bpf_program__attach_cgroup(prog, cgroup_fd);
 	else if (strstr(section, "iter/"))
-		link = attach_iter(skel, h, prog);
+		link = attach_iter(obj, h, prog);
 	else
 		link = bpf_program__attach(prog);
 	if (!link)
@@ -131,11 +153,11 @@ static int attach_one(struct sluice_bpf *skel, enum hook h, int cgroup_fd, struc
 	return 0;
 }
 
-static void shrink_maps(struct sluice_bpf *skel)
+static void shrink_maps(struct bpf_object *obj)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, skel->obj) {
+	bpf_object__for_each_map(map, obj) {
 		if (bpf_map__is_internal(map))
 			continue;
 		if (bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF)
@@ -145,56 +167,121 @@ static void shrink_maps(struct sluice_bpf *skel)
 	}
 }
 
-static int load_and_attach(struct sluice_bpf *skel, const struct plan *plan, int cgroup_fd)
+/* Which program was refused libbpf only says aloud. */
+static __thread int refused = -1;
+
+static int note_refused(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[256], name[64];
+
+	vsnprintf(text, sizeof(text), format, args);
+	if (sscanf(text, "libbpf: prog '%63[^']': BPF program load failed", name) != 1)
+		return 0;
+	for (int h = 0; h < HOOK_KINDS; h++)
+		if (!strcmp(name, hook_name((enum hook)h)))
+			refused = h;
+	return 0;
+}
+
+static int load_and_attach(struct bpf_object *obj, const struct plan *plan, int cgroup_fd, int *ret_bad)
 {
 	struct bpf_link *link[HOOK_KINDS] = {};
-	int err = sluice_bpf__load(skel);
+	int err;
 
-	for (int h = 0; h < HOOK_KINDS && !err; h++)
+	refused = -1;
+	err = bpf_object__load(obj);
+	*ret_bad = refused;
+	for (int h = 0; h < HOOK_KINDS && !err; h++) {
+		*ret_bad = h;
 		if (plan->on[h])
-			err = attach_one(skel, (enum hook)h, cgroup_fd, &link[h]);
+			err = attach_one(obj, (enum hook)h, cgroup_fd, &link[h]);
+	}
 	for (int h = 0; h < HOOK_KINDS; h++)
 		bpf_link__destroy(link[h]);
 	return err;
 }
 
-static void choose_programs(struct sluice_bpf *skel, const struct plan *plan)
+static void choose_programs(struct bpf_object *obj, const struct plan *plan)
 {
-	set_knobs(skel, plan);
-	for (int h = 0; h < HOOK_KINDS; h++)
-		bpf_program__set_autoload(program_of(skel, (enum hook)h), plan->on[h]);
+	set_knobs(obj, plan);
+	for (int h = 0; h < HOOK_KINDS; h++) {
+		struct bpf_program *prog = program_of(obj, (enum hook)h);
+
+		if (prog)
+			bpf_program__set_autoload(prog, plan->on[h]);
+	}
 }
 
-int engine_trial(const struct plan *plan, int cgroup_fd)
+/* Without a log of its own libbpf verifies a refused program a second time, to tell why; only statistics are asked for. */
+static void log_little(struct bpf_object *obj)
 {
-	libbpf_print_fn_t before = libbpf_set_print(no_output);
-	struct sluice_bpf *skel = sluice_bpf__open();
-	int err = skel ? 0 : -errno;
+	static char log[16384];
+	struct bpf_program *prog;
 
-	if (!err) {
-		choose_programs(skel, plan);
-		shrink_maps(skel);
-		err = load_and_attach(skel, plan, cgroup_fd);
-		sluice_bpf__destroy(skel);
+	bpf_object__for_each_program(prog, obj) {
+		bpf_program__set_log_level(prog, 4 /* BPF_LOG_STATS */);
+		bpf_program__set_log_buf(prog, log, sizeof(log));
 	}
+}
+
+int engine_trial(const struct plan *plan, int cgroup_fd, int *ret_bad)
+{
+	libbpf_print_fn_t before = libbpf_set_print(note_refused);
+	struct bpf_object *obj = object_open(!plan->have_loop);
+	int err = obj ? 0 : -errno;
+
+	*ret_bad = -1;
+	if (!err) {
+		choose_programs(obj, plan);
+		shrink_maps(obj);
+		log_little(obj);
+		err = load_and_attach(obj, plan, cgroup_fd, ret_bad);
+	}
+	bpf_object__close(obj);
 	libbpf_set_print(before);
 	return err;
 }
 
-const char *engine_target(enum hook h)
-{
-	static char name[64];
-	struct sluice_bpf *skel = sluice_bpf__open();
-	const char *section, *slash;
+/* How the kernel's types name what a section attaches to. */
+static const struct {
+	const char *section, *prefix;
+	uint32_t kind;
+} target_types[] = {
+	{"fentry/", "", BTF_KIND_FUNC},	    {"fexit/", "", BTF_KIND_FUNC},
+	{"fmod_ret/", "", BTF_KIND_FUNC},   {"lsm/", "bpf_lsm_", BTF_KIND_FUNC},
+	{"iter/", "bpf_iter_", BTF_KIND_FUNC}, {"tp_btf/", "btf_trace_", BTF_KIND_TYPEDEF},
+};
 
-	if (!skel)
-		return NULL;
-	section = bpf_program__section_name(program_of(skel, h));
-	slash = strchr(section, '/');
-	snprintf(name, sizeof(name), "%s", slash ? slash + 1 : "");
-	bool trampoline = strstr(section, "fentry/") || strstr(section, "fexit/");
-	sluice_bpf__destroy(skel);
-	return trampoline ? name : NULL;
+static bool target_missing(const struct bpf_program *prog, const struct btf *kernel)
+{
+	const char *section = bpf_program__section_name(prog);
+	char name[128];
+
+	section += section[0] == '?';
+	for (size_t i = 0; i < ARRAY_SIZE(target_types); i++) {
+		size_t n = strlen(target_types[i].section);
+
+		if (strncmp(section, target_types[i].section, n))
+			continue;
+		snprintf(name, sizeof(name), "%s%s", target_types[i].prefix, section + n);
+		return btf__find_by_name_kind(kernel, name, target_types[i].kind) < 0;
+	}
+	return false;
+}
+
+int engine_missing(const struct plan *plan, const struct btf *kernel, bool ret[HOOK_KINDS])
+{
+	struct bpf_object *obj = object_open(!plan->have_loop);
+
+	if (!obj)
+		return -errno;
+	for (int h = 0; h < HOOK_KINDS; h++) {
+		const struct bpf_program *prog = program_of(obj, (enum hook)h);
+
+		ret[h] = !prog || target_missing(prog, kernel);
+	}
+	bpf_object__close(obj);
+	return 0;
 }
 
 struct engine *engine_close(struct engine *e)
@@ -203,16 +290,12 @@ struct engine *engine_close(struct engine *e)
 		return NULL;
 	for (int h = 0; h < HOOK_KINDS; h++)
 		bpf_link__destroy(e->link[h]);
-	sluice_bpf__destroy(e->skel);
+	object_unmap(&e->memory);
+	bpf_object__close(e->obj);
 	if (e->cgroup_fd >= 0)
 		close(e->cgroup_fd);
 	free(e);
 	return NULL;
-}
-
-static void engine_closep(struct engine **e)
-{
-	engine_close(*e);
 }
 
 /* Overflow account 0 must exist before it is needed: nothing can be added to a full map. */
@@ -232,12 +315,26 @@ static int make_last_resort(struct engine *e)
 	return 0;
 }
 
+/* The variables that are read and written while the programs run. */
+static int find_variables(struct engine *e)
+{
+	int err = object_map(e->obj, &e->memory);
+
+	if (err)
+		return err;
+	e->interval_ns = object_live(&e->memory, "interval_ns", sizeof(*e->interval_ns));
+	e->dump_since_ns = object_live(&e->memory, "dump_since_ns", sizeof(*e->dump_since_ns));
+	e->policy_epoch = object_live(&e->memory, "policy_epoch", sizeof(*e->policy_epoch));
+	e->identified = object_live(&e->memory, "identified", sizeof(*e->identified));
+	return e->interval_ns && e->dump_since_ns && e->policy_epoch && e->identified ? 0 : -ENOENT;
+}
+
 static int attach_all(struct engine *e, const struct plan *plan, char *ret_error, size_t n)
 {
 	for (int h = 0; h < HOOK_KINDS; h++) {
 		if (!plan->on[h])
 			continue;
-		int err = attach_one(e->skel, (enum hook)h, e->cgroup_fd, &e->link[h]);
+		int err = attach_one(e->obj, (enum hook)h, e->cgroup_fd, &e->link[h]);
 		if (err) {
 			snprintf(ret_error, n, "attaching %s failed: %s", hook_name((enum hook)h), strerror(-err));
 			return err;
@@ -257,18 +354,20 @@ int engine_open(const struct plan *plan, struct engine **ret, char *ret_error, s
 	pthread_mutex_init(&e->identifying, NULL);
 	e->cgroup_fd = cgroup2_open(plan->cgroup2);
 	before = libbpf_set_print(getenv("SLUICE_BPF_LOG") ? NULL : no_output);
-	e->skel = sluice_bpf__open();
-	if (!e->skel) {
+	e->obj = object_open(!plan->have_loop);
+	if (!e->obj) {
 		err = -errno;
 		libbpf_set_print(before);
 		return err;
 	}
-	choose_programs(e->skel, plan);
-	limit_maps(e->skel);
-	err = sluice_bpf__load(e->skel);
+	choose_programs(e->obj, plan);
+	limit_maps(e->obj);
+	err = bpf_object__load(e->obj);
 	if (err)
 		snprintf(ret_error, error_len, "loading the BPF programs failed: %s", strerror(-err));
 	else
+		err = find_variables(e);
+	if (!err)
 		err = make_last_resort(e);
 	if (!err)
 		err = attach_all(e, plan, ret_error, error_len);
@@ -282,7 +381,7 @@ int engine_open(const struct plan *plan, struct engine **ret, char *ret_error, s
 
 int engine_map_fd(const struct engine *e, enum engine_map m)
 {
-	return bpf_map__fd(map_of(e->skel, m));
+	return bpf_map__fd(map_of(e->obj, m));
 }
 
 const char *engine_map_name(enum engine_map m)
@@ -292,7 +391,41 @@ const char *engine_map_name(enum engine_map m)
 
 uint32_t engine_map_max(const struct engine *e, enum engine_map m)
 {
-	return bpf_map__max_entries(map_of(e->skel, m));
+	return bpf_map__max_entries(map_of(e->obj, m));
+}
+
+int engine_map_named(const struct engine *e, const char *name)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(e->obj, name);
+
+	return map ? bpf_map__fd(map) : -ENOENT;
+}
+
+int engine_count(const struct engine *e, enum hook h, struct program_count *ret)
+{
+	const struct bpf_program *prog = program_of(e->obj, h);
+	struct bpf_prog_info info = {};
+	uint32_t len = sizeof(info);
+
+	if (!prog || bpf_program__fd(prog) < 0)
+		return -ENOENT;
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+		return -errno;
+	ret->runs = info.run_cnt;
+	ret->misses = info.recursion_misses;
+	ret->misses_known = len >= offsetof(struct bpf_prog_info, recursion_misses) + sizeof(info.recursion_misses);
+	return 0;
+}
+
+void engine_untaint(struct engine *e)
+{
+	uint32_t *any = object_live(&e->memory, "any_taint", sizeof(*any));
+	uint8_t *derived = object_live(&e->memory, "derived_filter", 65536);
+
+	if (any)
+		__atomic_store_n(any, 0, __ATOMIC_SEQ_CST);
+	if (derived)
+		memset(derived, 0, 65536);
 }
 
 static uint64_t memlock_of(int fd)
@@ -313,7 +446,7 @@ uint64_t engine_map_bytes(const struct engine *e)
 	struct bpf_map *map;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_map(map, e->skel->obj)
+	bpf_object__for_each_map(map, e->obj)
 		sum += memlock_of(bpf_map__fd(map));
 	return sum;
 }
@@ -327,12 +460,12 @@ int engine_identify(struct engine *e, int fd, struct file_identity *ret)
 	opts.ctx_in = args;
 	opts.ctx_size_in = sizeof(args);
 	pthread_mutex_lock(&e->identifying);
-	if (bpf_prog_test_run_opts(bpf_program__fd(program_of(e->skel, HOOK_identify_fd)), &opts))
+	if (bpf_prog_test_run_opts(bpf_program__fd(program_of(e->obj, HOOK_identify_fd)), &opts))
 		err = -errno;
-	else if (!e->skel->bss->identified.found)
+	else if (!e->identified->found)
 		err = -ENOENT;
 	else
-		*ret = e->skel->bss->identified;
+		*ret = *e->identified;
 	pthread_mutex_unlock(&e->identifying);
 	return err;
 }
@@ -373,17 +506,17 @@ int engine_iterate(struct engine *e, enum engine_iter it, size_t size, int (*eac
 
 void engine_interval(struct engine *e, uint64_t boot_ns)
 {
-	e->skel->bss->interval_ns = boot_ns;
+	*e->interval_ns = boot_ns;
 }
 
 void engine_dump_since(struct engine *e, uint64_t since_ns)
 {
-	e->skel->bss->dump_since_ns = since_ns;
+	*e->dump_since_ns = since_ns;
 }
 
 void engine_policy_changed(struct engine *e)
 {
-	__atomic_add_fetch(&e->skel->bss->policy_epoch, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(e->policy_epoch, 1, __ATOMIC_SEQ_CST);
 }
 
 int cgroup2_open(const char *mounted)

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* The kernel half, loaded and attached as planned. Nothing else knows the skeleton. */
+/* The kernel half, loaded and attached as planned. Nothing else knows libbpf's objects. */
 #ifndef SLUICE_ATTACH_H
 #define SLUICE_ATTACH_H
 
 #include "include/ledger.h"
 #include "user/plan.h"
 
+struct btf;
 struct engine;
 
 enum engine_map {
 	MAP_LEDGER, MAP_OVERFLOW, MAP_TAINTED, MAP_OBJECTS, MAP_EDGES, MAP_FLOWS, MAP_FLOW_TAINTS, MAP_SOCKS,
-	MAP_ROOTS, MAP_LOSSES, MAP_FLOW_OVERFLOW, MAP_EVENTS,
+	MAP_ROOTS, MAP_LOSSES, MAP_FLOW_OVERFLOW, MAP_EVENTS, MAP_BLOCK_DEVICES,
+	MAP_CHAR_DEVICES, MAP_CHANNELS,
 	ENGINE_MAPS,
 };
 
@@ -20,20 +22,41 @@ enum engine_iter {
 };
 
 /* Loads the programs that plan->on names, with small maps, and attaches them for a moment; 0 or the first negative
- * errno. `cgroup_fd` is for cgroup programs. */
-int engine_trial(const struct plan *plan, int cgroup_fd);
+ * errno. `cgroup_fd` is for cgroup programs. On failure *ret_bad is the hook (enum hook) that was refused, -1 if that is
+ * not known. */
+int engine_trial(const struct plan *plan, int cgroup_fd, int *ret_bad);
 
-/* The kernel function that a trampoline is for; NULL for other programs. Valid until the next call. */
-const char *engine_target(enum hook h);
+/* Which programs attach to something that `kernel`, its types, does not have. 0 or a negative errno. */
+int engine_missing(const struct plan *plan, const struct btf *kernel, bool ret[HOOK_KINDS]);
 
 /* Loads and attaches what the plan has on. On failure *ret_error says which program and why. */
 int engine_open(const struct plan *plan, struct engine **ret, char *ret_error, size_t error_len);
 struct engine *engine_close(struct engine *e);
 
+static inline void engine_closep(struct engine **e)
+{
+	engine_close(*e);
+}
+
 /* File descriptor of a map; owned by the engine. */
 int engine_map_fd(const struct engine *e, enum engine_map m);
 const char *engine_map_name(enum engine_map m);
 uint32_t engine_map_max(const struct engine *e, enum engine_map m);
+
+/* The same for any map of the kernel half; -ENOENT: it has none of that name. */
+int engine_map_named(const struct engine *e, const char *name);
+
+/* What the kernel counts of a program. */
+struct program_count {
+	uint64_t runs;	 /* only while the kernel counts runs: kernel.bpf_stats_enabled, or the self-test */
+	uint64_t misses; /* runs that the kernel left out, the program being at work already */
+	bool misses_known; /* 9ed9e9ba2337 ("bpf: Count the number of times recursion was prevented"), 5.12 */
+};
+/* -ENOENT: it is not loaded. */
+int engine_count(const struct engine *e, enum hook h, struct program_count *ret);
+
+/* Nobody holds tagged bytes: what programs keep of that beside the maps is as it was in the beginning. */
+void engine_untaint(struct engine *e);
 
 /* Kernel memory of all maps, bytes, as the kernel reports it; 0 unknown. */
 uint64_t engine_map_bytes(const struct engine *e);

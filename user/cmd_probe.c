@@ -8,12 +8,14 @@
 #include "user/plan.h"
 #include "user/probe.h"
 #include "user/screen.h"
+#include "user/selftest.h"
 #include "user/table_text.h"
 
 struct outcome {
 	struct facts facts;
 	struct plan plan;
 	int err; /* of the plan: what `run` would meet */
+	struct selftest *test; /* NULL: not asked for, or there was nothing to test */
 };
 
 /* --- as JSON ---------------------------------------------------------------- */
@@ -78,6 +80,46 @@ static void gap_json(void *arg, enum fact f, const char *why)
 						 g->plan->owner[f] >= 0));
 }
 
+/* null where the figures mean nothing */
+static json_t *row_json(const struct selftest_row *r)
+{
+	bool known = r->proof == PROOF_EXACT || proof_failed(r->proof);
+
+	return json_pack("{s:s,s:s,s:o,s:o,s:o}", "path", r->name, "result", proof_name(r->proof), "bytes",
+			 known && r->bytes ? json_integer((json_int_t)r->want) : json_null(), "seen",
+			 !known	    ? json_null()
+			 : r->bytes ? json_integer((json_int_t)r->got)
+				    : json_boolean(r->got),
+			 "why", *r->why ? json_string(r->why) : json_null());
+}
+
+static json_t *fact_json(const struct outcome *o, enum fact f)
+{
+	const struct selftest *t = o->test;
+	json_t *paths = json_array();
+	int h = o->plan.owner[f];
+
+	for (size_t i = 0; i < t->nrows; i++)
+		if (t->rows[i].facts >> f & 1)
+			json_array_append_new(paths, row_json(&t->rows[i]));
+	return json_pack("{s:s,s:s,s:s,s:o,s:o}", "fact", fact_name(f), "result", proof_name(t->fact[f]), "detail",
+			 t->detail[f], "runs", t->counted && h >= 0 ? json_integer((json_int_t)t->runs[h]) : json_null(),
+			 "paths", paths);
+}
+
+static json_t *test_json(const struct outcome *o)
+{
+	json_t *list;
+
+	if (!o->test)
+		return json_null();
+	list = json_array();
+	for (int f = 0; f < FACT_KINDS; f++)
+		json_array_append_new(list, fact_json(o, (enum fact)f));
+	return json_pack("{s:I,s:o,s:o}", "took_ms", (json_int_t)(o->test->took_ns / 1000000), "why",
+			 *o->test->why ? json_string(o->test->why) : json_null(), "facts", list);
+}
+
 static int print_json(const struct outcome *o)
 {
 	struct timespec now;
@@ -90,11 +132,12 @@ static int print_json(const struct outcome *o)
 	plan_gaps(&o->plan, gap_json, &gaps);
 	plan_limits(&o->plan, gap_json, &gaps);
 	return screen_json(
-	    json_pack("{s:i,s:s,s:s,s:{s:s,s:s},s:{s:s,s:s,s:b},s:o,s:o,s:o,s:o}", "v", 1, "type",
+	    json_pack("{s:i,s:s,s:s,s:{s:s,s:s},s:{s:s,s:s,s:b},s:o,s:o,s:o,s:o,s:o}", "v", 1, "type",
 		      "probe", "time", time_rfc3339(time, &now), "kernel", "release", u.release,
 		      "machine", u.machine, "choice", "set", set_name(o->plan.set), "why",
 		      o->plan.why, "usable", o->err == 0, "facts", facts_json(&o->facts), "owners",
-		      owners_json(&o->plan), "gaps", gaps.list, "programs", programs_json(o)));
+		      owners_json(&o->plan), "gaps", gaps.list, "programs", programs_json(o), "self_test",
+		      test_json(o)));
 }
 
 /* --- for people ------------------------------------------------------------- */
@@ -121,6 +164,12 @@ static const struct text_column program_columns[] = {
     {.title = "SET"},
     {.title = "ON"},
     {.title = "TRIAL", .cut = CUT_END, .least = 16},
+};
+
+static const struct text_column test_columns[] = {
+    {.title = "FACT"},
+    {.title = "RESULT"},
+    {.title = "DETAIL", .cut = CUT_END, .least = 16},
 };
 
 struct rows {
@@ -176,16 +225,42 @@ static void program_rows(const struct outcome *o, struct rows *r)
 				     o->facts.trial[h] ? trial_text(o->facts.trial[h]) : "loads"});
 }
 
-static const struct {
+static void test_rows(const struct outcome *o, struct rows *r)
+{
+	for (int f = 0; o->test && f < FACT_KINDS; f++)
+		add(r, (const char *[]){fact_name((enum fact)f), proof_name(o->test->fact[f]), o->test->detail[f]});
+}
+
+struct table {
 	const struct text_column *columns;
 	size_t n;
 	void (*rows)(const struct outcome *o, struct rows *r);
-} tables[] = {
+};
+
+static const struct table tables[] = {
     {owner_columns, ARRAY_SIZE(owner_columns), owner_rows},
     {gap_columns, ARRAY_SIZE(gap_columns), gap_rows},
     {limit_columns, ARRAY_SIZE(limit_columns), limit_rows},
     {program_columns, ARRAY_SIZE(program_columns), program_rows},
 };
+
+static const struct table test_table = {test_columns, ARRAY_SIZE(test_columns), test_rows};
+
+static int print_table(const struct outcome *o, const struct table *what)
+{
+	_cleanup_(table_text_freep) struct table_text *t = NULL;
+	struct rows r = {};
+
+	r.err = table_text_new(what->columns, what->n, &t);
+	r.table = t;
+	if (r.err == 0)
+		what->rows(o, &r);
+	if (r.err < 0)
+		return r.err;
+	putchar('\n');
+	table_text_print(t, screen_width(), stdout);
+	return 0;
+}
 
 static const char *yes(bool v)
 {
@@ -206,19 +281,12 @@ static int print_text(const struct outcome *o)
 	       yes(f->have_cast), yes(f->have_task_btf), yes(f->have_loop));
 	printf("hook set     %s: %s\n", set_name(o->plan.set), o->plan.why);
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-		_cleanup_(table_text_freep) struct table_text *t = NULL;
-		struct rows r = {};
+		int err = print_table(o, &tables[i]);
 
-		r.err = table_text_new(tables[i].columns, tables[i].n, &t);
-		r.table = t;
-		if (r.err == 0)
-			tables[i].rows(o, &r);
-		if (r.err < 0)
-			return r.err;
-		putchar('\n');
-		table_text_print(t, screen_width(), stdout);
+		if (err)
+			return err;
 	}
-	return 0;
+	return o->test ? print_table(o, &test_table) : 0;
 }
 
 /* What `run` would say here, and what would help. */
@@ -240,11 +308,50 @@ static int verdict(const struct outcome *o)
 	return EXIT_KERNEL;
 }
 
+/* As `run` does it at its start: attached as planned, and let go again. */
+static int self_test(struct outcome *o)
+{
+	_cleanup_(engine_closep) struct engine *e = NULL;
+	char why[256] = "";
+	int err = engine_open(&o->plan, &e, why, sizeof(why));
+
+	if (err) {
+		cmd_error("probe", "%s", why[0] ? why : strerror(-err));
+		return EXIT_KERNEL;
+	}
+	o->test = calloc(1, sizeof(*o->test));
+	if (!o->test)
+		return EXIT_USAGE;
+	selftest_run(e, &o->plan, NULL, o->test);
+	selftest_apply(o->test, &o->plan);
+	for (int f = 0; f < FACT_KINDS; f++)
+		if (proof_failed(o->test->fact[f]))
+			return EXIT_FINDINGS;
+	return EXIT_GOOD;
+}
+
+static int report(const struct options *options, struct outcome *o)
+{
+	int status = EXIT_GOOD, r;
+
+	if (options->self_test && o->err == 0)
+		status = self_test(o);
+	if (status == EXIT_KERNEL)
+		return status;
+	r = options->json ? print_json(o) : print_text(o);
+	if (r < 0) {
+		cmd_error("probe", "%s", strerror(-r));
+		return EXIT_USAGE;
+	}
+	fflush(stdout);
+	return status ? status : verdict(o);
+}
+
 int cmd_probe(int argc, char **argv)
 {
 	struct outcome outcome = {};
 	struct options o;
-	int status, r;
+	int status;
 
 	if (!cmd_options("probe", argc, argv, &o, &status))
 		return status;
@@ -252,11 +359,7 @@ int cmd_probe(int argc, char **argv)
 	outcome.err = plan_make(&outcome.facts, o.hooks, &outcome.plan);
 	if (outcome.err == 0)
 		outcome.err = plan_check(&outcome.plan);
-	r = o.json ? print_json(&outcome) : print_text(&outcome);
-	if (r < 0) {
-		cmd_error("probe", "%s", strerror(-r));
-		return EXIT_USAGE;
-	}
-	fflush(stdout);
-	return verdict(&outcome);
+	status = report(&o, &outcome);
+	free(outcome.test);
+	return status;
 }

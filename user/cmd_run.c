@@ -38,7 +38,7 @@ static int make_plan(const struct options *o, struct plan *ret)
 	struct facts facts;
 	int err;
 
-	probe_kernel(&facts);
+	probe_wanted((enum wish)o->hooks, &facts);
 	err = plan_make(&facts, (enum wish)o->hooks, ret);
 	if (!err)
 		err = plan_check(ret);

@@ -6,8 +6,11 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "user/chardev.h"
+#include "user/collect_channel.h"
 #include "user/collect_health.h"
 #include "user/hashmap.h"
+#include "user/object_name.h"
 #include "user/subjects.h"
 
 #define GRACE_NS (2 * NSEC)	/* between an exit and the last late completion of its I/O */
@@ -35,6 +38,7 @@ struct closed_flow {
 struct collector {
 	struct engine *engine;
 	struct model *model;
+	struct object_names *names;
 	struct ring_buffer *ring;
 	struct hashmap known;
 	struct known *dead; /* exited, not yet taken out */
@@ -45,7 +49,7 @@ struct collector {
 	struct object *pipes, *pipes_before; /* pipes seen open by this look and the one before */
 	size_t npipes, npipes_before, pipes_cap;
 	struct health_state health;
-	uint64_t now_ns, before_ns, since_ns, tidied_ns, healed_ns, objects_ns;
+	uint64_t now_ns, before_ns, since_ns, tidied_ns, healed_ns, objects_ns, devices_ns;
 	bool ownerless; /* a flow without owner was seen */
 	int err;	/* first error met inside a callback */
 };
@@ -226,6 +230,7 @@ static int take_edge(void *arg, const void *record)
 	c->health.entries[MAP_EDGES]++;
 	val.last_ns = c->now_ns;
 	introduce(c, &key.who);
+	object_names_heard(c->names, &key);
 	return unless_full(model_set_edge(c->model, &key, &val));
 }
 
@@ -246,11 +251,14 @@ static bool datagram_over(const struct collector *c, const struct flow_key *key,
 {
 	struct sock_owner owner;
 
-	if (key->proto != IPPROTO_UDP)
+	if (key->proto == IPPROTO_TCP)
 		return false;
 	if (f->last_ns + UDP_IDLE_NS < c->now_ns)
 		return true;
-	return f->who.tgid && bpf_map_lookup_elem(engine_map_fd(c->engine, MAP_SOCKS), &key->sock, &owner);
+	if (!f->who.tgid)
+		return false;
+	return bpf_map_lookup_elem(engine_map_fd(c->engine, MAP_SOCKS), &key->sock, &owner) ||
+	       (owner.gen && owner.gen != key->gen);
 }
 
 static int take_flow(void *arg, const void *record)
@@ -327,6 +335,23 @@ static bool ready_to_go(struct collector *c, const struct subject *who)
 	return k && k->exit_ns && k->exit_ns + GRACE_NS < c->now_ns;
 }
 
+static bool channel_gone(void *arg, const struct subject *who)
+{
+	return ready_to_go(arg, who);
+}
+
+static void channel_introduce(void *arg, const struct subject *who)
+{
+	introduce(arg, who);
+}
+
+static int take_channels(struct collector *c)
+{
+	struct channel_look look = {channel_introduce, channel_gone, c};
+
+	return channels_collect(c->engine, c->model, &look, c->now_ns, &c->devices_ns, &c->health.entries[MAP_CHANNELS]);
+}
+
 static int settle_access(struct collector *c, const void *record)
 {
 	struct ledger_key key;
@@ -352,8 +377,9 @@ static int tidy_one(void *arg, const void *record)
 	struct subject who;
 
 	memcpy(&who, record, sizeof(who));
+	/* of the living the model must hear before the dead between them and their ancestors are forgotten */
 	if (!ready_to_go(t->c, &who))
-		return 0;
+		return t->map == MAP_TAINTED ? take_tainted(t->c, record) : 0;
 	int err = t->settle(t->c, record);
 	if (err)
 		return err;
@@ -456,7 +482,8 @@ static void forget_pipes(struct collector *c)
 		if ((c->npipes && bsearch(&key, c->pipes, c->npipes, sizeof(key), by_bytes)) ||
 		    (c->npipes_before && bsearch(&key, c->pipes_before, c->npipes_before, sizeof(key), by_bytes)))
 			continue;
-		bpf_map_delete_elem(fd, &key);
+		if (!object_names_keeps(c->names, &key))
+			bpf_map_delete_elem(fd, &key);
 	}
 	free(c->pipes_before);
 	c->pipes_before = c->pipes;
@@ -507,6 +534,8 @@ static int read_maps(struct collector *c)
 		err = settle_flows(c);
 	if (!err)
 		err = take_overflow(c);
+	if (!err)
+		err = take_channels(c);
 	return err;
 }
 
@@ -522,6 +551,8 @@ int collector_tick(struct collector *c, uint64_t now_ns, uint64_t late_ns)
 	err = collector_drain(c);
 	if (!err)
 		err = read_maps(c);
+	if (!err)
+		err = object_names_tick(c->names, now_ns);
 	if (!err)
 		err = look_at_descriptors(c);
 	health_report(&c->health, c->engine, c->model, now_ns, late_ns);
@@ -542,6 +573,7 @@ int collector_seed(struct collector *c)
 	int err;
 
 	c->now_ns = now_boot_ns();
+	chardev_refresh(c->engine); /* before anyone can be found to be tainted */
 	err = engine_iterate(c->engine, ITER_MAPPINGS, 0, NULL, NULL);
 	if (!err || err == -EOPNOTSUPP)
 		err = engine_iterate(c->engine, ITER_FILES, sizeof(struct object), see_pipe, c);
@@ -566,6 +598,8 @@ int collector_new(struct engine *engine, struct model *model, const struct plan 
 	c->known = HASHMAP_OF(struct known, who);
 	c->ring = ring_buffer__new(engine_map_fd(engine, MAP_EVENTS), take_event, c, NULL);
 	err = c->ring ? health_init(&c->health, engine, plan) : -errno;
+	if (!err)
+		err = object_names_new(engine, model, &c->names);
 	if (err) {
 		collector_free(c);
 		return err;
@@ -583,6 +617,7 @@ struct collector *collector_free(struct collector *c)
 		free(c->known.slots[i].item);
 	hashmap_free(&c->known);
 	ring_buffer__free(c->ring);
+	object_names_free(c->names);
 	health_done(&c->health);
 	free(c->closed);
 	free(c->gone_flows);

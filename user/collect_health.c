@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 /* These are read whole each time, so what was counted is what they hold. */
-static const enum engine_map counted[] = {MAP_TAINTED, MAP_FLOWS};
+static const enum engine_map counted[] = {MAP_TAINTED, MAP_FLOWS, MAP_CHANNELS};
 
 struct texts {
 	const char **v;
@@ -36,9 +36,66 @@ static void add_gap(void *arg, enum fact f, const char *why)
 	add_text(arg, fact_name(f), ": ", why);
 }
 
+/* --- programs --------------------------------------------------------------------- */
+
+static int add_fact(char **facts, enum fact f)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%s%s%s", *facts ? *facts : "", *facts ? ", " : "", fact_name(f)) < 0)
+		return -ENOMEM;
+	free(*facts);
+	*facts = longer;
+	return 0;
+}
+
+/* Does the kernel count runs all the time? Else what stands there is of some moment only. */
+static bool runs_are_counted(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/sys/kernel/bpf_stats_enabled", "re");
+	int on = 0;
+
+	return f && fscanf(f, "%d", &on) == 1 && on;
+}
+
+static int begin_programs(struct health_state *h, const struct engine *e, const struct plan *plan)
+{
+	struct program_count n;
+	int err = 0;
+
+	for (int f = 0; f < FACT_KINDS && !err; f++)
+		if (plan->owner[f] >= 0)
+			err = add_fact(&h->facts[plan->owner[f]], (enum fact)f);
+	for (int p = 0; p < HOOK_KINDS; p++) {
+		h->on[p] = plan->on[p];
+		if (h->on[p] && !engine_count(e, (enum hook)p, &n))
+			h->misses[p] = n.misses;
+	}
+	h->runs_counted = runs_are_counted();
+	return err;
+}
+
+static void read_programs(const struct health_state *h, const struct engine *e, struct health *out)
+{
+	for (int p = 0; p < HOOK_KINDS && out->nprograms < HEALTH_PROGRAMS; p++) {
+		struct program_health *to = &out->programs[out->nprograms];
+		struct program_count n;
+
+		if (!h->on[p] || engine_count(e, (enum hook)p, &n))
+			continue;
+		*to = (struct program_health){.name = hook_name((enum hook)p), .facts = h->facts[p], .runs = n.runs,
+					      .runs_known = h->runs_counted, .misses = n.misses - h->misses[p],
+					      .misses_known = n.misses_known};
+		out->nprograms++;
+	}
+}
+
+_Static_assert(HOOK_KINDS <= HEALTH_PROGRAMS, "HEALTH_PROGRAMS");
+
 int health_init(struct health_state *h, const struct engine *e, const struct plan *plan)
 {
-	struct texts owners = {}, gaps = {};
+	struct texts owners = {}, gaps = {}, limits = {};
+	int err;
 
 	h->backend = set_name(plan->set);
 	h->ncpus = libbpf_num_possible_cpus();
@@ -49,7 +106,12 @@ int health_init(struct health_state *h, const struct engine *e, const struct pla
 	plan_gaps(plan, add_gap, &gaps);
 	h->owners = owners.v;
 	h->gaps = gaps.v;
-	return owners.err ? owners.err : gaps.err;
+	plan_limits(plan, add_gap, &limits);
+	h->limits = limits.v;
+	err = begin_programs(h, e, plan);
+	if (!err)
+		err = owners.err ? owners.err : gaps.err;
+	return err ? err : limits.err;
 }
 
 static void free_texts(const char **v)
@@ -63,6 +125,9 @@ void health_done(struct health_state *h)
 {
 	free_texts(h->owners);
 	free_texts(h->gaps);
+	free_texts(h->limits);
+	for (int p = 0; p < HOOK_KINDS; p++)
+		free(h->facts[p]);
 }
 
 void health_begin(struct health_state *h)
@@ -115,6 +180,7 @@ void health_report(struct health_state *h, const struct engine *e, struct model 
 		.backend = h->backend,
 		.owners = h->owners,
 		.gaps = h->gaps,
+		.limits = h->limits,
 		.cpu_share = cpu_share(h, now_ns),
 		.rss_bytes = resident(),
 		.map_bytes = h->map_bytes,
@@ -123,6 +189,7 @@ void health_report(struct health_state *h, const struct engine *e, struct model 
 	};
 
 	read_losses(h, e, out.losses);
+	read_programs(h, e, &out);
 	for (size_t i = 0; i < ARRAY_SIZE(counted); i++)
 		out.fill[out.nfill++] = (struct map_fill){engine_map_name(counted[i]), h->entries[counted[i]],
 							  engine_map_max(e, counted[i])};

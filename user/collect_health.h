@@ -8,7 +8,10 @@
 
 struct health_state {
 	const char *backend;
-	const char **owners, **gaps; /* NULL-terminated */
+	const char **owners, **gaps, **limits; /* NULL-terminated */
+	char *facts[HOOK_KINDS]; /* that each program owns; NULL: none, or it is off */
+	bool on[HOOK_KINDS], runs_counted;
+	uint64_t misses[HOOK_KINDS]; /* before: the self-test's */
 	uint32_t entries[ENGINE_MAPS]; /* counted while maps are read */
 	uint64_t cpu_ns, cpu_at_ns;
 	uint64_t map_bytes, blind_ns;

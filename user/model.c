@@ -20,17 +20,23 @@ static const char *const loss_names[LOSS_KINDS] = {
     [LOSS_WALK_DEEP] = "walk_deep",
     [LOSS_FDS_DEEP] = "fds_deep",
     [LOSS_NO_FILE] = "no_file",
+    [LOSS_CHANNEL_FULL] = "channel_full",
+    [LOSS_AIO_FULL] = "aio_full",
 };
 
 static const char *const via_names[] = {
-    [VIA_READ] = "read",	   [VIA_FORK] = "fork",
-    [VIA_EXEC] = "exec",	   [VIA_PIPE_WRITE] = "pipe_write",
-    [VIA_PIPE_READ] = "pipe_read", [VIA_HELD] = "held",
+    [VIA_READ] = "read",	     [VIA_FORK] = "fork",
+    [VIA_EXEC] = "exec",	     [VIA_PIPE_WRITE] = "pipe_write",
+    [VIA_PIPE_READ] = "pipe_read",   [VIA_HELD] = "held",
+    [VIA_FILE_WRITE] = "file_write", [VIA_FILE_READ] = "file_read",
+    [VIA_PEEK] = "peek",	     [VIA_DUMP] = "core_dump",
 };
 
 static const char *const access_names[ACCESS_KINDS] = {
     [ACCESS_READ] = "read",
     [ACCESS_MMAP] = "mmap",
+    [ACCESS_DEVICE] = "device",
+    [ACCESS_ASKED] = "asked",
 };
 
 static const char *name_in(const char *const *names, size_t n, size_t i)
@@ -314,6 +320,7 @@ struct model *model_free(struct model *m)
 	free(m->flow_slots.unused);
 	strings_free(m->owners);
 	strings_free(m->gaps);
+	strings_free(m->limits);
 	free(m->backend);
 	free(m->host);
 	free(m->boot_id);
@@ -400,9 +407,12 @@ void model_set_health(struct model *m, const struct health *h)
 	m->health.nfill = MIN(h->nfill, (unsigned)ARRAY_SIZE(h->fill));
 	strings_follow(&m->owners, h->owners);
 	strings_follow(&m->gaps, h->gaps);
+	strings_follow(&m->limits, h->limits);
 	replace(&m->backend, h->backend);
 	m->health.owners = (const char *const *)m->owners;
 	m->health.gaps = (const char *const *)m->gaps;
+	m->health.limits = (const char *const *)m->limits;
+	m->health.nprograms = MIN(h->nprograms, (unsigned)HEALTH_PROGRAMS);
 	m->health.backend = m->backend;
 	m->health_known = true;
 	m->late_judged = false;

@@ -72,16 +72,38 @@ int model_set_overflow(struct model *m, const struct overflow_key *key,
 int model_set_taint(struct model *m, const struct subject *who, const struct taint *t);
 int model_set_edge(struct model *m, const struct edge_key *key, const struct edge_val *val);
 int model_settle_edge(struct model *m, const struct edge_key *key);
+
+/* What is known of an object that an edge named: where it lies (hostile text, copied; NULL: not known),
+ * and whether only its owner can read it, and only on this host. -ENOENT, -ENOMEM. */
+int model_name_object(struct model *m, const struct object *what, const char *path, bool confined);
+/* Its inode is no more, and the kernel's tables name it no longer. */
+void model_forget_object(struct model *m, const struct object *what);
 /* A closed flow is given once more, with flow->closed set; then it is final. */
 int model_set_flow(struct model *m, const struct flow *flow);
 int model_set_flow_taint(struct model *m, const struct flow_taint_key *key,
 			 const struct flow_taint *val);
+
+/* `name` is what people call it, e.g. "AF_PACKET socket"; copied. */
+int model_set_channel(struct model *m, const struct channel_key *key, const struct channel_val *val,
+		      const char *name);
+
+/* One program of the kernel half, as the kernel counts it. */
+struct program_health {
+	const char *name;  /* static */
+	const char *facts; /* that it owns, "a, b"; NULL: none. Outlives the model's next health */
+	uint64_t runs, misses; /* misses: left out by the kernel, since it was at work on that processor already */
+	bool runs_known, misses_known;
+};
+#define HEALTH_PROGRAMS 96
 
 /* The state of measurement itself, for health records and monitor.gap. */
 struct health {
 	const char *backend;	     /* "trampoline", "tracepoint" */
 	const char *const *owners;   /* "fact=program", NULL-terminated */
 	const char *const *gaps;     /* "fact: why", NULL-terminated */
+	const char *const *limits;   /* likewise, of facts that have an owner which does not see all of it */
+	struct program_health programs[HEALTH_PROGRAMS];
+	unsigned nprograms;
 	uint64_t losses[LOSS_KINDS]; /* totals since start */
 	struct map_fill {
 		const char *name;
@@ -100,5 +122,6 @@ void model_set_health(struct model *m, const struct health *h);
 const char *loss_name(enum loss l);
 const char *via_name(enum edge_via v);
 const char *access_name(enum access_kind k);
+const char *channel_kind_name(enum channel c);
 
 #endif

@@ -95,6 +95,41 @@ int ds_graph_volume(struct ds_graph *g, const struct m_subject *s, uint64_t *wor
 	return err;
 }
 
+static int object_taps(const struct ds_graph *g, const struct m_object *const *objects, size_t n,
+		       struct tap **ret, size_t *ret_n)
+{
+	struct tap *taps = calloc(n + 1, sizeof(*taps));
+	size_t filled = 0;
+
+	if (!taps)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t node = node_at(g->object_node, g->objects, objects[i]->slot);
+
+		if (node != LINEAGE_NONE)
+			taps[filled++] = (struct tap){node, LINEAGE_UNLIMITED};
+	}
+	*ret = taps;
+	*ret_n = filled;
+	return 0;
+}
+
+int ds_graph_objects(struct ds_graph *g, const struct m_object *const *objects, size_t n,
+		     uint64_t *work, struct leak *ret)
+{
+	_cleanup_free_ struct tap *taps = NULL;
+	size_t ntaps;
+	int err = object_taps(g, objects, n, &taps, &ntaps);
+
+	if (!err)
+		err = lineage_leak(g->net, taps, ntaps, work, ret);
+	if (err)
+		return err;
+	ret->bound = MIN(ret->bound, g->most);
+	ret->exposed = MIN(ret->exposed, g->most);
+	return 0;
+}
+
 bool ds_graph_reaches(const struct ds_graph *g, const struct m_flow *f)
 {
 	uint32_t node = node_at(g->flow_node, g->flows, f->slot);
@@ -102,16 +137,13 @@ bool ds_graph_reaches(const struct ds_graph *g, const struct m_flow *f)
 	return node != LINEAGE_NONE && g->reached[node];
 }
 
-int ds_graph_path(struct ds_graph *g, const struct m_flow *const *flows, size_t n,
-		  struct graph_ref **ret_path, size_t *ret_n)
+static int path_to(struct ds_graph *g, const struct tap *taps, size_t n,
+		   struct graph_ref **ret_path, size_t *ret_n)
 {
-	_cleanup_free_ struct tap *taps = NULL;
 	_cleanup_free_ uint32_t *nodes = NULL;
-	size_t ntaps, length, filled = 0;
-	int err = taps_of(g, flows, n, &taps, &ntaps);
+	size_t length, filled = 0;
+	int err = lineage_widest(g->net, taps, n, &nodes, &length);
 
-	if (!err)
-		err = lineage_widest(g->net, taps, ntaps, &nodes, &length);
 	if (err)
 		return err;
 	struct graph_ref *path = calloc(length + 1, sizeof(*path));
@@ -124,6 +156,72 @@ int ds_graph_path(struct ds_graph *g, const struct m_flow *const *flows, size_t 
 	*ret_path = path;
 	*ret_n = filled;
 	return 0;
+}
+
+int ds_graph_path(struct ds_graph *g, const struct m_flow *const *flows, size_t n,
+		  struct graph_ref **ret_path, size_t *ret_n)
+{
+	_cleanup_free_ struct tap *taps = NULL;
+	size_t ntaps;
+	int err = taps_of(g, flows, n, &taps, &ntaps);
+
+	return err ? err : path_to(g, taps, ntaps, ret_path, ret_n);
+}
+
+int ds_graph_objects_path(struct ds_graph *g, const struct m_object *const *objects, size_t n,
+			  struct graph_ref **ret_path, size_t *ret_n)
+{
+	_cleanup_free_ struct tap *taps = NULL;
+	size_t ntaps;
+	int err = object_taps(g, objects, n, &taps, &ntaps);
+
+	return err ? err : path_to(g, taps, ntaps, ret_path, ret_n);
+}
+
+/* Taps without limit for those subjects that have a node; *ret_n may be 0. */
+static int holder_taps(const struct ds_graph *g, const struct m_subject *const *subjects, size_t n,
+		       struct tap **ret, size_t *ret_n)
+{
+	struct tap *taps = calloc(n + 1, sizeof(*taps));
+	size_t filled = 0;
+
+	if (!taps)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t node = node_at(g->subject_node, g->subjects, subjects[i]->slot);
+
+		if (node != LINEAGE_NONE)
+			taps[filled++] = (struct tap){node, LINEAGE_UNLIMITED};
+	}
+	*ret = taps;
+	*ret_n = filled;
+	return 0;
+}
+
+int ds_graph_held(struct ds_graph *g, const struct m_subject *const *subjects, size_t n,
+		  uint64_t *work, struct leak *ret)
+{
+	_cleanup_free_ struct tap *taps = NULL;
+	size_t ntaps;
+	int err = holder_taps(g, subjects, n, &taps, &ntaps);
+
+	if (!err)
+		err = lineage_leak(g->net, taps, ntaps, work, ret);
+	if (err)
+		return err;
+	ret->bound = MIN(ret->bound, g->most);
+	ret->exposed = MIN(ret->exposed, g->most);
+	return 0;
+}
+
+int ds_graph_held_path(struct ds_graph *g, const struct m_subject *const *subjects, size_t n,
+		       struct graph_ref **ret_path, size_t *ret_n)
+{
+	_cleanup_free_ struct tap *taps = NULL;
+	size_t ntaps;
+	int err = holder_taps(g, subjects, n, &taps, &ntaps);
+
+	return err ? err : path_to(g, taps, ntaps, ret_path, ret_n);
 }
 
 size_t ds_graph_arcs(const struct ds_graph *g)

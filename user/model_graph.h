@@ -3,18 +3,28 @@
  * One dataset's lineage as a network, built from the model: who read it, what moved between
  * subjects and objects, who was born with it, and which flows it can have left by.
  *
+ * What moves is copied, never used up: of a file that holds n bytes each reader can have n, yet all
+ * of them together no more than these n distinct ones, which is what the arcs into its node say. So
+ * pipes and files are nodes of the same kind. Who looked into another's memory, or what a core dump
+ * went into, has all that the other held. Whoever was born of a subject that was forgotten meanwhile
+ * (it died, and of its child nothing was heard for long) can have it from every holder.
+ *
  * Which subjects can have sent by a flow. The kernel names one owner and the datasets of all
  * holders:
  *  - the owner, later images of its process, earlier owners of a datagram socket;
  *  - every descendant of these born after the flow, since it inherited the descriptor;
  *  - where none of them held the dataset when the flow became tainted by it: the owner's earlier
  *    images, else its nearest tainted ancestor; failing that, every holder of the dataset (a passed
- * descriptor). A write to a pipe is counted when it returns, but its reader can be faster. What was
+ * descriptor).
+ *
+ * A write to a pipe is counted when it returns, but its reader can be faster. What was
  * read from an object beyond what was written is charged to the holders of the dataset in the
  * readers' jobs and to the object's known writers, up to that excess (whoever is dead may have left
  * a child that writes). While several write to one pipe at the same moment, without taking turns,
- * it is up to the pipe's buffer too small until these writes return. Reads without a subject (the
- * overflow account) are charged to every holder. Each of these errs upward: a bound is never too
+ * it is up to the pipe's buffer too small until these writes return. A file may hold much that is
+ * older than its taint, and be read again and again: there a write counts when it returns, no sooner.
+ *
+ * Reads without a subject (the overflow account) are charged to every holder. Each of these errs upward: a bound is never too
  * low for lack of knowing which it was.
  */
 #ifndef SLUICE_MODEL_GRAPH_H
@@ -56,6 +66,10 @@ int ds_graph_leak(struct ds_graph *g, const struct m_flow *const *flows, size_t 
 /* At most how many distinct bytes the subject holds. */
 int ds_graph_volume(struct ds_graph *g, const struct m_subject *s, uint64_t *work, uint64_t *ret);
 
+/* At most how many distinct bytes these objects hold together, and what was exposed. */
+int ds_graph_objects(struct ds_graph *g, const struct m_object *const *objects, size_t n,
+		     uint64_t *work, struct leak *ret);
+
 /* Can a byte of the dataset have reached it? */
 bool ds_graph_reaches(const struct ds_graph *g, const struct m_flow *f);
 
@@ -63,6 +77,17 @@ bool ds_graph_reaches(const struct ds_graph *g, const struct m_flow *f);
  * -ENOENT: there is none. */
 int ds_graph_path(struct ds_graph *g, const struct m_flow *const *flows, size_t n,
 		  struct graph_ref **ret_path, size_t *ret_n);
+/* The same to objects. */
+int ds_graph_objects_path(struct ds_graph *g, const struct m_object *const *objects, size_t n,
+			  struct graph_ref **ret_path, size_t *ret_n);
+
+/* At most how many distinct bytes these subjects hold together. */
+int ds_graph_held(struct ds_graph *g, const struct m_subject *const *subjects, size_t n, uint64_t *work,
+		  struct leak *ret);
+
+/* The widest way to one of them. */
+int ds_graph_held_path(struct ds_graph *g, const struct m_subject *const *subjects, size_t n,
+		       struct graph_ref **ret_path, size_t *ret_n);
 
 size_t ds_graph_arcs(const struct ds_graph *g);
 

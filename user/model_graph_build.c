@@ -50,33 +50,6 @@ int graph_add_subject(struct build *b, const struct m_subject *s)
 			      node);
 }
 
-static int add_subjects(struct build *b)
-{
-	uint64_t bit = BIT(b->g->dataset);
-	int err = 0;
-
-	for (const struct m_subject *s = b->m->first_subject; s && !err; s = s->next) {
-		bool born = false;
-
-		for (unsigned i = 0; i < s->nbirths && !err; i++) {
-			if (s->births[i].mask & bit) {
-				born = true;
-				err = graph_add_subject(b, s->births[i].from);
-			}
-		}
-		if (!err && (born || subject_mask(s) & bit))
-			err = graph_add_subject(b, s);
-	}
-	for (const struct m_subject *s = b->m->first_subject; s && !err; s = s->next) {
-		for (unsigned i = 0; i < s->nbirths && !err; i++) {
-			if (s->births[i].mask & bit)
-				err = graph_lead(b, graph_node_of(b, s->births[i].from),
-						 graph_node_of(b, s));
-		}
-	}
-	return err;
-}
-
 /* Every subject that holds the dataset, leading to one node. */
 int graph_everyone(struct build *b, uint32_t *ret)
 {
@@ -88,6 +61,75 @@ int graph_everyone(struct build *b, uint32_t *ret)
 			err = graph_lead(b, graph_node_of(b, s), b->everyone);
 	}
 	*ret = b->everyone;
+	return err;
+}
+
+/* Those it has all from, by birth or by a look into their memory, and itself. */
+static int add_subject_and_sources(struct build *b, const struct m_subject *s)
+{
+	bool holds = subject_mask(s) & BIT(b->g->dataset);
+	int err = 0;
+
+	for (unsigned i = 0; i < s->nbirths && !err; i++) {
+		if (s->births[i].mask & BIT(b->g->dataset)) {
+			holds = true;
+			err = graph_add_subject(b, s->births[i].from);
+		}
+	}
+	for (const struct m_edge *e = s->edges; e && !err; e = e->subject_next) {
+		if (e->source && edge_carries(e, b->g->dataset))
+			err = graph_add_subject(b, e->source);
+	}
+	return err || !holds ? err : graph_add_subject(b, s);
+}
+
+static bool source_known(const struct m_subject *s, unsigned dataset)
+{
+	bool born = false;
+
+	for (unsigned i = 0; i < s->nbirths; i++)
+		born = born || s->births[i].mask & BIT(dataset);
+	return born || subject_mask(s) & BIT(dataset);
+}
+
+/* Who passed on what it is not known to have was forgotten in the meantime: anyone can have passed
+ * it on to him. */
+static int lead_source(struct build *b, const struct m_subject *from, const struct m_subject *s)
+{
+	uint32_t holders;
+	int err = 0;
+
+	if (!source_known(from, b->g->dataset)) {
+		err = graph_everyone(b, &holders);
+		if (!err)
+			err = graph_lead(b, holders, graph_node_of(b, s));
+	}
+	return err ? err : graph_lead(b, graph_node_of(b, from), graph_node_of(b, s));
+}
+
+static int lead_from_sources(struct build *b, const struct m_subject *s)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < s->nbirths && !err; i++) {
+		if (s->births[i].mask & BIT(b->g->dataset))
+			err = lead_source(b, s->births[i].from, s);
+	}
+	for (const struct m_edge *e = s->edges; e && !err; e = e->subject_next) {
+		if (e->source && edge_carries(e, b->g->dataset))
+			err = lead_source(b, e->source, s);
+	}
+	return err;
+}
+
+static int add_subjects(struct build *b)
+{
+	int err = 0;
+
+	for (const struct m_subject *s = b->m->first_subject; s && !err; s = s->next)
+		err = add_subject_and_sources(b, s);
+	for (const struct m_subject *s = b->m->first_subject; s && !err; s = s->next)
+		err = lead_from_sources(b, s);
 	return err;
 }
 
@@ -154,8 +196,8 @@ static int add_overflow(struct build *b)
 	return err;
 }
 
-/* More came out of an object than is known to have gone in: a write is still under way, or what lay
- * in it is older than its taint. */
+/* More came out of an object than can have gone in: a write is still under way, or what lay in it
+ * is older than its taint. */
 static int add_excess(struct build *b, const struct m_object *o, uint32_t object, uint64_t excess)
 {
 	uint32_t node, holders;
@@ -163,8 +205,8 @@ static int add_excess(struct build *b, const struct m_object *o, uint32_t object
 
 	if (!err)
 		err = lineage_arc(b->g->net, node, object, excess);
-	for (const struct m_edge *e = o->edges; e && !err; e = e->object_next) {
-		if (e->key.via == VIA_PIPE_WRITE) {
+	for (const struct m_edge *e = o->edges; e && !err; e = e->other_next) {
+		if (edge_writes(e)) {
 			err = graph_lead(b, graph_node_of(b, e->subject), node);
 			continue;
 		}
@@ -175,32 +217,66 @@ static int add_excess(struct build *b, const struct m_object *o, uint32_t object
 	return err;
 }
 
-static int add_object(struct build *b, const struct m_object *o)
+static uint64_t add_up(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* Each byte of a pipe is read once. A file's can be read again and again, and most of them may be
+ * older than its taint; a write that is under way is known when it returns. */
+static uint64_t excess_of(const struct m_object *o, unsigned dataset)
 {
 	uint64_t in = 0, out = 0;
+
+	if (o->kind == OBJECT_FILE)
+		return 0;
+	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
+		uint64_t limit = edge_limit(e, dataset);
+
+		if (edge_writes(e))
+			in = add_up(in, limit);
+		else
+			out = add_up(out, limit);
+	}
+	return out > in ? out - in : 0;
+}
+
+static bool object_carries(const struct m_object *o, unsigned dataset)
+{
+	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
+		if (edge_limit(e, dataset))
+			return true;
+	}
+	return false;
+}
+
+static int add_object(struct build *b, const struct m_object *o)
+{
+	uint64_t excess;
 	uint32_t node;
 	int err = 0;
 
-	for (const struct m_edge *e = o->edges; e; e = e->object_next)
-		*(e->key.via == VIA_PIPE_WRITE ? &in : &out) += edge_bytes(e, b->g->dataset);
-	if (!in && !out)
+	if (!object_carries(o, b->g->dataset))
 		return 0;
 	err = graph_add_node(b, 0, REF_OBJECT, o, &node);
 	if (err)
 		return err;
 	b->g->object_node[o->slot] = node;
-	for (const struct m_edge *e = o->edges; e && !err; e = e->object_next) {
+	for (const struct m_edge *e = o->edges; e && !err; e = e->other_next) {
 		uint32_t subject = graph_node_of(b, e->subject);
-		uint64_t bytes = edge_bytes(e, b->g->dataset);
+		uint64_t limit = edge_limit(e, b->g->dataset);
 
 		if (subject == LINEAGE_NONE)
 			continue;
-		if (e->key.via == VIA_PIPE_WRITE)
-			err = lineage_arc(b->g->net, subject, node, bytes);
+		if (edge_writes(e))
+			err = lineage_arc(b->g->net, subject, node, limit);
 		else
-			err = lineage_arc(b->g->net, node, subject, bytes);
+			err = lineage_arc(b->g->net, node, subject, limit);
 	}
-	return err || out <= in ? err : add_excess(b, o, node, out - in);
+	excess = excess_of(o, b->g->dataset);
+	return err || !excess ? err : add_excess(b, o, node, excess);
 }
 
 /* --- all of it ----------------------------------------------------------- */
@@ -235,6 +311,7 @@ static int prepare(struct build *b)
 
 	g->net = lineage_new();
 	g->subjects = m->subject_slots.count;
+	g->objects = m->object_slots.count;
 	g->flows = m->flow_slots.count;
 	g->subject_node = no_nodes(m->subject_slots.count);
 	g->object_node = no_nodes(m->object_slots.count);

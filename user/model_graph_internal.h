@@ -14,7 +14,7 @@ struct ds_graph {
 	struct graph_ref *refs; /* by node */
 	size_t nrefs, max_refs;
 	uint32_t *subject_node, *object_node, *flow_node; /* by slot; LINEAGE_NONE */
-	uint32_t subjects, flows; /* slots there were; what came later has no part in it */
+	uint32_t subjects, objects, flows; /* slots there were; what came later has no part in it */
 	bool *reached;		  /* by node */
 };
 

@@ -47,6 +47,7 @@ struct m_job {
 	char name[JOB_LEN]; /* the key; zero behind its end */
 	unsigned refs;
 	struct m_subject *merged; /* stands for its dead, or NULL */
+	struct m_object *merged_files; /* stands for files that are gone, or NULL */
 	struct past past;	  /* of subjects that are forgotten */
 };
 
@@ -86,6 +87,17 @@ struct m_birth {
 	bool given;
 };
 
+/* A way out that is not measured. Whoever inherited the descriptor has it as well. */
+struct m_channel {
+	struct m_channel *next; /* of the same subject */
+	char *name;
+	uint32_t kind, number;
+	uint64_t mask;
+	uint64_t first_ns, last_ns;
+	uint64_t judged[SL_DATASETS_MAX]; /* the datasets' versions then */
+	bool waited; /* rules waited one interval for its subject's name */
+};
+
 struct m_subject {
 	struct subject who;
 	struct m_subject *prev, *next; /* of the model, in order of arrival */
@@ -102,7 +114,9 @@ struct m_subject {
 	struct m_arrival *arrivals;
 	struct m_birth *births;
 	struct m_access *access;
+	struct m_channel *channels;
 	struct m_edge *edges;
+	struct m_edge *looks; /* of others into its memory */
 	unsigned nbirths, narrivals;
 	unsigned nflows;   /* live flows and closed ones kept */
 	unsigned nlive;	   /* live flows */
@@ -115,19 +129,33 @@ struct m_subject {
 	bool uid_known, known, dead;
 };
 
+enum object_kind {
+	OBJECT_UNKNOWN, /* only a core dump went there so far */
+	OBJECT_PIPE,
+	OBJECT_FILE,
+};
+
 struct m_object {
 	struct object what;
 	struct m_object *prev, *next;
 	struct m_edge *edges;
+	char *path; /* as its writer named it: hostile; NULL not known */
+	enum object_kind kind;
+	bool gone;	 /* the inode is no more: nothing will be read from it or written to it */
+	bool placed;	 /* it was looked for; what follows is known as far as it can be */
+	bool confined;	 /* on this host, and no other user can read it */
+	unsigned merged; /* how many it stands for; 0: itself */
+	struct m_job *job; /* of a merged one; NULL: none */
 	uint32_t slot;
 };
 
-/* All that moved between one subject and one object one way, by the datasets it could carry. */
+/* All that moved along an edge, by the datasets it could carry. */
 struct m_transfer {
 	uint64_t mask;
 	struct account sum;
 };
 
+/* Between a subject and an object; a look (VIA_PEEK) is between its subject and the one it looked into. */
 struct m_edge {
 	struct {
 		struct subject who;
@@ -135,11 +163,25 @@ struct m_edge {
 		uint64_t via;
 	} key;
 	struct m_subject *subject;
-	struct m_object *object;
-	struct m_edge *subject_next, *object_next;
+	struct m_object *object;  /* NULL: a look; */
+	struct m_subject *source; /* of a look */
+	struct m_edge *subject_next;
+	struct m_edge *other_next, **other_at; /* of the same object, or of looks into the same source */
 	struct m_transfer *transfers;
 	unsigned ntransfers;
 };
+
+/* Does it lead from its subject to its object? */
+static inline bool edge_writes(const struct m_edge *e)
+{
+	return e->key.via == VIA_PIPE_WRITE || e->key.via == VIA_FILE_WRITE || e->key.via == VIA_DUMP;
+}
+
+/* Does it carry all its source may hold, however many bytes that is? */
+static inline bool edge_unlimited(const struct m_edge *e)
+{
+	return e->key.via == VIA_PEEK || e->key.via == VIA_DUMP;
+}
 
 /* What a flow sent since a mask of datasets became its taint. */
 struct m_flow_taint {
@@ -251,7 +293,9 @@ struct model {
 	size_t nsubjects, nobjects, nflows, nedges;
 	size_t nodes_max, merge_above;
 	uint64_t refused[REFUSED_KINDS];
-	uint32_t merged_next;
+	uint64_t channels[CHANNEL_KINDS]; /* met since the start */
+	uint32_t merged_next, merged_objects;
+	struct m_object *merged_files; /* of writers without a job */
 
 	char *host, *boot_id;
 	int64_t wall_offset;  /* wall clock less boot time */
@@ -260,11 +304,12 @@ struct model {
 	bool clock_known;
 
 	struct health health;
-	char **owners, **gaps; /* the model's own copies; NULL-terminated */
+	char **owners, **gaps, **limits; /* the model's own copies; NULL-terminated */
 	char *backend;
 	bool health_known;
 	uint64_t losses_judged[LOSS_KINDS], refused_judged[REFUSED_KINDS];
 	uint64_t blind_judged_ns;
+	uint64_t misses_judged[HEALTH_PROGRAMS];
 	bool late_judged; /* the last word on lateness */
 
 	struct findings *findings;
@@ -303,17 +348,38 @@ int subject_add_birth(struct m_subject *s, struct m_subject *from, uint64_t mask
 /* When bytes of the dataset first came to the subject, as far as known; UINT64_MAX: never. */
 uint64_t subject_arrival(const struct m_subject *s, unsigned dataset);
 
+/* What the kernel's entry says now; times only widen. */
+void account_set(struct account *a, uint64_t bytes, uint64_t ops, uint64_t files, uint64_t first_ns,
+		 uint64_t last_ns);
+/* The kernel's entry is gone: a later one counts on top. */
+void account_settle(struct account *a);
+void channels_drop(struct m_subject *s);
+
 /* Adds what `from` holds and was given to what is settled, and empties it. */
 void account_move(struct account *to, struct account *from);
 struct m_access *subject_access(const struct m_subject *s, unsigned dataset);
 int access_get(struct m_subject *s, unsigned dataset, struct m_access **ret);
 uint64_t access_bytes(const struct m_access *a);
 
-int edge_get(struct model *m, struct m_subject *s, struct m_object *o, uint32_t via,
-	     struct m_edge **ret);
+/* Found or new, between the subject and an object or the subject it looked into: one of the two. -ENOSPC, -ENOMEM. */
+int edge_get(struct model *m, struct m_subject *s, struct m_object *o, struct m_subject *source,
+	     uint32_t via, struct m_edge **ret);
 int edge_transfer(struct m_edge *e, uint64_t mask, struct m_transfer **ret);
 void edge_drop(struct model *m, struct m_edge *e);
+/* Can it have carried bytes of the dataset? */
+bool edge_carries(const struct m_edge *e, unsigned dataset);
 uint64_t edge_bytes(const struct m_edge *e, unsigned dataset);
+/* At most so many distinct bytes of the dataset went along it; UINT64_MAX: no limit. */
+uint64_t edge_limit(const struct m_edge *e, unsigned dataset);
+/* Has a sink been given all of it? */
+bool edge_given(const struct m_edge *e);
+/* No entry of it is left in the kernel. */
+bool edge_settled(const struct m_edge *e);
+/* Another in the place of whom a look went into. */
+void edge_look_into(struct m_edge *e, struct m_subject *source);
+/* Adds what `from` holds to `to`, and drops `from`. */
+int edge_move(struct model *m, struct m_edge *from, struct m_edge *to);
+struct m_object *object_new_merged(struct model *m);
 void object_drop(struct model *m, struct m_object *o);
 
 void flow_drop(struct model *m, struct m_flow *f);
@@ -335,6 +401,7 @@ void model_touch(struct model *m, uint64_t mask);
 /* Forgets what is over, folds closed flows, merges the dead when the model is filling up. */
 int model_prune(struct model *m, uint64_t now_ns);
 int model_merge_dead(struct model *m, uint64_t now_ns);
+int model_merge_files(struct model *m);
 /* Is it dead since long enough that no late word of it is to be expected? */
 bool subject_gone(const struct m_subject *s, uint64_t now_ns);
 

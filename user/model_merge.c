@@ -6,25 +6,18 @@
  */
 #include "user/model_internal.h"
 
-static bool settled(const struct account *a)
-{
-	return !a->live.bytes && !a->live.ops;
-}
-
 /* While the kernel still holds an entry of it, the collector may name it again. */
 static bool all_settled(const struct m_subject *s)
 {
 	for (const struct m_access *a = s->access; a; a = a->next) {
 		for (unsigned k = 0; k < ACCESS_KINDS; k++) {
-			if (!settled(&a->kind[k]))
+			if (a->kind[k].live.bytes || a->kind[k].live.ops)
 				return false;
 		}
 	}
 	for (const struct m_edge *e = s->edges; e; e = e->subject_next) {
-		for (unsigned i = 0; i < e->ntransfers; i++) {
-			if (!settled(&e->transfers[i].sum))
-				return false;
-		}
+		if (!edge_settled(e))
+			return false;
 	}
 	return true;
 }
@@ -103,24 +96,47 @@ static int move_accesses(struct m_subject *s)
 	return 0;
 }
 
+static int move_edge(struct model *m, struct m_edge *from, struct m_subject *to,
+		     struct m_object *object, struct m_subject *source)
+{
+	struct m_edge *e;
+	int err = edge_get(m, to, object, source, (uint32_t)from->key.via, &e);
+
+	return err ? err : edge_move(m, from, e);
+}
+
 static int move_edges(struct model *m, struct m_subject *s)
 {
-	while (s->edges) {
-		struct m_edge *from = s->edges, *to;
-		int err = edge_get(m, s->merged_into, from->object, (uint32_t)from->key.via, &to);
+	int err = 0;
 
-		for (unsigned i = 0; i < from->ntransfers && !err; i++) {
-			struct m_transfer *t;
+	while (s->edges && !err) {
+		struct m_edge *e = s->edges;
 
-			err = edge_transfer(to, from->transfers[i].mask, &t);
-			if (!err)
-				account_move(&t->sum, &from->transfers[i].sum);
-		}
-		if (err)
-			return err;
-		edge_drop(m, from);
+		if (e->source &&
+		    (e->source == s->merged_into || e->source->merged_into == s->merged_into))
+			edge_drop(m, e);
+		else
+			err = move_edge(m, e, s->merged_into, e->object, e->source);
 	}
-	return 0;
+	return err;
+}
+
+/* Looks into it by others. One that the kernel still counts keeps its name. */
+static int move_looks(struct model *m, struct m_subject *s)
+{
+	int err = 0;
+
+	while (s->looks && !err) {
+		struct m_edge *e = s->looks;
+
+		if (e->subject == s->merged_into || e->subject->merged_into == s->merged_into)
+			edge_drop(m, e);
+		else if (edge_settled(e))
+			err = move_edge(m, e, e->subject, NULL, s->merged_into);
+		else
+			edge_look_into(e, s->merged_into);
+	}
+	return err;
 }
 
 static int move_flows(struct model *m)
@@ -144,6 +160,8 @@ static int merge_one(struct model *m, struct m_subject *s)
 		err = move_accesses(s);
 	if (!err)
 		err = move_edges(m, s);
+	if (!err)
+		err = move_looks(m, s);
 	if (err)
 		return err;
 	to->mask |= s->mask;
@@ -152,26 +170,88 @@ static int merge_one(struct model *m, struct m_subject *s)
 	return 0;
 }
 
-/* A pipe between the dead of one job leads from their common node to itself. */
+/* A pipe between the dead of one job leads from their common node to itself. A file can still be
+ * read by others. */
 static void drop_inner_objects(struct model *m)
 {
 	for (struct m_object *o = m->first_object, *next; o; o = next) {
 		const struct m_subject *only = o->edges ? o->edges->subject : NULL;
 
 		next = o->next;
-		for (const struct m_edge *e = o->edges; e && only; e = e->object_next) {
-			if (e->subject != only || only->process)
+		for (const struct m_edge *e = o->edges; e && only; e = e->other_next) {
+			if (e->subject != only || only->process || !edge_given(e))
 				only = NULL;
-			for (unsigned i = 0; i < e->ntransfers && only; i++) {
-				struct figures all = account_total(&e->transfers[i].sum);
-
-				if (e->transfers[i].sum.given.bytes < all.bytes)
-					only = NULL;
-			}
 		}
-		if (only || !o->edges)
+		if (!o->edges || (only && (o->kind == OBJECT_PIPE || o->gone)))
 			object_drop(m, o);
 	}
+}
+
+/* --- files that are gone ------------------------------------------------- */
+
+/* Without a write what was read is charged to others; see model_graph.h. */
+static bool may_merge_file(const struct m_object *o)
+{
+	bool written = false;
+
+	if (!o->gone || o->merged || o->kind != OBJECT_FILE)
+		return false;
+	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
+		if (!edge_settled(e))
+			return false;
+		written = written || edge_writes(e);
+	}
+	return written;
+}
+
+static struct m_object *merged_files_of(struct model *m, struct m_job *job)
+{
+	struct m_object **merged = job ? &job->merged_files : &m->merged_files;
+
+	if (!*merged) {
+		*merged = object_new_merged(m);
+		if (*merged && job) {
+			(*merged)->job = job;
+			job->refs++;
+		}
+	}
+	return *merged;
+}
+
+static struct m_job *writer_job(const struct m_object *o)
+{
+	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
+		if (edge_writes(e))
+			return e->subject->job;
+	}
+	return NULL;
+}
+
+static int merge_file(struct model *m, struct m_object *o)
+{
+	struct m_object *to = merged_files_of(m, writer_job(o));
+	int err = to ? 0 : -ENOMEM;
+
+	if (!err)
+		to->merged++;
+	while (o->edges && !err)
+		err = move_edge(m, o->edges, o->edges->subject, to, NULL);
+	if (!err)
+		object_drop(m, o);
+	return err;
+}
+
+int model_merge_files(struct model *m)
+{
+	struct m_object *last = m->last_object;
+	int err = 0;
+
+	for (struct m_object *o = m->first_object, *next; o && !err; o = next) {
+		next = o == last ? NULL : o->next;
+		if (may_merge_file(o))
+			err = merge_file(m, o);
+	}
+	return err;
 }
 
 static int choose(struct model *m, uint64_t now_ns)

@@ -74,11 +74,34 @@ static void prune_subjects(struct model *m, uint64_t now_ns)
 	/* Newest first: children go before the parents they hold. */
 	for (struct m_subject *s = m->last_subject, *prev; s; s = prev) {
 		prev = s->prev;
-		if (!subject_gone(s, now_ns) || s->access || s->edges || s->nflows || s->findings ||
-		    s->children)
+		if (!subject_gone(s, now_ns) || s->access || s->edges || s->looks || s->nflows ||
+		    s->findings || s->children)
 			continue;
 		if (births_given(s) || s->exit_ns + 10 * MODEL_FORGET_NS < now_ns)
 			subject_drop(m, s);
+	}
+}
+
+/* What nobody read, or nobody but the only one who wrote it. */
+static bool leads_nowhere(const struct m_object *o)
+{
+	bool was_read = false, written = false, one = true;
+
+	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
+		if (!edge_settled(e) || !edge_given(e))
+			return false;
+		*(edge_writes(e) ? &written : &was_read) = true;
+		one = one && e->subject == o->edges->subject;
+	}
+	return !was_read || (one && written);
+}
+
+static void prune_objects(struct model *m)
+{
+	for (struct m_object *o = m->first_object, *next; o; o = next) {
+		next = o->next;
+		if (o->gone && leads_nowhere(o))
+			object_drop(m, o);
 	}
 }
 
@@ -93,8 +116,11 @@ int model_prune(struct model *m, uint64_t now_ns)
 	err = prune_flows(m, now_ns);
 	if (err)
 		return err;
+	prune_objects(m);
 	prune_subjects(m, now_ns);
 	if (m->nsubjects + m->nobjects + m->nflows > m->merge_above)
+		err = model_merge_files(m);
+	if (!err && m->nsubjects + m->nobjects + m->nflows > m->merge_above)
 		err = model_merge_dead(m, now_ns);
 	return err;
 }

@@ -236,12 +236,15 @@ void subject_drop(struct model *m, struct m_subject *s)
 	}
 	while (s->edges)
 		edge_drop(m, s->edges);
+	while (s->looks)
+		edge_drop(m, s->looks);
 	for (unsigned i = 0; i < s->nbirths; i++)
 		s->births[i].from->children--;
 	for (struct m_access *a = s->access, *next; a; a = next) {
 		next = a->next;
 		free(a);
 	}
+	channels_drop(s);
 	leave_process(m, s);
 	job_unref(m, s->job);
 	*(s->prev ? &s->prev->next : &m->first_subject) = s->next;
@@ -298,7 +301,7 @@ static bool subject_matters(const struct m_subject *s)
 	for (const struct m_subject *i = s->process ? s->process->images : NULL; i;
 	     i = i->next_image)
 		images++;
-	return s->mask || s->access || s->edges || s->nflows ||
+	return s->mask || s->access || s->edges || s->looks || s->nflows ||
 	       (s->process && s->process->refs > images);
 }
 
@@ -394,10 +397,13 @@ static int subject_taint(struct model *m, struct m_subject *s, uint64_t mask, ui
 	return 0;
 }
 
-static bool birth_known(const struct m_subject *s, const struct m_subject *from, uint64_t mask)
+/* `from` NULL: of whom it was born is forgotten, or one with others by now. */
+static bool birth_known(const struct m_subject *s, const struct m_subject *from, uint32_t via,
+			uint64_t mask)
 {
 	for (unsigned i = 0; i < s->nbirths; i++) {
-		if (s->births[i].from == from && !(mask & ~s->births[i].mask))
+		if ((!from || s->births[i].from == from) && s->births[i].via == via &&
+		    !(mask & ~s->births[i].mask))
 			return true;
 	}
 	return false;
@@ -408,25 +414,30 @@ static bool born_here(const struct taint *t)
 	return t->from.tgid && (t->via == VIA_FORK || t->via == VIA_EXEC) && t->inherited;
 }
 
-int model_set_taint(struct model *m, const struct subject *who, const struct taint *t)
+static int subject_born(struct model *m, struct m_subject *s, const struct taint *t)
 {
-	struct m_subject *s, *from;
-	int err = subject_get(m, who, &s);
+	struct m_subject *from = subject_find(m, &t->from);
+	int err = 0;
 
-	if (err)
-		return err;
-	if (born_here(t)) {
+	if (!birth_known(s, from, t->via, t->inherited)) {
 		err = subject_get(m, &t->from, &from);
-		if (!err && !birth_known(s, from, t->inherited)) {
+		if (!err)
 			err = subject_add_birth(s, from, t->inherited, t->via, t->since_ns);
-			model_touch(m, t->inherited);
-		}
-		if (!err && t->via == VIA_FORK && s->process)
-			err = process_set_parent(m, s->process, &t->from);
 		if (err)
 			return err;
+		model_touch(m, t->inherited);
 	}
-	return subject_taint(m, s, t->mask, t->since_ns);
+	return t->via == VIA_FORK && s->process ? process_set_parent(m, s->process, &t->from) : 0;
+}
+
+int model_set_taint(struct model *m, const struct subject *who, const struct taint *t)
+{
+	struct m_subject *s;
+	int err = subject_get(m, who, &s);
+
+	if (!err && born_here(t))
+		err = subject_born(m, s, t);
+	return err ? err : subject_taint(m, s, t->mask, t->since_ns);
 }
 
 uint64_t subject_arrival(const struct m_subject *s, unsigned dataset)
@@ -443,7 +454,7 @@ uint64_t subject_arrival(const struct m_subject *s, unsigned dataset)
 			first = MIN(first, a->kind[k].first_ns);
 	}
 	for (const struct m_edge *e = s->edges; e; e = e->subject_next) {
-		for (unsigned i = 0; e->key.via == VIA_PIPE_READ && i < e->ntransfers; i++) {
+		for (unsigned i = 0; !edge_writes(e) && i < e->ntransfers; i++) {
 			if (e->transfers[i].mask & BIT(dataset))
 				first = MIN(first, e->transfers[i].sum.first_ns);
 		}

@@ -17,6 +17,7 @@
 #include "user/export/record.h"
 #include "user/policy/rules.h"
 #include "user/roots.h"
+#include "user/selftest.h"
 #include "user/server.h"
 #include "user/snapshot.h"
 
@@ -31,6 +32,7 @@
 struct monitor {
 	struct options options;
 	struct config *config;
+	struct plan plan; /* as the self-test left it */
 	struct classes *classes;
 	struct engine *engine;
 	struct model *model;
@@ -253,7 +255,7 @@ static void on_signal(struct monitor *m)
 
 /* --- the loop -------------------------------------------------------------------------- */
 
-enum { FD_TIMER, FD_SIGNALS, FD_RING, FD_MOUNTS, FD_SERVER };
+enum { FD_TIMER, FD_SIGNALS, FD_RING, FD_MOUNTS, FD_DEVICES, FD_SERVER };
 
 static int loop(struct monitor *m)
 {
@@ -262,6 +264,7 @@ static int loop(struct monitor *m)
 		[FD_SIGNALS] = {.fd = m->signals, .events = POLLIN},
 		[FD_RING] = {.fd = collector_fd(m->collector), .events = POLLIN},
 		[FD_MOUNTS] = {.fd = roots_mounts_fd(m->roots), .events = POLLPRI},
+		[FD_DEVICES] = {.fd = roots_devices_fd(m->roots), .events = POLLIN},
 	};
 
 	while (!m->stop) {
@@ -274,7 +277,7 @@ static int loop(struct monitor *m)
 		}
 		if (fds[FD_SIGNALS].revents)
 			on_signal(m);
-		if (fds[FD_MOUNTS].revents)
+		if (fds[FD_MOUNTS].revents || (fds[FD_DEVICES].revents && roots_devices_changed(m->roots)))
 			refresh_roots(m);
 		if (fds[FD_RING].revents)
 			collector_drain(m->collector);
@@ -363,6 +366,26 @@ static int open_model(struct monitor *m, const struct plan *plan)
 	return err;
 }
 
+/* What is attached but sees nothing is a gap. SLUICE_SELF_TEST=off saves the time where many starts are tried in a row. */
+static void self_test(struct monitor *m)
+{
+	const char *wish = getenv("SLUICE_SELF_TEST");
+	_cleanup_free_ struct selftest *t = NULL;
+
+	if (wish && !strcmp(wish, "off"))
+		return;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return;
+	selftest_run(m->engine, &m->plan, NULL, t);
+	selftest_apply(t, &m->plan);
+	if (t->why[0])
+		cmd_error("run", "self-test: nothing was tested: %s", t->why);
+	for (int f = 0; f < FACT_KINDS; f++)
+		if (proof_failed(t->fact[f]))
+			cmd_error("run", "self-test: %s: %s", fact_name((enum fact)f), m->plan.disowned[f]);
+}
+
 static int start(struct monitor *m, const struct plan *plan)
 {
 	char why[256] = "";
@@ -379,7 +402,9 @@ static int start(struct monitor *m, const struct plan *plan)
 		cmd_error("run", "%s; see what this kernel allows: sluice probe", why[0] ? why : strerror(-err));
 		return EXIT_KERNEL;
 	}
-	err = open_model(m, plan);
+	m->plan = *plan;
+	self_test(m);
+	err = open_model(m, &m->plan);
 	if (!err)
 		err = open_signals(m);
 	if (err) {

@@ -32,6 +32,7 @@ static void point_clear(struct mount_point *p)
 	free(p->path);
 	free(p->fstype);
 	free(p->source);
+	free(p->options);
 	*p = (struct mount_point){};
 }
 
@@ -172,6 +173,8 @@ static int parse_line(const char *at, const char *end, struct mount_point *ret)
 		err = text_field(&at, end, &p.fstype);
 	if (!err)
 		err = text_field(&at, end, &p.source);
+	if (!err)
+		err = text_field(&at, end, &p.options);
 	if (err) {
 		point_clear(&p);
 		return err;
@@ -472,6 +475,24 @@ int mounts_below(const char *root, struct mount_point **ret, size_t *ret_n)
 	if (!err)
 		err = read_all(MOUNTINFO, &text, &len);
 	return err ? err : mounts_parse(text, len, path, ret, ret_n);
+}
+
+int mounts_all(struct mount_point **ret, size_t *ret_n)
+{
+	_cleanup_(table_clear) struct table t = {};
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	int err = read_all(MOUNTINFO, &text, &len);
+
+	if (!err)
+		err = table_parse(&t, text, len);
+	for (size_t i = 0; i < t.n && !err; i++)
+		t.v[i].chosen = true;
+	if (!err)
+		err = take_chosen(&t, t.n, ret);
+	if (!err)
+		*ret_n = t.n;
+	return err;
 }
 
 int mounts_watch_open(int *ret_fd)

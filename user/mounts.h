@@ -13,6 +13,7 @@ struct mount_point {
 	char *root;	     /* the directory or file of that file system which is mounted */
 	char *path;	     /* where, from the process's root; any byte but NUL */
 	char *fstype, *source;
+	char *options; /* of the file system, not of the mount */
 };
 
 /*
@@ -28,6 +29,9 @@ int mounts_below(const char *root, struct mount_point **ret, size_t *ret_n);
  * over) and a real path, "/data/x". -ENOMEM. */
 int mounts_parse(const char *text, size_t len, const char *root, struct mount_point **ret,
 		 size_t *ret_n);
+
+/* All mounts of the namespace, reached or not, in no order. Negative errno of reading mountinfo; -ENOMEM. */
+int mounts_all(struct mount_point **ret, size_t *ret_n);
 
 void mounts_free(struct mount_point *mounts, size_t n);
 

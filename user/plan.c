@@ -152,25 +152,45 @@ int plan_check(const struct plan *plan)
 	return 0;
 }
 
+static void trial_reason(const struct plan *plan, int h, char *why, size_t n)
+{
+	if (plan->trial[h] == -ESRCH)
+		snprintf(why, n, "%s: this kernel has no such function", hook_table[h].name);
+	else if (plan->trial[h])
+		snprintf(why, n, "%s does not load here: %s", hook_table[h].name, strerror(-plan->trial[h]));
+	else
+		snprintf(why, n, "%s is left out: another measures a part of what it does", hook_table[h].name);
+}
+
 /* Why has nobody this fact: no program is made for it, or those that are do not load. */
 static void gap_reason(const struct plan *plan, enum fact f, char *why, size_t n)
 {
-	snprintf(why, n, "no program of this set measures it yet");
-	for (int h = 0; h < HOOK_KINDS; h++) {
-		if (!(hook_table[h].facts >> f & 1) ||
-		    (hook_table[h].set != plan->set && hook_table[h].set != SET_BOTH))
+	char one[PLAN_WHY];
+
+	why[0] = '\0';
+	if (plan->disowned[f][0])
+		snprintf(why, n, "%s", plan->disowned[f]);
+	for (int h = 0; h < HOOK_KINDS && !plan->disowned[f][0]; h++) {
+		size_t at = strlen(why);
+
+		if (!(hook_table[h].facts >> f & 1) || (hook_table[h].set != plan->set && hook_table[h].set != SET_BOTH))
 			continue;
-		if (plan->trial[h] == -ESRCH)
-			snprintf(why, n, "%s: this kernel has no such function", hook_table[h].name);
-		else
-			snprintf(why, n, "%s does not load here: %s", hook_table[h].name,
-				 strerror(-plan->trial[h]));
+		trial_reason(plan, h, one, sizeof(one));
+		snprintf(why + at, n - at, "%s%s", at ? "; " : "", one);
 	}
+	if (!why[0])
+		snprintf(why, n, "no program of this set measures it yet");
+}
+
+void plan_disown(struct plan *plan, enum fact f, const char *why)
+{
+	plan->owner[f] = -1;
+	snprintf(plan->disowned[f], sizeof(plan->disowned[f]), "%s", why);
 }
 
 void plan_gaps(const struct plan *plan, void (*each)(void *arg, enum fact f, const char *why), void *arg)
 {
-	char why[160];
+	char why[2 * PLAN_WHY];
 
 	for (int f = 0; f < FACT_KINDS; f++) {
 		if (plan->owner[f] >= 0)

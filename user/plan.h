@@ -17,12 +17,15 @@ struct facts {
 
 enum wish { WISH_AUTO, WISH_TRAMPOLINE, WISH_TRACEPOINT };
 
+#define PLAN_WHY 160
+
 struct plan {
 	enum hook_set set;
 	bool on[HOOK_KINDS];
 	int owner[FACT_KINDS]; /* enum hook, or -1: a gap */
 	int trial[HOOK_KINDS]; /* as found: why a gap is one */
 	char why[160];	       /* why this set */
+	char disowned[FACT_KINDS][PLAN_WHY]; /* why a fact lost its owner after all; "" */
 	bool have_cast, have_task_btf, have_loop;
 	char cgroup2[128];
 };
@@ -43,6 +46,10 @@ uint64_t hook_facts(enum hook h);
 
 /* "auto", "trampoline", "tracepoint"; -EINVAL. */
 int wish_parse(const char *text, enum wish *ret);
+
+/* The owner of a fact turned out not to see it: the fact is a gap from now on, for this reason. Its program stays on
+ * for what else it owns. */
+void plan_disown(struct plan *plan, enum fact f, const char *why);
 
 /* Calls `each` for every fact that nobody measures, with why. */
 void plan_gaps(const struct plan *plan, void (*each)(void *arg, enum fact f, const char *why), void *arg);

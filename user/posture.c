@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/posture_internal.h"
 
+#include <dirent.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 
 /* --- files ------------------------------------------------------------------ */
@@ -306,32 +309,97 @@ static void check_ptrace(const struct posture *p, struct posture_result *r)
 		posture_todo(r, POSTURE_WARN, "boot with yama in lsm=");
 }
 
-static bool encrypted(const struct posture *p, const char *device)
+#define STACKED_MAX 8 /* devices upon devices */
+
+static bool encrypted(const struct posture *p, const char *sysfs, unsigned depth);
+
+/* Is all that it is made of encrypted? A volume of an encrypted disk is. */
+static bool made_of_encrypted(const struct posture *p, const char *sysfs, unsigned depth)
 {
-	const char *slash = strrchr(device, '/');
+	char dir[PATH_MAX], below[PATH_MAX];
+	const struct dirent *e;
+	unsigned all = 0, safe = 0;
+
+	snprintf(dir, sizeof(dir), "%s%.1024s/slaves", p->root, sysfs);
+	DIR *d = opendir(dir);
+	while (d && all < 64 && (e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(below, sizeof(below), "%.1024s/slaves/%s", sysfs, e->d_name);
+		all++;
+		safe += encrypted(p, below, depth + 1);
+	}
+	if (d)
+		closedir(d);
+	return all && all == safe;
+}
+
+static bool encrypted(const struct posture *p, const char *sysfs, unsigned depth)
+{
 	char path[PATH_MAX], uuid[64];
 
-	snprintf(path, sizeof(path), "/sys/block/%s/dm/uuid", slash ? slash + 1 : device);
-	return first_line(p, path, uuid, sizeof(uuid)) == 0 && strncmp(uuid, "CRYPT-", 6) == 0;
+	if (depth == STACKED_MAX)
+		return false;
+	snprintf(path, sizeof(path), "%.2048s/dm/uuid", sysfs);
+	if (first_line(p, path, uuid, sizeof(uuid)) == 0 && strncmp(uuid, "CRYPT-", 6) == 0)
+		return true;
+	return made_of_encrypted(p, sysfs, depth);
+}
+
+/* What stays in memory, compressed, unless it was given a disk to write back to. */
+static bool in_memory(const struct posture *p, const char *name)
+{
+	char path[PATH_MAX], disk[256];
+
+	if (strncmp(name, "zram", 4) != 0)
+		return false;
+	snprintf(path, sizeof(path), "/sys/block/%.255s/backing_dev", name);
+	return first_line(p, path, disk, sizeof(disk)) != 0 || strcmp(disk, "none") == 0;
+}
+
+/* A device by its name, a file by the device of its file system. */
+static bool swap_is_safe(const struct posture *p, const char *place)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (strncmp(place, "/dev/", 5) == 0) {
+		const char *name = strrchr(place, '/') + 1;
+
+		snprintf(path, sizeof(path), "/sys/block/%.255s", name);
+		return in_memory(p, name) || encrypted(p, path, 0);
+	}
+	snprintf(path, sizeof(path), "%s%.255s", p->root, place);
+	if (stat(path, &st) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(st.st_dev), minor(st.st_dev));
+	return encrypted(p, path, 0);
+}
+
+/* May the whole memory be written to a disk at once? */
+static bool may_hibernate(const struct posture *p)
+{
+	char states[128], how[128], resume[32];
+
+	return first_line(p, "/sys/power/state", states, sizeof(states)) == 0 && strstr(states, "disk") &&
+	       !(first_line(p, "/sys/power/disk", how, sizeof(how)) == 0 && strstr(how, "[disabled]")) &&
+	       first_line(p, "/sys/power/resume", resume, sizeof(resume)) == 0 && strcmp(resume, "0:0") != 0;
 }
 
 static void check_swap(const struct posture *p, struct posture_result *r)
 {
 	_cleanup_fclose_ FILE *f = open_file(p, "/proc/swaps");
-	char line[512], device[256];
+	char line[512], place[256];
 	unsigned disks = 0, safe = 0;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%255s", device) != 1 || strcmp(device, "Filename") == 0)
+		if (sscanf(line, "%255s", place) != 1 || strcmp(place, "Filename") == 0)
 			continue;
-		if (strncmp(device, "/dev/zram", 9) == 0 || encrypted(p, device)) {
+		if (swap_is_safe(p, place))
 			safe++;
-			continue;
-		}
-		if (disks++ == 0)
-			posture_found(
-			    r, "%s: memory that holds tagged bytes can go to it in the clear",
-			    device);
+		else if (disks++ == 0)
+			posture_found(r, "%s: memory that holds tagged bytes can go to it in the clear%s", place,
+				      may_hibernate(p) ? ", and all of it by hibernation" : "");
 	}
 	if (disks)
 		posture_todo(r, POSTURE_WARN, "swapoff -a, or encrypt it");

@@ -43,23 +43,29 @@ static int keep_quiet(enum libbpf_print_level level, const char *format, va_list
 	return 0;
 }
 
-/* All programs of one set in one go: what loads together needs no trial of its own. */
-static void try_set(struct facts *f, const struct btf *btf, struct plan *plan, enum hook_set set, int cgroup_fd)
+#define ALIKE 2 /* so many trampolines refused in one way, and the kernel refuses the kind */
+#define ENOTSUPP_KERNEL 524 /* what attaching trampolines says where an architecture has none */
+
+/* After `bad` was refused with `err`: what else need not be tried. */
+static void leave_out(struct facts *f, struct plan *plan, int bad, int err, unsigned *alike)
 {
-	int err;
-
-	for (int h = 0; h < HOOK_KINDS; h++) {
-		const char *target = set == SET_TRAMPOLINE ? engine_target((enum hook)h) : NULL;
-
-		plan->on[h] = hook_set_of((enum hook)h) == set;
-		if (plan->on[h] && target && btf__find_by_name_kind(btf, target, BTF_KIND_FUNC) < 0) {
-			plan->on[h] = false;
-			f->trial[h] = -ESRCH;
-		}
-	}
-	err = engine_trial(plan, cgroup_fd);
-	if (!err)
+	plan->on[bad] = false;
+	f->trial[bad] = err;
+	if (hook_set_of((enum hook)bad) != SET_TRAMPOLINE || (err != -EPERM && err != -ENOTSUPP_KERNEL))
 		return;
+	if (++*alike < ALIKE)
+		return;
+	for (int h = 0; h < HOOK_KINDS; h++) {
+		if (plan->on[h])
+			f->trial[h] = err;
+		plan->on[h] = false;
+	}
+}
+
+static void one_by_one(struct facts *f, struct plan *plan, int cgroup_fd)
+{
+	int bad;
+
 	for (int h = 0; h < HOOK_KINDS; h++) {
 		struct plan one = *plan;
 
@@ -67,8 +73,36 @@ static void try_set(struct facts *f, const struct btf *btf, struct plan *plan, e
 			continue;
 		memset(one.on, 0, sizeof(one.on));
 		one.on[h] = true;
-		f->trial[h] = engine_trial(&one, cgroup_fd);
+		f->trial[h] = engine_trial(&one, cgroup_fd, &bad);
 	}
+}
+
+/* All programs of one set in one go, again without each that is refused: what loads together needs no trial of its own. */
+static void try_set(struct facts *f, const struct btf *btf, struct plan *plan, enum hook_set set, int cgroup_fd)
+{
+	bool missing[HOOK_KINDS] = {};
+	int bad, err = engine_missing(plan, btf, missing);
+	unsigned alike = 0;
+
+	for (int h = 0; h < HOOK_KINDS; h++) {
+		plan->on[h] = hook_set_of((enum hook)h) == set;
+		if (plan->on[h])
+			f->trial[h] = 0;
+		if (plan->on[h] && missing[h]) {
+			plan->on[h] = false;
+			f->trial[h] = -ESRCH;
+		}
+	}
+	for (int h = 0; h < HOOK_KINDS && !err; h++) {
+		err = engine_trial(plan, cgroup_fd, &bad);
+		if (!err)
+			return;
+		if (bad < 0 || !plan->on[bad])
+			break;
+		leave_out(f, plan, bad, err, &alike);
+		err = 0;
+	}
+	one_by_one(f, plan, cgroup_fd);
 }
 
 static void probe_helpers(struct facts *f, const struct btf *btf)
@@ -80,12 +114,40 @@ static void probe_helpers(struct facts *f, const struct btf *btf)
 	f->have_loop = libbpf_probe_bpf_helper(type, BPF_FUNC_loop, NULL) == 1;
 }
 
-void probe_kernel(struct facts *ret)
+static void not_tried(struct facts *f, enum hook_set set)
+{
+	for (int h = 0; h < HOOK_KINDS; h++)
+		if (hook_set_of((enum hook)h) == set)
+			f->trial[h] = -ECANCELED;
+}
+
+static bool trampolines_do(const struct facts *f)
+{
+	struct plan p;
+
+	return !plan_make(f, WISH_TRAMPOLINE, &p);
+}
+
+static void try_sets(struct facts *f, const struct btf *btf, struct plan *plan, enum wish wish, bool all)
+{
+	int cgroup_fd = cgroup2_open(f->cgroup2);
+
+	not_tried(f, SET_TRAMPOLINE);
+	not_tried(f, SET_TRACEPOINT);
+	try_set(f, btf, plan, SET_BOTH, cgroup_fd);
+	if (all || wish != WISH_TRACEPOINT)
+		try_set(f, btf, plan, SET_TRAMPOLINE, cgroup_fd);
+	if (all || wish == WISH_TRACEPOINT || (wish == WISH_AUTO && !trampolines_do(f)))
+		try_set(f, btf, plan, SET_TRACEPOINT, cgroup_fd);
+	if (cgroup_fd >= 0)
+		close(cgroup_fd);
+}
+
+static void probe(enum wish wish, bool all, struct facts *ret)
 {
 	struct facts f = {};
 	struct plan plan = {};
 	struct btf *btf;
-	int cgroup_fd;
 
 	lift_memlock();
 	probe_cgroup2(f.cgroup2, sizeof(f.cgroup2));
@@ -105,12 +167,17 @@ void probe_kernel(struct facts *ret)
 	plan.have_cast = f.have_cast;
 	plan.have_task_btf = f.have_task_btf;
 	plan.have_loop = f.have_loop;
-	cgroup_fd = cgroup2_open(f.cgroup2);
-	try_set(&f, btf, &plan, SET_BOTH, cgroup_fd);
-	try_set(&f, btf, &plan, SET_TRACEPOINT, cgroup_fd);
-	try_set(&f, btf, &plan, SET_TRAMPOLINE, cgroup_fd);
-	if (cgroup_fd >= 0)
-		close(cgroup_fd);
+	try_sets(&f, btf, &plan, wish, all);
 	btf__free(btf);
 	*ret = f;
+}
+
+void probe_kernel(struct facts *ret)
+{
+	probe(WISH_AUTO, true, ret);
+}
+
+void probe_wanted(enum wish wish, struct facts *ret)
+{
+	probe(wish, false, ret);
 }

@@ -8,18 +8,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "user/images.h"
 #include "user/mounts.h"
+#include "user/root_list.h"
 #include "user/scan.h"
 
-struct root {
-	struct root_key key;
-	uint8_t tag;
-};
-
-struct root_list {
-	struct root *v;
-	size_t n, cap;
-};
+#define ROUNDS 4 /* images within images that one update finds */
 
 /* One dataset's walk: asked for by the loop, filled in by the thread. */
 struct walk {
@@ -31,8 +25,10 @@ struct walk {
 
 struct roots {
 	struct engine *engine;
-	int mounts_fd;
+	int mounts_fd, devices_fd;
 	struct root_list installed, links; /* links: found by the last walk */
+	struct device_mask *devices;	   /* as the kernel has them */
+	size_t ndevices;
 
 	pthread_t thread;
 	bool started;
@@ -43,57 +39,14 @@ struct roots {
 	struct root_list fresh_links; /* the thread's */
 };
 
-static int list_add(struct root_list *l, const struct root_key *key, uint8_t tag)
-{
-	for (size_t i = 0; i < l->n && l->n < 256; i++)
-		if (!memcmp(&l->v[i].key, key, sizeof(*key)))
-			return 0;
-	if (l->n == SL_ROOTS_MAX)
-		return -E2BIG;
-	if (l->n == l->cap) {
-		size_t more = l->cap ? 2 * l->cap : 16;
-		struct root *v = reallocarray(l->v, more, sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		l->v = v;
-		l->cap = more;
-	}
-	l->v[l->n++] = (struct root){*key, tag};
-	return 0;
-}
-
 static struct root_key key_of(const struct file_identity *id)
 {
 	return (struct root_key){.ino = id->obj.ino, .dev = id->obj.dev};
 }
 
-static int by_key(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct root_key));
-}
-
-static void sort_unique(struct root_list *l)
-{
-	size_t w = 0;
-
-	if (!l->n)
-		return;
-	qsort(l->v, l->n, sizeof(*l->v), by_key);
-	for (size_t i = 1; i < l->n; i++)
-		if (by_key(&l->v[i], &l->v[w]))
-			l->v[++w] = l->v[i];
-	l->n = w + 1;
-}
-
-static const struct root *list_find(const struct root_list *l, const struct root_key *key)
-{
-	return l->n ? bsearch(key, l->v, l->n, sizeof(*l->v), by_key) : NULL;
-}
-
 /* --- what should be registered -------------------------------------------------- */
 
-static int add_path(struct roots *r, struct root_list *l, const char *path, uint8_t tag)
+static int add_path(struct roots *r, struct root_list *l, const char *path, uint8_t tag, enum rank rank)
 {
 	struct file_identity id;
 	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
@@ -104,7 +57,7 @@ static int add_path(struct roots *r, struct root_list *l, const char *path, uint
 	if (err)
 		return err;
 	struct root_key key = key_of(&id);
-	return list_add(l, &key, tag);
+	return root_list_add(l, &key, tag, rank);
 }
 
 /* What is mounted below a root belongs to it: a bind mount of a file or directory from elsewhere too. */
@@ -112,13 +65,13 @@ static int add_dataset(struct roots *r, struct root_list *l, const char *root, u
 {
 	struct mount_point *mounts = NULL;
 	size_t n = 0;
-	int err = add_path(r, l, root, tag);
+	int err = add_path(r, l, root, tag, RANK_GIVEN);
 
 	if (err)
 		return err;
 	err = mounts_below(root, &mounts, &n);
 	for (size_t i = 0; i < n && !err; i++) {
-		err = add_path(r, l, mounts[i].path, tag);
+		err = add_path(r, l, mounts[i].path, tag, RANK_GIVEN);
 		if (err == -ENOENT || err == -EACCES || err == -ENOTDIR)
 			err = 0; /* it went away meanwhile */
 	}
@@ -132,8 +85,8 @@ static int keep_known(const struct root_list *known, struct root_list *l, uint8_
 	int err = 0;
 
 	for (size_t i = 0; i < known->n && !err; i++)
-		if (known->v[i].tag == tag)
-			err = list_add(l, &known->v[i].key, tag);
+		if (known->v[i].tag == tag && known->v[i].rank == RANK_GIVEN)
+			err = root_list_add(l, &known->v[i].key, tag, RANK_GIVEN);
 	return err;
 }
 
@@ -154,7 +107,7 @@ static int wanted(struct roots *r, const struct config *config, const struct mod
 		}
 	}
 	for (size_t i = 0; i < r->links.n && !err; i++)
-		err = list_add(l, &r->links.v[i].key, r->links.v[i].tag);
+		err = root_list_add(l, &r->links.v[i].key, r->links.v[i].tag, RANK_GIVEN);
 	return err;
 }
 
@@ -169,7 +122,7 @@ static int add_markers(struct root_list *l)
 	for (size_t i = 0; i < n && !err; i++) {
 		struct root_key marker = {.dev = l->v[i].key.dev};
 
-		err = list_add(l, &marker, 1);
+		err = root_list_add(l, &marker, 1, RANK_MARKER);
 	}
 	return err;
 }
@@ -180,7 +133,7 @@ static int install(struct roots *r, const struct root_list *l, bool *changed)
 	int fd = engine_map_fd(r->engine, MAP_ROOTS);
 
 	for (size_t i = 0; i < l->n; i++) {
-		const struct root *had = list_find(&r->installed, &l->v[i].key);
+		const struct root *had = root_list_find(&r->installed, &l->v[i].key);
 
 		if (had && had->tag == l->v[i].tag)
 			continue;
@@ -189,7 +142,7 @@ static int install(struct roots *r, const struct root_list *l, bool *changed)
 			return -errno;
 	}
 	for (size_t i = 0; i < r->installed.n; i++) {
-		if (list_find(l, &r->installed.v[i].key))
+		if (root_list_find(l, &r->installed.v[i].key))
 			continue;
 		*changed = true;
 		bpf_map_delete_elem(fd, &r->installed.v[i].key);
@@ -197,31 +150,130 @@ static int install(struct roots *r, const struct root_list *l, bool *changed)
 	return 0;
 }
 
+/* --- what lies under the datasets, and within them ------------------------------------ */
+
+/* A dataset's file system counts once. */
+static int file_systems(const struct root_list *l, struct fs_tag **ret, size_t *ret_n)
+{
+	struct fs_tag *v = calloc(l->n + 1, sizeof(*v));
+	size_t n = 0, k;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->n; i++) {
+		for (k = 0; k < n && (v[k].dev != l->v[i].key.dev || v[k].tag != l->v[i].tag); k++)
+			;
+		if (k == n)
+			v[n++] = (struct fs_tag){l->v[i].key.dev, l->v[i].tag};
+	}
+	*ret = v;
+	*ret_n = n;
+	return 0;
+}
+
+static int look_below(struct roots *r, const struct root_list *given, struct images *ret)
+{
+	_cleanup_free_ struct fs_tag *tags = NULL;
+	size_t n = 0;
+	int err = file_systems(given, &tags, &n);
+
+	return err ? err : images_find(r->engine, tags, n, ret);
+}
+
+static int add_images(struct roots *r, struct root_list *l, const struct images *images)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < images->nroots && !err; i++) {
+		const struct image_root *image = &images->roots[i];
+		struct root_key whole = {.dev = image->dev};
+
+		if (!image->path) {
+			err = root_list_add(l, &whole, image->tag | SL_ROOT_WHOLE, RANK_IMAGE);
+			continue;
+		}
+		err = add_path(r, l, image->path, image->tag, RANK_IMAGE);
+		if (err != -ENOMEM && err != -E2BIG)
+			err = 0; /* it went away meanwhile, or something hides it */
+	}
+	return err;
+}
+
+static const struct device_mask *device_find(const struct device_mask *v, size_t n, uint32_t dev)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].dev == dev)
+			return &v[i];
+	return NULL;
+}
+
+/* Gone ones make room first. */
+static int install_devices(struct roots *r, struct images *images)
+{
+	int fd = engine_map_fd(r->engine, MAP_BLOCK_DEVICES), err = 0;
+
+	for (size_t i = 0; i < r->ndevices; i++)
+		if (!device_find(images->devices, images->ndevices, r->devices[i].dev))
+			bpf_map_delete_elem(fd, &r->devices[i].dev);
+	for (size_t i = 0; i < images->ndevices; i++) {
+		const struct device_mask *d = &images->devices[i], *had = device_find(r->devices, r->ndevices, d->dev);
+
+		if (!(had && had->mask == d->mask) && bpf_map_update_elem(fd, &d->dev, &d->mask, BPF_ANY))
+			err = -errno;
+	}
+	free(r->devices);
+	r->devices = images->devices;
+	r->ndevices = err ? 0 : images->ndevices;
+	images->devices = NULL;
+	return err;
+}
+
+/* One look at all devices and images, and what follows from it. */
+static int update_round(struct roots *r, const struct root_list *given, bool *ret_changed)
+{
+	_cleanup_(images_clear) struct images images = {};
+	_cleanup_(root_list_clear) struct root_list l = {};
+	bool changed = false;
+	int err = look_below(r, given, &images);
+
+	if (!err)
+		err = root_list_copy(given, &l);
+	if (!err)
+		err = add_images(r, &l, &images);
+	if (!err)
+		err = add_markers(&l);
+	root_list_sort(&l);
+	if (!err)
+		err = install_devices(r, &images);
+	if (!err)
+		err = install(r, &l, &changed);
+	if (err)
+		return err;
+	root_list_clear(&r->installed);
+	r->installed = l;
+	l = (struct root_list){};
+	if (changed)
+		engine_policy_changed(r->engine);
+	*ret_changed = changed;
+	return 0;
+}
+
 int roots_update(struct roots *r, const struct config *config, const struct model *model, unsigned *ret_missing)
 {
-	struct root_list l = {};
+	_cleanup_(root_list_clear) struct root_list given = {};
 	unsigned missing = 0;
-	bool changed = false;
+	bool changed = true;
 	int err;
 
 	if (r->mounts_fd >= 0)
 		mounts_watch_rearm(r->mounts_fd);
-	err = wanted(r, config, model, &l, &missing);
+	roots_devices_changed(r);
+	err = wanted(r, config, model, &given, &missing);
+	for (unsigned round = 0; round < ROUNDS && changed && !err; round++)
+		err = update_round(r, &given, &changed);
 	if (!err)
-		err = add_markers(&l);
-	sort_unique(&l);
-	if (!err)
-		err = install(r, &l, &changed);
-	if (err) {
-		free(l.v);
-		return err;
-	}
-	free(r->installed.v);
-	r->installed = l;
-	if (changed)
-		engine_policy_changed(r->engine);
-	*ret_missing = missing;
-	return 0;
+		*ret_missing = missing;
+	return err;
 }
 
 /* --- walks ---------------------------------------------------------------------------- */
@@ -234,7 +286,7 @@ static int found_link(void *arg, int fd, const struct stat *st)
 	if (engine_identify(r->engine, fd, &id))
 		return 0;
 	struct root_key key = key_of(&id);
-	int err = list_add(&r->fresh_links, &key, (uint8_t)(r->walks[r->current].dataset + 1));
+	int err = root_list_add(&r->fresh_links, &key, (uint8_t)(r->walks[r->current].dataset + 1), RANK_GIVEN);
 	return err == -E2BIG ? 0 : err; /* the kernel still looks at a file's other names in its cache */
 }
 
@@ -300,7 +352,7 @@ static bool whole(const struct scan_result *found)
 int roots_collect_scan(struct roots *r, struct model *model)
 {
 	if (!r->started || !r->done)
-		return 0;
+		return roots_devices_changed(r);
 	pthread_join(r->thread, NULL);
 	r->started = false;
 	r->took_ns = 0;
@@ -331,6 +383,16 @@ int roots_mounts_fd(const struct roots *r)
 	return r->mounts_fd;
 }
 
+int roots_devices_fd(const struct roots *r)
+{
+	return r->devices_fd;
+}
+
+bool roots_devices_changed(const struct roots *r)
+{
+	return r->devices_fd >= 0 && images_watch_take(r->devices_fd);
+}
+
 int roots_new(struct engine *engine, struct roots **ret)
 {
 	struct roots *r = calloc(1, sizeof(*r));
@@ -340,6 +402,8 @@ int roots_new(struct engine *engine, struct roots **ret)
 	r->engine = engine;
 	if (mounts_watch_open(&r->mounts_fd))
 		r->mounts_fd = -1; /* then only looked at now and then */
+	if (images_watch_open(&r->devices_fd))
+		r->devices_fd = -1; /* likewise */
 	*ret = r;
 	return 0;
 }
@@ -355,6 +419,9 @@ struct roots *roots_free(struct roots *r)
 	drop_walks(r);
 	if (r->mounts_fd >= 0)
 		close(r->mounts_fd);
+	if (r->devices_fd >= 0)
+		close(r->devices_fd);
+	free(r->devices);
 	free(r->installed.v);
 	free(r->links.v);
 	free(r->fresh_links.v);

@@ -18,13 +18,13 @@ struct roots *roots_free(struct roots *r);
 
 /* Brings the kernel's table in line with the configuration (under the numbers the model gives its datasets) and the mounts
  * of now. *ret_missing: how many datasets' roots can't be opened at the moment; what was known of those stays. Errors are
- * those of the map: -E2BIG when there are more roots than SL_ROOTS_MAX. */
+ * those of the maps: -E2BIG when there are more roots than SL_ROOTS_MAX or more devices than SL_DEVICES_MAX. */
 int roots_update(struct roots *r, const struct config *config, const struct model *model, unsigned *ret_missing);
 
 /* Starts a walk of every dataset's tree in the background. -EBUSY: one is running. */
 int roots_scan(struct roots *r, const struct config *config, struct model *model);
 
-/* Takes over what a finished walk found; cheap when there is nothing. 1: hard links may have changed, update the roots. */
+/* Takes over what a finished walk found; cheap when there is nothing. 1: hard links or devices may have changed, update the roots. */
 int roots_collect_scan(struct roots *r, struct model *model);
 
 /* What the last walk of everything took, nanoseconds; 0 before the first. */
@@ -32,5 +32,11 @@ uint64_t roots_scan_took(const struct roots *r);
 
 /* Becomes readable by priority (POLLPRI) when mounts change; -1 if that can't be watched. */
 int roots_mounts_fd(const struct roots *r);
+
+/* Becomes readable when any device comes, goes or changes; -1 if that can't be watched. */
+int roots_devices_fd(const struct roots *r);
+
+/* Empties it: true if a block device was among them, so that the roots want an update. */
+bool roots_devices_changed(const struct roots *r);
 
 #endif

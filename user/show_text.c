@@ -393,6 +393,21 @@ static void print_losses(const json_t *losses, const struct printer *p)
 		line(p, "losses", "%s", json_object_size(losses) ? "none" : "?");
 }
 
+/* Only those that the kernel left out at times: of the others there is nothing to tell. */
+static void print_programs(const json_t *programs, const struct printer *p)
+{
+	unsigned printed = 0;
+
+	for (size_t i = 0; i < json_array_size(programs); i++) {
+		const json_t *one = json_array_get(programs, i), *missed = json_at(one, "recursion_misses");
+		_cleanup_free_ char *name = value_text(json_at(one, "name"), FORMAT_TEXT, NULL);
+		_cleanup_free_ char *times = value_text(missed, FORMAT_COUNT, NULL);
+
+		if (json_is_integer(missed) && json_integer_value(missed) > 0)
+			line(p, printed++ ? "" : "did not run", "%s: %s times", name ? name : "?", times ? times : "?");
+	}
+}
+
 static void print_list(const char *label, const json_t *list, const struct printer *p)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -419,7 +434,9 @@ static int print_health(const json_t *document, const struct printer *p)
 	}
 	print_maps(json_at(health, "maps"), p);
 	print_losses(json_at(health, "losses"), p);
+	print_programs(json_at(health, "programs"), p);
 	print_list("measured", json_at(health, "owners"), p);
+	print_list("measured in part", json_at(health, "limits"), p);
 	print_list("not measured", json_at(health, "gaps"), p);
 	return 0;
 }

@@ -26,7 +26,7 @@
 		(dst) = (typeof(dst))__v;                                                          \
 	} while (0)
 
-#ifdef SLUICE_CAST
+#if defined(SLUICE_CAST) && !defined(SLUICE_OLD_KERNEL)
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 #define READ(dst, type, addr, field)                                                               \
@@ -43,9 +43,14 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #endif
 
 /* From a task: typed wherever the kernel gives the current task typed. */
+#ifdef SLUICE_PLAIN /* an object whose programs have only bare addresses */
+#define TYPED_TASKS false
+#else
+#define TYPED_TASKS have_task_btf
+#endif
 #define READ_TASK(dst, type, addr, field)                                                          \
 	do {                                                                                       \
-		if (have_task_btf)                                                                 \
+		if (TYPED_TASKS)                                                                 \
 			READ_DIRECT(dst, type, addr, field);                                       \
 		else                                                                               \
 			READ_PROBE(dst, type, addr, field);                                        \
@@ -103,7 +108,7 @@ static __always_inline __u64 dentry_of_alias(__u64 node)
 
 static __always_inline __u64 current_task(void)
 {
-	if (have_task_btf)
+	if (TYPED_TASKS)
 		return (__u64)bpf_get_current_task_btf();
 	return bpf_get_current_task();
 }
@@ -118,6 +123,16 @@ enum syscall_op {
 	OP_OPEN,   /* the result is a descriptor */
 	OP_ACCEPT, /* likewise */
 	OP_MOVE,   /* names changed: rename, link */
+	OP_SPLICE, /* from descriptor 0 to 2, the result is bytes: splice, copy_file_range */
+	OP_TEE,	   /* from 0 to 1 */
+	OP_SENDFILE, /* from 1 to 0 */
+	OP_VMSPLICE, /* memory into pipe 0, or out of it */
+	OP_IOCTL,  /* request 1 on descriptor 0, argument 2 */
+	OP_PEEK,   /* another process's memory, by process id 0: process_vm_readv, process_vm_writev */
+	OP_PTRACE,
+	OP_REMAP, /* from length 1 to 2, the result is where: mremap */
+	OP_REFILE, /* length 1 at 0: remap_file_pages */
+	OP_SOCKETCALL, /* i386: which socket call, 0 */
 };
 
 #define SYSCALLS 576
@@ -128,22 +143,31 @@ enum syscall_op {
 #define TS_COMPAT 0x0002
 
 static const __u8 op_of[SYSCALLS] = {
+	[25] = OP_REMAP, [216] = OP_REFILE,
 	[0] = OP_READ, [17] = OP_READ, [19] = OP_READ, [295] = OP_READ, [327] = OP_READ,
 	[1] = OP_WRITE, [20] = OP_WRITE, [328] = OP_WRITE,
 	[9] = OP_MMAP, [22] = OP_PIPE, [293] = OP_PIPE,
 	[2] = OP_OPEN, [85] = OP_OPEN, [257] = OP_OPEN, [437] = OP_OPEN,
+	[304] = OP_OPEN, [41] = OP_OPEN, [438] = OP_OPEN,
 	[43] = OP_ACCEPT, [288] = OP_ACCEPT,
+	[275] = OP_SPLICE, [326] = OP_SPLICE, [276] = OP_TEE, [40] = OP_SENDFILE, [278] = OP_VMSPLICE,
+	[16] = OP_IOCTL, [310] = OP_PEEK, [311] = OP_PEEK, [101] = OP_PTRACE,
 	[82] = OP_MOVE, [264] = OP_MOVE, [316] = OP_MOVE, [86] = OP_MOVE, [265] = OP_MOVE,
 	/* x32 has numbers of its own for what carries an iovec */
-	[515] = OP_READ, [534] = OP_READ, [546] = OP_READ, [516] = OP_WRITE, [547] = OP_WRITE,
+	[515] = OP_READ, [534] = OP_READ, [546] = OP_READ, [516] = OP_WRITE, [535] = OP_WRITE, [547] = OP_WRITE,
+	[514] = OP_IOCTL, [521] = OP_PTRACE, [532] = OP_VMSPLICE, [539] = OP_PEEK, [540] = OP_PEEK,
 };
 
 static const __u8 op_of_compat[SYSCALLS] = {
+	[163] = OP_REMAP, [257] = OP_REFILE,
 	[3] = OP_READ, [145] = OP_READ, [180] = OP_READ, [333] = OP_READ, [378] = OP_READ,
 	[4] = OP_WRITE, [146] = OP_WRITE, [379] = OP_WRITE,
 	[192] = OP_MMAP, [42] = OP_PIPE, [331] = OP_PIPE,
 	[5] = OP_OPEN, [8] = OP_OPEN, [295] = OP_OPEN, [437] = OP_OPEN,
-	[364] = OP_ACCEPT,
+	[342] = OP_OPEN, [359] = OP_OPEN, [438] = OP_OPEN,
+	[364] = OP_ACCEPT, [102] = OP_SOCKETCALL,
+	[313] = OP_SPLICE, [377] = OP_SPLICE, [315] = OP_TEE, [187] = OP_SENDFILE, [239] = OP_SENDFILE,
+	[316] = OP_VMSPLICE, [54] = OP_IOCTL, [347] = OP_PEEK, [348] = OP_PEEK, [26] = OP_PTRACE,
 	[38] = OP_MOVE, [302] = OP_MOVE, [353] = OP_MOVE, [9] = OP_MOVE, [303] = OP_MOVE,
 };
 
@@ -163,27 +187,35 @@ static __always_inline __u32 regs_nr(struct pt_regs *regs)
 static __always_inline __u64 regs_arg(struct pt_regs *regs, int n, bool compat)
 {
 	if (compat)
-		return (__u32)(n == 0 ? regs->bx : n == 1 ? regs->cx : regs->di);
-	return n == 0 ? regs->di : n == 1 ? regs->si : regs->r8;
+		return (__u32)(n == 0 ? regs->bx : n == 1 ? regs->cx : n == 2 ? regs->dx : regs->di);
+	return n == 0 ? regs->di : n == 1 ? regs->si : n == 2 ? regs->dx : regs->r8;
 }
 
 #elif defined(__TARGET_ARCH_arm64)
 
 static const __u8 op_of[SYSCALLS] = {
+	[216] = OP_REMAP, [234] = OP_REFILE,
 	[63] = OP_READ, [65] = OP_READ, [67] = OP_READ, [69] = OP_READ, [286] = OP_READ,
 	[64] = OP_WRITE, [66] = OP_WRITE, [287] = OP_WRITE,
 	[222] = OP_MMAP, [59] = OP_PIPE,
 	[56] = OP_OPEN, [437] = OP_OPEN,
+	[265] = OP_OPEN, [198] = OP_OPEN, [438] = OP_OPEN,
 	[202] = OP_ACCEPT, [242] = OP_ACCEPT,
+	[76] = OP_SPLICE, [285] = OP_SPLICE, [77] = OP_TEE, [71] = OP_SENDFILE, [75] = OP_VMSPLICE,
+	[29] = OP_IOCTL, [270] = OP_PEEK, [271] = OP_PEEK, [117] = OP_PTRACE,
 	[38] = OP_MOVE, [276] = OP_MOVE, [37] = OP_MOVE,
 };
 
 static const __u8 op_of_compat[SYSCALLS] = {
+	[163] = OP_REMAP, [257] = OP_REFILE,
 	[3] = OP_READ, [145] = OP_READ, [180] = OP_READ, [361] = OP_READ, [392] = OP_READ,
 	[4] = OP_WRITE, [146] = OP_WRITE, [393] = OP_WRITE,
 	[192] = OP_MMAP, [42] = OP_PIPE, [359] = OP_PIPE,
 	[5] = OP_OPEN, [8] = OP_OPEN, [322] = OP_OPEN, [437] = OP_OPEN,
+	[371] = OP_OPEN, [281] = OP_OPEN, [438] = OP_OPEN,
 	[285] = OP_ACCEPT, [366] = OP_ACCEPT,
+	[340] = OP_SPLICE, [391] = OP_SPLICE, [342] = OP_TEE, [187] = OP_SENDFILE, [239] = OP_SENDFILE,
+	[343] = OP_VMSPLICE, [54] = OP_IOCTL, [376] = OP_PEEK, [377] = OP_PEEK, [26] = OP_PTRACE,
 	[38] = OP_MOVE, [329] = OP_MOVE, [382] = OP_MOVE, [9] = OP_MOVE, [330] = OP_MOVE,
 };
 
@@ -205,7 +237,7 @@ static __always_inline __u32 regs_nr(struct pt_regs *regs)
 /* x0 already holds the result at exit; the entry value is kept in orig_x0 */
 static __always_inline __u64 regs_arg(struct pt_regs *regs, int n, bool compat)
 {
-	__u64 v = n == 0 ? regs->orig_x0 : n == 1 ? regs->regs[1] : regs->regs[4];
+	__u64 v = n == 0 ? regs->orig_x0 : n == 1 ? regs->regs[1] : n == 2 ? regs->regs[2] : regs->regs[4];
 
 	return compat ? (__u32)v : v;
 }
@@ -215,8 +247,14 @@ static __always_inline __u64 regs_arg(struct pt_regs *regs, int n, bool compat)
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000
+#define S_IFBLK 0060000
+#define S_IFCHR 0020000
 #define S_IFIFO 0010000
 #define FMODE_WRITE 2
+#define S_DAX (1 << 13)
+#define EXT4_SUPER_MAGIC 0xef53
+#define XFS_SUPER_MAGIC 0x58465342
+#define BTRFS_SUPER_MAGIC 0x9123683e
 #define PF_KTHREAD 0x00200000
 
 #endif

@@ -3,120 +3,10 @@
 #ifndef SLUICE_LEDGER_BPF_H
 #define SLUICE_LEDGER_BPF_H
 
-#include "core/flow.bpf.h"
-#include "core/object.bpf.h"
-#include "core/subject.bpf.h"
+#include "core/taint.bpf.h"
 
 static const struct ledger_val no_access = {};
 static const struct overflow_val no_overflow = {};
-static const struct edge_val no_edge = {};
-
-/* --- taint reaches a subject ------------------------------------------------ */
-
-static __always_inline void object_add(struct object *what, __u64 mask)
-{
-	struct object_taint *t = bpf_map_lookup_elem(&objects, what);
-	struct object_taint born = {.mask = mask};
-
-	if (t) {
-		mask_add(&t->mask, mask);
-		return;
-	}
-	born.since_ns = bpf_ktime_get_boot_ns();
-	if (bpf_map_update_elem(&objects, what, &born, BPF_ANY))
-		lose(LOSS_OBJECT_FULL);
-}
-
-struct held {
-	__u64 fds; /* struct file ** */
-	__u64 mask;
-	__u32 n;
-};
-
-/* What a tainted subject can write to may carry its bytes from now on. */
-static __always_inline void mark_file(__u64 file, __u64 mask)
-{
-	struct object what;
-	__u64 inode;
-	__u32 fmode;
-	__u16 mode;
-
-	READ(inode, struct file, file, f_inode);
-	if (!inode)
-		return;
-	READ(mode, struct inode, inode, i_mode);
-	if ((mode & S_IFMT) == S_IFSOCK) {
-		flow_mark(file, mask);
-	} else if ((mode & S_IFMT) == S_IFIFO) {
-		READ(fmode, struct file, file, f_mode);
-		object_of(false, inode, &what);
-		if (fmode & FMODE_WRITE)
-			object_add(&what, mask);
-	}
-}
-
-static long mark_one(__u32 i, struct held *h)
-{
-	__u64 file = 0;
-
-	if (i >= h->n)
-		return 1;
-	if (!bpf_probe_read_kernel(&file, sizeof(file), (void *)(h->fds + 8 * (__u64)i)) && file)
-		mark_file(file, h->mask);
-	return 0;
-}
-
-#define FDS_WITHOUT_LOOP 128
-
-/* Before the subject returns to user mode with the bytes, every pipe and socket it could pass them
- * into is marked. A reader on another CPU can therefore not be faster than the mark. */
-static __noinline int mark_held(__u64 task, __u64 mask)
-{
-	struct held h = {.mask = mask};
-	__u64 files, fdt;
-	__u32 n, i;
-
-	READ_TASK(files, struct task_struct, task, files);
-	if (!files)
-		return 0;
-	READ_TASK(fdt, struct files_struct, files, fdt);
-	READ_TASK(h.fds, struct fdtable, fdt, fd);
-	READ_TASK(n, struct fdtable, fdt, max_fds);
-	h.n = n;
-	if (have_loop) {
-		bpf_loop(n < SL_FDS_WALKED ? n : SL_FDS_WALKED, mark_one, &h, 0);
-		n = n > SL_FDS_WALKED;
-	} else {
-		for (i = 0; i < FDS_WITHOUT_LOOP; i++)
-			if (mark_one(i, &h))
-				break;
-		n = n > FDS_WITHOUT_LOOP;
-	}
-	if (n)
-		lose(LOSS_FDS_DEEP);
-	return 0;
-}
-
-/* Out of line, like all that is rare: the stacks of a chain of calls add up to 512 bytes at most. */
-static __noinline int become_tainted(__u64 task, struct subject *who, __u64 mask, __u32 via)
-{
-	struct taint *t = bpf_map_lookup_elem(&tainted, who);
-	struct taint born = {.mask = mask, .via = via, .used = 1};
-
-	if (t) {
-		t->used = 1;
-		if ((t->mask & mask) == mask)
-			return 0;
-		mask_add(&t->mask, mask);
-		t->since_ns = bpf_ktime_get_boot_ns();
-	} else {
-		born.since_ns = bpf_ktime_get_boot_ns();
-		if (bpf_map_update_elem(&tainted, who, &born, BPF_ANY))
-			lose(LOSS_TAINT_FULL);
-	}
-	any_taint = 1;
-	return mark_held(task, mask);
-}
 
 /* --- bytes ------------------------------------------------------------------ */
 
@@ -163,21 +53,22 @@ static __always_inline bool first_touch(struct subject *who, __u64 inode)
 	return !bpf_map_update_elem(&seen, &key, &one, BPF_NOEXIST);
 }
 
-static __noinline int account_read(__u64 task, __u64 inode, __u8 tag, __u16 kind, __u64 bytes)
+/* The datasets that the task has to be tainted with. So do all below that return a mask. */
+static __noinline __u64 account_read(__u64 task, __u64 inode, __u8 tag, __u16 kind, __u64 bytes)
 {
 	struct ledger_key key = {.dataset = tag - 1, .kind = kind};
 	struct ledger_val *v;
+	__u64 mask = 0;
 
 	subject_of(task, &key.who);
 	v = bpf_map_lookup_elem(&ledger, &key);
 	if (!v) {
 		bpf_map_update_elem(&ledger, &key, &no_access, BPF_NOEXIST);
-		become_tainted(task, &key.who, 1ULL << ((tag - 1) & 63), VIA_READ);
-		announce(task, &key.who);
+		mask = news(&key.who, tag_bit(tag));
 		v = bpf_map_lookup_elem(&ledger, &key);
 		if (!v) {
 			account_overflow(task, &key, bytes);
-			return 0;
+			return mask;
 		}
 		v->first_ns = bpf_ktime_get_boot_ns();
 	}
@@ -186,30 +77,22 @@ static __noinline int account_read(__u64 task, __u64 inode, __u8 tag, __u16 kind
 	if (first_touch(&key.who, inode))
 		__sync_fetch_and_add(&v->files, 1);
 	v->last_ns = interval_ns;
-	return 0;
+	return mask;
 }
 
-static __always_inline void account_edge(struct edge_key *key, __u64 bytes)
+static __always_inline __u64 task_mask(__u64 task)
 {
-	struct edge_val *v = bpf_map_lookup_elem(&edges, key);
+	struct subject who;
 
-	if (!v) {
-		bpf_map_update_elem(&edges, key, &no_edge, BPF_NOEXIST);
-		v = bpf_map_lookup_elem(&edges, key);
-		if (!v) {
-			lose(LOSS_EDGE_FULL);
-			return;
-		}
-		v->first_ns = bpf_ktime_get_boot_ns();
-	}
-	__sync_fetch_and_add(&v->bytes, bytes);
-	__sync_fetch_and_add(&v->ops, 1);
-	v->last_ns = interval_ns;
+	if (!any_taint)
+		return 0;
+	subject_of(task, &who);
+	return subject_mask(&who);
 }
 
 /* --- what the hooks call ------------------------------------------------------ */
 
-static __noinline int pipe_read(__u64 task, __u64 inode, __u64 bytes)
+static __noinline __u64 pipe_read(__u64 task, __u64 inode, __u64 bytes)
 {
 	struct edge_key key = {.via = VIA_PIPE_READ};
 
@@ -218,10 +101,8 @@ static __noinline int pipe_read(__u64 task, __u64 inode, __u64 bytes)
 	if (!key.mask)
 		return 0;
 	subject_of(task, &key.who);
-	become_tainted(task, &key.who, key.mask, VIA_PIPE_READ);
-	announce(task, &key.who);
 	account_edge(&key, bytes);
-	return 0;
+	return news(&key.who, key.mask);
 }
 
 static __noinline int pipe_write(__u64 task, __u64 inode, __u64 bytes)
@@ -242,25 +123,98 @@ static __noinline int pipe_write(__u64 task, __u64 inode, __u64 bytes)
 	return 0;
 }
 
+#include "core/device.bpf.h"
+
+/* A file that may hold tagged bytes though it is in no dataset, or in another one (`own`). */
+static __noinline __u64 file_read(__u64 task, __u64 inode, __u64 bytes, __u64 own)
+{
+	struct edge_key key = {.via = VIA_FILE_READ};
+
+	object_of(TYPED, inode, &key.what);
+	key.mask = object_mask(&key.what) & ~own;
+	if (!key.mask)
+		return 0;
+	subject_of(task, &key.who);
+	account_edge(&key, bytes);
+	return news(&key.who, key.mask);
+}
+
+static __noinline int file_write(__u64 task, __u64 inode, __u64 bytes, __u64 own)
+{
+	struct edge_key key = {.via = VIA_FILE_WRITE};
+	struct taint *t;
+
+	subject_of(task, &key.who);
+	t = bpf_map_lookup_elem(&tainted, &key.who);
+	if (!t)
+		return 0;
+	key.mask = t->mask & ~own;
+	if (!key.mask || !file_add(inode, key.mask))
+		return 0;
+	t->used = 1;
+	object_of(TYPED, inode, &key.what);
+	announce(task, &key.who);
+	account_edge(&key, bytes);
+	return 0;
+}
+
+/* What is written into a dataset is part of it: only other datasets' bytes make a derived file of it. */
+static __noinline int regular_write(__u64 task, __u64 file, __u64 inode, __u64 bytes)
+{
+	bool derived = false;
+
+	if (!task_mask(task))
+		return 0;
+	return file_write(task, inode, bytes, tag_bit(file_tag(file, inode, &derived)));
+}
+
+/* /proc/PID/mem: an open file of it keeps the mm it is about. */
+static __always_inline int memory_read(__u64 task, __u64 file)
+{
+	__u64 mm, owner = 0;
+
+	READ(mm, struct file, file, private_data);
+	if (mm && bpf_core_field_exists(struct mm_struct, owner))
+		READ(owner, struct mm_struct, mm, owner);
+	return owner ? peek(plain(task), plain(owner)) : 0;
+}
+
+static __noinline __u64 regular_read(__u64 task, __u64 file, __u64 inode, __u64 bytes)
+{
+	bool derived = false;
+	__u8 tag = file_tag(file, inode, &derived);
+	__u64 mask = 0;
+
+	if (is_dataset(tag))
+		mask = account_read(task, inode, tag, ACCESS_READ, bytes);
+	if (!any_taint)
+		return mask;
+	if (derived)
+		mask |= file_read(task, inode, bytes, tag_bit(tag));
+	if (tag == TAG_MEMORY)
+		memory_read(task, file);
+	return mask;
+}
+
 /* `bytes` came out of an open file into a task's memory. */
 static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 {
-	__u64 inode;
+	__u64 inode, mask = 0;
 	__u16 mode;
-	__u8 tag;
 
 	READ_IF(TYPED, inode, struct file, file, f_inode);
 	if (!inode)
 		return;
 	READ_IF(TYPED, mode, struct inode, inode, i_mode);
-	if ((mode & S_IFMT) == S_IFREG) {
-		tag = file_tag(file, inode);
-		if (tag)
-			account_read(task, inode, tag, ACCESS_READ, bytes);
-		return;
-	}
-	if ((mode & S_IFMT) == S_IFIFO && any_taint)
-		pipe_read(task, inode, bytes);
+	mode &= S_IFMT;
+	if (mode == S_IFREG)
+		mask = regular_read(task, file, inode, bytes);
+	else if (mode == S_IFIFO && any_taint)
+		mask = pipe_read(task, inode, bytes);
+	else if (mode == S_IFBLK)
+		mask = device_read(task, inode, bytes);
+	if (mask)
+		taint_task(plain(task), mask, mode == S_IFIFO ? VIA_PIPE_READ : VIA_READ);
 }
 
 /* `bytes` went from a task's memory into an open file. */
@@ -275,39 +229,66 @@ static __always_inline void write_done(__u64 task, __u64 file, __u64 bytes)
 	if (!inode)
 		return;
 	READ_IF(TYPED, mode, struct inode, inode, i_mode);
-	if ((mode & S_IFMT) == S_IFIFO)
+	mode &= S_IFMT;
+	if (mode == S_IFREG)
+		regular_write(task, file, inode, bytes);
+	else if (mode == S_IFIFO)
 		pipe_write(task, inode, bytes);
+}
+
+/* Are all pages of its mappings told? Not those of tmpfs (userfaultfd maps its pages too), hugetlbfs, DAX, and of file
+ * systems with faults of their own: there a mapping counts in full. */
+static __always_inline bool pages_told(__u64 inode)
+{
+	unsigned long magic;
+	__u32 flags;
+	__u64 sb;
+
+	if (!fault_pages)
+		return false;
+	READ_IF(TYPED, flags, struct inode, inode, i_flags);
+	READ_IF(TYPED, sb, struct inode, inode, i_sb);
+	READ_IF(TYPED, magic, struct super_block, sb, s_magic);
+	return !(flags & S_DAX) && (magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC || magic == BTRFS_SUPER_MAGIC);
+}
+
+static __noinline __u64 regular_map(__u64 task, __u64 file, __u64 inode, __u64 length, __u64 offset)
+{
+	bool derived = false;
+	__u64 size, mask = 0;
+	__u8 tag;
+
+	tag = file_tag(file, inode, &derived);
+	derived = derived && any_taint;
+	if (!is_dataset(tag) && !derived)
+		return 0;
+	READ_IF(TYPED, size, struct inode, inode, i_size);
+	size = size > offset ? size - offset : 0;
+	size = length < size ? length : size;
+	if (is_dataset(tag))
+		mask = account_read(task, inode, tag, ACCESS_MMAP, size);
+	if (derived)
+		mask |= file_read(task, inode, size, tag_bit(tag));
+	return mask;
 }
 
 /* A file became visible in a task's memory: it may see at most so much of it. */
 static __always_inline void map_done(__u64 task, __u64 file, __u64 length, __u64 offset)
 {
-	__u64 inode, size;
+	__u64 inode, mask = 0;
 	__u16 mode;
-	__u8 tag;
 
 	READ_IF(TYPED, inode, struct file, file, f_inode);
 	if (!inode)
 		return;
 	READ_IF(TYPED, mode, struct inode, inode, i_mode);
-	if ((mode & S_IFMT) != S_IFREG)
-		return;
-	tag = file_tag(file, inode);
-	if (!tag)
-		return;
-	READ_IF(TYPED, size, struct inode, inode, i_size);
-	size = size > offset ? size - offset : 0;
-	account_read(task, inode, tag, ACCESS_MMAP, length < size ? length : size);
-}
-
-static __always_inline __u64 task_mask(__u64 task)
-{
-	struct subject who;
-
-	if (!any_taint)
-		return 0;
-	subject_of(task, &who);
-	return subject_mask(&who);
+	mode &= S_IFMT;
+	if (mode == S_IFREG)
+		mask = regular_map(task, file, inode, pages_told(inode) ? 0 : length, offset);
+	else if (mode == S_IFBLK)
+		mask = device_read(task, inode, length);
+	if (mask)
+		taint_task(plain(task), mask, VIA_READ);
 }
 
 /* A subject got a descriptor it had not: what it may hold can go there too. */
@@ -316,7 +297,7 @@ static __always_inline void descriptor_added(__u64 task, __u64 file)
 	__u64 mask = task_mask(task);
 
 	if (mask)
-		mark_file(file, mask);
+		mark_file(plain(task), plain(file), mask);
 }
 
 /* The same where it is not known which: both ends of a new pipe. */
@@ -325,7 +306,7 @@ static __always_inline void descriptors_added(__u64 task)
 	__u64 mask = task_mask(task);
 
 	if (mask)
-		mark_held(task, mask);
+		mark_held(plain(task), mask);
 }
 
 /* Names moved: what was decided by walking up may be wrong now. */

@@ -27,14 +27,39 @@ MAP_HASH(tainted, HASH, struct subject, struct taint, SL_TAINTED_MAX);
 MAP_HASH(objects, HASH, struct object, struct object_taint, SL_OBJECTS_MAX);
 MAP_HASH(edges, HASH, struct edge_key, struct edge_val, SL_EDGES_MAX);
 
+MAP_HASH(channels, HASH, struct channel_key, struct channel_val, SL_CHANNELS_MAX);
+
 /* network */
 MAP_HASH(flows, HASH, struct flow_key, struct flow, SL_FLOWS_MAX);
 MAP_HASH(flow_taints, HASH, struct flow_taint_key, struct flow_taint, SL_FLOW_TAINT_MAX);
 MAP_HASH(socks, HASH, __u64, struct sock_owner, SL_SOCKS_MAX);
 
+/* requests under way: of libaio by the address of their kiocb; of io_uring those that repeat */
+struct aio_request {
+	struct subject who;
+	__u64 cgroup;
+	__u64 mask; /* datasets that the file, or device, may hold bytes of beside its own */
+	__u64 done; /* bytes of it that are accounted for already */
+	__u64 asked; /* most that it can give; 0: it may never have been started */
+	__u8 what;  /* enum aio_kind */
+	__u8 tag;
+	__u8 pad[6];
+};
+struct repeat_key {
+	__u64 ring;
+	__u64 user_data;
+};
+MAP_HASH(aio, HASH, __u64, struct aio_request, SL_AIO_MAX);
+MAP_HASH(repeats, HASH, struct repeat_key, __u64, SL_REPEATS_MAX); /* the file */
+
 /* identity: written by user space (roots), remembered by the kernel (the rest) */
 MAP_HASH(roots, HASH, struct root_key, __u8, SL_ROOTS_MAX);
 MAP_HASH(inodes, LRU_HASH, struct root_key, struct inode_verdict, SL_INODES_MAX);
+
+/* written by user space: block devices that hold datasets (a mask of them), character devices that are
+ * channels (enum channel); by device number as the kernel packs it, minor 0xfffff for every minor */
+MAP_HASH(block_devices, HASH, __u32, __u64, SL_DEVICES_MAX);
+MAP_HASH(char_devices, HASH, __u32, __u32, SL_DEVICES_MAX);
 
 struct seen_key {
 	struct subject who;
@@ -59,11 +84,20 @@ struct {
 /* set once, before load; the verifier removes what they switch off */
 const volatile bool have_cast __weak = false;	  /* bpf_rdonly_cast: a435ff6d ("bpf: Add kfunc bpf_rdonly_cast"), 6.2 */
 const volatile bool have_task_btf __weak = false; /* bpf_get_current_task_btf: 3ca1032ab7ab, 5.11 */
-const volatile bool have_loop __weak = false;	  /* bpf_loop: e6f2dd0f8067, 5.17 */
+const volatile bool trampolines __weak = false;	  /* set A */
+const volatile bool fault_pages __weak = false;	  /* mapped files are counted page by page */
+/* bpf_loop: e6f2dd0f8067, 5.17. Without it the callback's address, an instruction of 69c087ba6225 (5.13), is refused even
+ * in dead code, so that these kernels have an object of their own. */
+#ifdef SLUICE_OLD_KERNEL
+#define have_loop false
+#else
+#define have_loop true
+#endif
 
 /* state of the whole */
 volatile __u32 tag_epoch __weak = 0;	/* moved on by every rename and link */
 volatile __u32 policy_epoch __weak = 0; /* moved on by user space when datasets change */
+volatile __u8 derived_filter[65536] __weak = {}; /* nonzero: a file of this hash may be in `objects` */
 volatile __u32 any_taint __weak = 0;	/* nonzero once any subject is tainted */
 volatile __u64 interval_ns __weak = 0;	 /* start of the running interval: a clock that costs nothing */
 volatile __u64 dump_since_ns __weak = 0; /* iterators leave out what is older */

@@ -9,6 +9,15 @@
 #include "core/compat.bpf.h"
 #include "core/loss.bpf.h"
 
+/* An address whose type the verifier forgets: global functions take only plain numbers. */
+static __always_inline __u64 plain(__u64 address)
+{
+	__u64 v = 0;
+
+	bpf_probe_read_kernel(&v, sizeof(v), &address);
+	return v;
+}
+
 static __always_inline void subject_of(__u64 task, struct subject *who)
 {
 	__u64 leader;
@@ -17,6 +26,17 @@ static __always_inline void subject_of(__u64 task, struct subject *who)
 	READ_TASK(who->start_ns, struct task_struct, leader, start_boottime);
 	READ_TASK(who->tgid, struct task_struct, task, tgid);
 	READ_TASK(who->exec, struct task_struct, task, self_exec_id);
+}
+
+/* The same of a plain address. */
+static __always_inline void subject_at(__u64 task, struct subject *who)
+{
+	__u64 leader;
+
+	READ_PROBE(leader, struct task_struct, task, group_leader);
+	READ_PROBE(who->start_ns, struct task_struct, leader, start_boottime);
+	READ_PROBE(who->tgid, struct task_struct, task, tgid);
+	READ_PROBE(who->exec, struct task_struct, task, self_exec_id);
 }
 
 /* A path, leaf first, over mount points up to the root of the mount namespace. A part left empty is a
@@ -100,8 +120,10 @@ static __always_inline __u64 task_cgroup_id(__u64 task)
 }
 
 /* A process that was no concern until now: user space hears once who it is. When the ring is full
- * it is tried again at the next occasion. */
-static __noinline int announce_slowly(__u64 addr)
+ * it is tried again at the next occasion. Global, like all that is rare and has many callers: verified once. */
+int announce_slowly(__u64 addr);
+
+__weak __noinline int announce_slowly(__u64 addr)
 {
 	struct task_struct *task = (struct task_struct *)addr;
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
@@ -115,7 +137,7 @@ static __noinline int announce_slowly(__u64 addr)
 		lose(LOSS_RING_FULL);
 		return 0;
 	}
-	subject_of(addr, &who);
+	subject_at(addr, &who);
 	ev->type = EVENT_SUBJECT;
 	ev->who = who;
 	ev->uid = BPF_CORE_READ(task, cred, uid.val);
@@ -145,7 +167,7 @@ static __noinline int announce_slowly(__u64 addr)
 static __always_inline void announce(__u64 task, struct subject *who)
 {
 	if (!bpf_map_lookup_elem(&announced, who))
-		announce_slowly(task);
+		announce_slowly(plain(task));
 }
 
 /* Later readers of `mask` on other CPUs may write it at the same moment; without an atomic OR

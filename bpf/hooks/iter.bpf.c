@@ -7,8 +7,8 @@
 SEC("?iter/task_file")
 int find_files(struct bpf_iter__task_file *ctx)
 {
-	__u64 task = (__u64)ctx->task, file = (__u64)ctx->file, inode, sk, cookie;
-	__u16 mode, proto, family;
+	__u64 task = (__u64)ctx->task, file = (__u64)ctx->file, inode, sk;
+	__u16 mode;
 	struct object what;
 
 	if (!task || !file)
@@ -17,26 +17,16 @@ int find_files(struct bpf_iter__task_file *ctx)
 	if (!inode)
 		return 0;
 	READ(mode, struct inode, inode, i_mode);
-	if ((mode & S_IFMT) == S_IFIFO && any_taint) {
+	if (((mode & S_IFMT) == S_IFIFO || (mode & S_IFMT) == S_IFREG) && any_taint) {
 		object_of(false, inode, &what);
-		bpf_seq_write(ctx->meta->seq, &what, sizeof(what));
+		if ((mode & S_IFMT) == S_IFIFO || bpf_map_lookup_elem(&objects, &what))
+			bpf_seq_write(ctx->meta->seq, &what, sizeof(what));
 	}
 	if ((mode & S_IFMT) != S_IFSOCK)
 		return 0;
 	sk = socket_of(file);
-	if (!sk)
-		return 0;
-	READ(family, struct sock, sk, __sk_common.skc_family);
-	if (family != AF_INET && family != AF_INET6)
-		return 0;
-	READ(proto, struct sock, sk, sk_protocol);
-	if (proto == IPPROTO_TCP) {
-		tcp_found(task, sk);
-	} else if (proto == IPPROTO_UDP) {
-		READ(cookie, struct sock, sk, __sk_common.skc_cookie.counter);
-		if (cookie && !bpf_map_lookup_elem(&socks, &cookie))
-			datagram_own(cookie, task);
-	}
+	if (sk)
+		socket_found(task, sk);
 	return 0;
 }
 
@@ -92,7 +82,7 @@ int sweep_flows(struct bpf_iter__bpf_map_elem *ctx)
 DUMP(dump_ledger, struct ledger_key, struct ledger_val, v->last_ns >= dump_since_ns)
 DUMP(dump_edges, struct edge_key, struct edge_val, v->last_ns >= dump_since_ns)
 /* a taint that only just became `used` has an old time: all that count are given */
-DUMP(dump_tainted, struct subject, struct taint, v->used)
+DUMP(dump_tainted, struct subject, struct taint, v->used || !dump_since_ns)
 DUMP(dump_flow_taints, struct flow_taint_key, struct flow_taint, v->since_ns >= dump_since_ns)
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

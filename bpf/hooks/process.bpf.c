@@ -19,6 +19,8 @@ int BPF_PROG(on_exec, struct task_struct *task)
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
+	if (any_taint)
+		channel_core((__u64)task);
 	subject_exit((__u64)task);
 	return 0;
 }
@@ -31,6 +33,8 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 	READ(proto, struct sock, sk, sk_protocol);
 	if (proto == IPPROTO_TCP)
 		tcp_state((__u64)sk, old, new);
+	else if (proto == IPPROTO_MPTCP)
+		mptcp_state((__u64)sk, new);
 	return 0;
 }
 

@@ -9,6 +9,7 @@ int identify_fd(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u64 task = current_task(), files, fdt, fds, file = 0, inode, fd = ctx->args[0];
 	struct object what;
+	bool derived;
 	__u32 max;
 
 	identified.found = 0;
@@ -23,6 +24,7 @@ int identify_fd(struct bpf_raw_tracepoint_args *ctx)
 	identified.obj = what;
 	READ(identified.size, struct inode, inode, i_size);
 	READ(identified.mode, struct inode, inode, i_mode);
+	identified.tag = file_tag(file, inode, &derived);
 	identified.found = 1;
 	return 0;
 }

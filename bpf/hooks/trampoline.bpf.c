@@ -19,6 +19,26 @@ int BPF_PROG(a_readv, struct file *file, void *vec, unsigned long vlen, loff_t *
 	return 0;
 }
 
+/* Pipes have hooks of their own below: they are also written to by other ways. */
+static __always_inline int written(struct file *file, long ret)
+{
+	if (ret > 0 && any_taint && (file->f_inode->i_mode & S_IFMT) == S_IFREG)
+		write_done(current_task(), (__u64)file, ret);
+	return 0;
+}
+
+SEC("?fexit/vfs_write")
+int BPF_PROG(a_write, struct file *file, const char *buf, size_t count, loff_t *pos, long ret)
+{
+	return written(file, ret);
+}
+
+SEC("?fexit/vfs_writev")
+int BPF_PROG(a_writev, struct file *file, void *vec, unsigned long vlen, loff_t *pos, int flags, long ret)
+{
+	return written(file, ret);
+}
+
 SEC("?fexit/pipe_write")
 int BPF_PROG(a_pipe_write, struct kiocb *iocb, void *from, long ret)
 {

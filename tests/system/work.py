@@ -52,8 +52,40 @@ def enter(cgroup):
     return join
 
 
+class Later:
+    """A report, read when it is first looked at: a tainted process wrote it, so it taints us, and with us all that we
+    start from then on. To be looked at when all that matters has run."""
+
+    def __init__(self, load):
+        self._load, self._value = load, None
+
+    def _now(self):
+        if self._value is None:
+            self._value = self._load()
+        return self._value
+
+    def __getattr__(self, name):
+        return getattr(self._now(), name)
+
+    def __getitem__(self, key):
+        return self._now()[key]
+
+    def __iter__(self):
+        return iter(self._now())
+
+    def __len__(self):
+        return len(self._now())
+
+    def __eq__(self, other):
+        return self._now() == other
+
+    def __repr__(self):
+        return repr(self._now())
+
+
 class Process:
-    """A program that reports to a file: nothing of it comes back through a pipe, for a tainted writer would taint us."""
+    """A program that reports to a file, and says how far it is to another one, whose size tells us: what a tainted
+    process wrote must not be read (see Later)."""
 
     def __init__(self, tmp, name, argv, cgroup=None, host=None, prefix=()):
         self.report = os.path.join(tmp, f"{name}.json")
@@ -63,6 +95,7 @@ class Process:
             self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=out, stderr=out,
                                             preexec_fn=enter(cgroup))
         self.pid = self.process.pid
+        self.heard = 0
 
     def go(self):
         """One line on its standard input."""
@@ -75,7 +108,8 @@ class Process:
 
     def wait_said(self, line):
         deadline = time.monotonic() + PATIENCE
-        while line not in self.said().splitlines():
+        self.heard += len(line) + 1
+        while os.stat(self.out).st_size < self.heard:
             assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.said()}"
             assert time.monotonic() < deadline, f"never said {line}: {self.said()}"
             time.sleep(0.02)
@@ -91,9 +125,15 @@ class Process:
         if not self.process.stdin.closed:
             self.process.stdin.close()
 
-    def reports(self):
+    def read_reports(self):
         with open(self.report, encoding="utf-8") as f:
             return [json.loads(line) for line in f]
+
+    def reports(self):
+        return Later(self.read_reports)
+
+    def last_report(self):
+        return Later(lambda: self.read_reports()[-1])
 
 
 class Actor(Process):
@@ -104,7 +144,7 @@ class Actor(Process):
         """One report per process instance, after it all ended well."""
         status = self.wait()
         assert status == 0, f"actor: status {status}: {self.said()}"
-        return Truth(self.reports())
+        return Later(lambda: Truth(self.read_reports()))
 
 
 class Truth(list):
@@ -123,7 +163,7 @@ def reader(tmp, *words, name="reader", **options):
     try:
         status = p.wait()
         assert status == 0, f"reader: status {status}: {p.said()}"
-        return p.reports()[-1]
+        return p.last_report()
     finally:
         p.kill()
 

@@ -128,6 +128,44 @@ UNUSED static void moves(struct fixture *t, uint32_t pid, uint64_t pipe, enum ed
 		tainted(t, process(pid), mask);
 }
 
+/* Of a regular file, by number; `bytes` of a dump: how often. */
+UNUSED static struct edge_key file_key(uint32_t pid, uint64_t ino, enum edge_via via, uint64_t mask)
+{
+	return (struct edge_key){
+	    .who = process(pid), .what = {.ino = ino, .dev = 8 << 20 | 1, .gen = 7}, .mask = mask, .via = via};
+}
+
+UNUSED static void files(struct fixture *t, uint32_t pid, uint64_t ino, enum edge_via via,
+			 uint64_t mask, uint64_t bytes)
+{
+	struct edge_key key = file_key(pid, ino, via, mask);
+	struct edge_val val = {bytes, 1, t->now, t->now};
+
+	if (via == VIA_DUMP)
+		val = (struct edge_val){0, bytes, t->now, t->now};
+	assert_int_equal(model_set_edge(t->m, &key, &val), 0);
+	if (via == VIA_FILE_READ)
+		tainted(t, process(pid), mask);
+}
+
+UNUSED static struct edge_key look_key(uint32_t pid, uint32_t source, uint64_t mask)
+{
+	struct edge_key key = {.who = process(pid), .mask = mask, .via = VIA_PEEK};
+	struct subject from = process(source);
+
+	memcpy(&key.what, &from, sizeof(key.what));
+	return key;
+}
+
+UNUSED static void looks(struct fixture *t, uint32_t pid, uint32_t source, uint64_t mask)
+{
+	struct edge_key key = look_key(pid, source, mask);
+	struct edge_val val = {0, 1, t->now, t->now};
+
+	assert_int_equal(model_set_edge(t->m, &key, &val), 0);
+	tainted(t, process(pid), mask);
+}
+
 UNUSED static struct flow flow_to(struct fixture *t, uint64_t id, uint32_t pid, const char *addr,
 				  uint16_t port)
 {

@@ -46,4 +46,32 @@ UNUSED static struct flow read_and_send(struct fixture *t, uint64_t read, uint64
 	return f;
 }
 
+/* Where a file lies; see file_key(). */
+UNUSED static void name(struct fixture *t, uint64_t ino, const char *path, bool confined)
+{
+	struct edge_key key = file_key(1, ino, VIA_FILE_READ, 1);
+
+	assert_int_equal(model_name_object(t->m, &key.what, path, confined), 0);
+}
+
+/* A hop as it should be. */
+struct step {
+	const char *from, *to, *via;
+	int64_t bytes; /* -1: not counted */
+};
+
+UNUSED static void assert_chain(const struct finding *f, const struct step *expected, size_t n)
+{
+	assert_int_equal(f->nchain, n);
+	for (size_t i = 0; i < n; i++) {
+		assert_string_equal(f->chain[i].from, expected[i].from);
+		assert_string_equal(f->chain[i].to, expected[i].to);
+		assert_string_equal(f->chain[i].via, expected[i].via);
+		assert_int_equal(f->chain[i].counted, expected[i].bytes >= 0);
+		if (expected[i].bytes >= 0)
+			assert_int_equal(f->chain[i].bytes, expected[i].bytes);
+		assert_int_not_equal(f->chain[i].time_ns, 0);
+	}
+}
+
 #endif

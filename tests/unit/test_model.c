@@ -16,8 +16,10 @@ static void test_names(void **state)
 {
 	for (unsigned l = 0; l < LOSS_KINDS; l++)
 		assert_string_not_equal(loss_name(l), "unknown");
-	for (unsigned v = VIA_READ; v <= VIA_HELD; v++)
+	for (unsigned v = VIA_READ; v < VIA_KINDS; v++)
 		assert_string_not_equal(via_name(v), "unknown");
+	for (unsigned k = ACCESS_READ; k < ACCESS_KINDS; k++)
+		assert_string_not_equal(access_name(k), "unknown");
 	assert_string_equal(access_name(ACCESS_READ), "read");
 	assert_string_equal(access_name(ACCESS_MMAP), "mmap");
 	assert_string_equal(access_name(0), "unknown");
@@ -88,8 +90,13 @@ static void test_nonsense(void **state)
 	assert_int_equal(model_set_access(t.m, &key, &val), -EINVAL);
 	assert_int_equal(model_set_edge(t.m, &edge, &(struct edge_val){0}), -EINVAL);
 	edge.mask = 1;
-	edge.via = VIA_FORK;
-	assert_int_equal(model_set_edge(t.m, &edge, &(struct edge_val){0}), -EINVAL);
+	static const uint32_t no_edge[] = {0, VIA_READ, VIA_FORK, VIA_EXEC, VIA_HELD, VIA_KINDS, UINT32_MAX};
+	for (size_t i = 0; i < ARRAY_SIZE(no_edge); i++) {
+		edge.via = no_edge[i];
+		assert_int_equal(model_set_edge(t.m, &edge, &(struct edge_val){0}), -EINVAL);
+	}
+	assert_int_equal(model_name_object(t.m, &edge.what, "/x", true), -ENOENT);
+	model_forget_object(t.m, &edge.what);
 	assert_int_equal(model_set_flow(t.m, &f), -EINVAL);
 	assert_int_equal(t.m->nsubjects + t.m->nobjects + t.m->nflows, 0);
 	model_set_dataset_size(t.m, 9999, 1, 1);

@@ -90,10 +90,10 @@ static struct subject someone(void)
 static void some_input(struct fixture *t)
 {
 	static const char *const words[] = {NULL, "", "a", "slurm:1", "\xff\033", "/usr/bin/x"};
-	struct ledger_key access = {someone(), (uint16_t)some(3), (uint16_t)some(3), 0};
+	struct ledger_key access = {someone(), (uint16_t)some(3), (uint16_t)some(ACCESS_KINDS), 0};
 	struct ledger_val read = {some(1000), some(9), some(9), some(t->now), some(t->now)};
 	struct edge_key edge = {
-	    someone(), {some(6), (uint32_t)some(2), 0}, some(4), (uint32_t)some(7), 0};
+	    someone(), {some(6), (uint32_t)some(2), 0}, some(4), (uint32_t)some(VIA_KINDS + 1), 0};
 	struct edge_val moved = {some(1000), some(9), some(t->now), some(t->now)};
 	struct taint taint = {some(4), some(4), someone(), some(t->now), (uint32_t)some(7), 1};
 	struct flow f =
@@ -111,6 +111,8 @@ static void some_input(struct fixture *t)
 				    .exe = words[some(6) % 6],
 				    .job = words[some(6) % 6]};
 
+	if (edge.via == VIA_PEEK)
+		memcpy(&edge.what, &who, sizeof(who));
 	f.who = someone();
 	f.mask = some(4);
 	f.start_ns = some(t->now);
@@ -120,7 +122,7 @@ static void some_input(struct fixture *t)
 	f.closed = some(3) == 0;
 	f.role = (uint8_t)some(4);
 	f.proto = (uint8_t)(some(2) ? 6 : 17);
-	switch (some(14)) {
+	switch (some(16)) {
 	case 0:
 	case 1:
 		model_set_access(t->m, &access, &read);
@@ -153,6 +155,12 @@ static void some_input(struct fixture *t)
 		break;
 	case 12:
 		model_set_exit(t->m, &who, t->now);
+		break;
+	case 13:
+		model_name_object(t->m, &edge.what, words[some(6) % 6], some(2));
+		break;
+	case 14:
+		model_forget_object(t->m, &edge.what);
 		break;
 	default:
 		model_begin_scan(t->m, (unsigned)some(3));

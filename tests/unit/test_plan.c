@@ -103,7 +103,7 @@ static void of_two_owners_one_is_on(void **state)
 
 struct found {
 	bool gap[FACT_KINDS];
-	char why[FACT_KINDS][200];
+	char why[FACT_KINDS][400];
 };
 
 static void note(void *arg, enum fact f, const char *why)
@@ -137,6 +137,21 @@ static void whatever_is_missing_is_a_gap(void **state)
 			}
 		}
 	}
+}
+
+static void a_fact_that_lost_its_owner_is_a_gap_with_its_reason(void **state)
+{
+	struct facts f = everything();
+	struct found found = {};
+	struct plan p;
+
+	plan_make(&f, WISH_AUTO, &p);
+	plan_disown(&p, FACT_READ, "attached but silent: so and so");
+	plan_gaps(&p, note, &found);
+	assert_true(found.gap[FACT_READ]);
+	assert_string_equal(found.why[FACT_READ], "attached but silent: so and so");
+	assert_true(p.on[HOOK_a_read]); /* for what else it owns */
+	assert_false(found.gap[FACT_PIPE_READ]);
 }
 
 static void nothing_without_privilege(void **state)
@@ -177,6 +192,7 @@ int main(void)
 		cmocka_unit_test(the_other_name_of_a_function_serves),
 		cmocka_unit_test(of_two_owners_one_is_on),
 		cmocka_unit_test(whatever_is_missing_is_a_gap),
+		cmocka_unit_test(a_fact_that_lost_its_owner_is_a_gap_with_its_reason),
 		cmocka_unit_test(nothing_without_privilege),
 		cmocka_unit_test(facts_have_names_of_their_own),
 		cmocka_unit_test(wishes_are_words),

@@ -181,6 +181,32 @@ static void test_swap(void **state)
 	put("/proc/swaps",
 	    "Filename Type Size Used Priority\n/dev/dm-1 x 1 0 0\n/swapfile file 1 0 -3\n");
 	assert_state("swap", POSTURE_WARN, "/swapfile");
+	put("/sys/power/state", "freeze mem disk\n");
+	put("/sys/power/disk", "[platform] shutdown\n");
+	put("/sys/power/resume", "0:0\n");
+	assert_state("swap", POSTURE_WARN, "in the clear");
+	assert_null(strstr(check(NULL, "swap")->text, "hibernation"));
+	put("/sys/power/resume", "259:2\n");
+	assert_state("swap", POSTURE_WARN, "all of it by hibernation");
+	put("/sys/power/disk", "[disabled]\n");
+	assert_null(strstr(check(NULL, "swap")->text, "hibernation"));
+}
+
+static void test_swap_on_stacked_devices(void **state)
+{
+	/* a volume of an encrypted disk, then of two disks of which one is in the clear */
+	put("/proc/swaps", "Filename Type Size Used Priority\n/dev/dm-2 partition 100 0 -2\n");
+	put("/sys/block/dm-2/dm/uuid", "LVM-x\n");
+	put("/sys/block/dm-2/slaves/dm-3/dm/uuid", "CRYPT-LUKS2-y\n");
+	assert_state("swap", POSTURE_OK, "encrypted");
+	put("/sys/block/dm-2/slaves/sdb/dev", "8:16\n");
+	assert_state("swap", POSTURE_WARN, "/dev/dm-2");
+	/* compressed memory that is written back to a disk is on a disk */
+	put("/proc/swaps", "Filename Type Size Used Priority\n/dev/zram0 partition 100 0 100\n");
+	put("/sys/block/zram0/backing_dev", "none\n");
+	assert_state("swap", POSTURE_OK, "in memory");
+	put("/sys/block/zram0/backing_dev", "/dev/sdc\n");
+	assert_state("swap", POSTURE_WARN, "/dev/zram0");
 }
 
 static void test_hostile_files(void **state)
@@ -305,6 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_good_host),     TEST(test_capabilities), TEST(test_namespaces),
 	    TEST(test_kernel),	      TEST(test_ways_out),     TEST(test_swap),
+	    TEST(test_swap_on_stacked_devices),
 	    TEST(test_hostile_files), TEST(test_datasets),     TEST(test_journal),
 	};
 

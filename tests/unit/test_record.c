@@ -242,15 +242,89 @@ static void test_transfers(void **state)
 	end(&t, &to);
 }
 
+static void test_transfers_by_files_and_memory(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	introduce(&t, 10, "python3", "slurm:1");
+	introduce(&t, 11, "cp", "slurm:1");
+	reads(&t, 10, 0, 1000);
+	files(&t, 10, 5, VIA_FILE_WRITE, 1, 60);
+	struct edge_key key = file_key(10, 5, VIA_FILE_WRITE, 1);
+	assert_int_equal(model_name_object(t.m, &key.what, "/srv/\033x", true), 0);
+	tick(&t, &to);
+	const json_t *r = last_of(&to, "transfer"), *end_of;
+	assert_string_equal(text(r, "via", NULL), "file_write");
+	assert_int_equal(number(r, "bytes", NULL), 60);
+	assert_int_equal(number(json_object_get(r, "from"), "process", "pid"), 10);
+	end_of = json_object_get(json_object_get(r, "to"), "object");
+	assert_int_equal(json_object_size(end_of), 5); /* and gen */
+	assert_string_equal(text(end_of, "kind", NULL), "file");
+	assert_string_equal(text(end_of, "path", NULL), "/srv/?x");
+	assert_int_equal(number(end_of, "ino", NULL), 5);
+	assert_int_equal(number(end_of, "dev", NULL), 8 << 20 | 1);
+
+	files(&t, 11, 6, VIA_FILE_READ, 1, 50);
+	tick(&t, &to);
+	r = last_of(&to, "transfer");
+	assert_string_equal(text(r, "via", NULL), "file_read");
+	assert_int_equal(number(json_object_get(r, "to"), "process", "pid"), 11);
+	assert_null_at(json_object_get(json_object_get(r, "from"), "object"), "path", NULL);
+
+	looks(&t, 11, 10, 1);
+	tick(&t, &to);
+	r = last_of(&to, "transfer");
+	assert_string_equal(text(r, "via", NULL), "peek");
+	assert_int_equal(number(json_object_get(r, "from"), "process", "pid"), 10);
+	assert_int_equal(number(json_object_get(r, "to"), "process", "pid"), 11);
+	assert_null_at(r, "bytes", NULL);
+
+	files(&t, 10, 7, VIA_DUMP, 1, 1);
+	tick(&t, &to);
+	r = last_of(&to, "transfer");
+	assert_string_equal(text(r, "via", NULL), "core_dump");
+	assert_null_at(r, "bytes", NULL);
+	assert_null_at(json_object_get(json_object_get(r, "to"), "object"), "kind", NULL);
+	assert_int_equal(count_of(&to, "transfer"), 4);
+	tick(&t, &to);
+	assert_int_equal(count_of(&to, "transfer"), 4);
+	end(&t, &to);
+}
+
+/* Every kind but what was really read is an upper bound. */
+static void test_bounds_are_not_exact(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	for (unsigned k = ACCESS_READ; k < ACCESS_KINDS; k++) {
+		begin(&t, &to);
+		introduce(&t, 10, "python3", "slurm:1");
+		reads_kind(&t, process(10), 0, (enum access_kind)k, 4099);
+		tick(&t, &to);
+		const json_t *r = last_of(&to, "access");
+		assert_int_equal(number(r, "bytes", access_name((enum access_kind)k)), 4099);
+		assert_int_equal(json_is_true(json_object_get(r, "exact")), k == ACCESS_READ);
+		end(&t, &to);
+	}
+}
+
 static void test_health(void **state)
 {
 	static const char *const owners[] = {"read.read=on_sys_exit", NULL};
 	static const char *const gaps[] = {"taint.unix: no", NULL};
 	struct fixture t;
 	struct taker to;
+	static const char *const limits[] = {"read.read: not all", NULL};
 	struct health h = {.backend = "tracepoint",
 			   .owners = owners,
 			   .gaps = gaps,
+			   .limits = limits,
+			   .nprograms = 2,
+			   .programs = {{.name = "a_read", .misses_known = true, .misses = 3},
+					{.name = "a_readv", .runs_known = true, .runs = 11}},
 			   .cpu_share = 0.004,
 			   .rss_bytes = 9000,
 			   .map_bytes = 8000,
@@ -262,12 +336,18 @@ static void test_health(void **state)
 	model_set_health(t.m, &h);
 	tick(&t, &to);
 	const json_t *r = last_of(&to, "health");
-	assert_fields(r, FIELDS("backend", "owners", "gaps", "losses", "maps", "cpu", "memory",
-				"model", "late_ms", "exporter"));
+	assert_fields(r, FIELDS("backend", "owners", "gaps", "limits", "programs", "losses", "maps", "cpu", "memory",
+				"model", "channels", "late_ms", "exporter"));
 	assert_string_equal(text(r, "backend", NULL), "tracepoint");
 	assert_int_equal(number(r, "losses", "ring_full"), 0);
 	assert_int_equal(json_object_size(json_object_get(r, "losses")), LOSS_KINDS);
 	assert_int_equal(number(r, "memory", "rss"), 9000);
+	assert_int_equal(json_array_size(json_object_get(r, "limits")), 1);
+	const json_t *programs = json_object_get(r, "programs");
+	assert_int_equal(number(json_array_get(programs, 0), "recursion_misses", NULL), 3);
+	assert_true(json_is_null(json_object_get(json_array_get(programs, 0), "runs")));
+	assert_int_equal(number(json_array_get(programs, 1), "runs", NULL), 11);
+	assert_true(json_is_null(json_object_get(json_array_get(programs, 1), "recursion_misses")));
 	assert_int_equal(number(json_array_get(json_object_get(r, "maps"), 0), "entries", NULL), 5);
 	/* At most every ten seconds, */
 	for (int i = 0; i < 9; i++)
@@ -494,6 +574,8 @@ int main(void)
 	    cmocka_unit_test(test_flow_and_finding),
 	    cmocka_unit_test(test_empty_flow),
 	    cmocka_unit_test(test_transfers),
+	    cmocka_unit_test(test_transfers_by_files_and_memory),
+	    cmocka_unit_test(test_bounds_are_not_exact),
 	    cmocka_unit_test(test_health),
 	    cmocka_unit_test(test_policy),
 	    cmocka_unit_test(test_final),

@@ -272,6 +272,52 @@ static void test_model_full(void **state)
 	fixture_end(&t);
 }
 
+/* A fact whose owner does not see all of it weakens the same findings, and is told apart from one without. */
+static void test_limits(void **state)
+{
+	static const char *const gaps[] = {"taint.shm: no hook", NULL};
+	static const char *const limits[] = {"read.read: a thread", "read.read: another thing", "flow.sweep: ?", NULL};
+	struct fixture t;
+	struct health h = {.gaps = gaps, .limits = limits};
+
+	fixture_begin(&t, "jobs: ['slurm:*']\ndatasets: [ { id: patients, path: /p } ]\n");
+	model_set_health(t.m, &h);
+	read_and_send(&t, 1000, 10, OUTSIDE);
+	evaluate(&t);
+	const struct finding *v = only(&t, RULE_EXFIL_VOLUME);
+	assert_true(v->ncoverage >= 2);
+	assert_string_equal(v->coverage[0], "taint.shm");
+	assert_string_equal(v->coverage[1], "partly read.read");
+	for (size_t i = 2; i < v->ncoverage; i++)
+		assert_string_not_equal(v->coverage[i], "partly read.read");
+	fixture_end(&t);
+}
+
+/* Only a program that owns a fact is missed; each miss is told once. */
+static void test_misses(void **state)
+{
+	struct fixture t;
+	struct health h = {.nprograms = 3,
+			   .programs = {{.name = "dump_edges", .misses = 9, .misses_known = true},
+					{.name = "a_read", .facts = "read.read, taint.pipe_read", .misses = 7, .misses_known = true},
+					{.name = "a_readv", .facts = "read.readv", .misses = 7}}};
+
+	fixture_begin(&t, "datasets: [ { id: patients, path: /p } ]\n");
+	model_set_health(t.m, &h);
+	evaluate(&t);
+	evaluate(&t);
+	const struct finding *f = only(&t, RULE_MONITOR_GAP);
+	assert_int_equal(f->count, 1);
+	assert_int_equal(f->seen, 7);
+	assert_non_null(strstr(f->title, "a_read did not run 7 times"));
+	assert_non_null(strstr(f->title, "read.read, taint.pipe_read"));
+	h.programs[1].misses = 12;
+	model_set_health(t.m, &h);
+	evaluate(&t);
+	assert_int_equal(only(&t, RULE_MONITOR_GAP)->seen, 12);
+	fixture_end(&t);
+}
+
 static void test_coverage(void **state)
 {
 	static const char *const gaps[] = {"read.io_uring: not in this version",
@@ -373,6 +419,8 @@ int main(void)
 	    cmocka_unit_test(test_late_and_blind),
 	    cmocka_unit_test(test_model_full),
 	    cmocka_unit_test(test_coverage),
+    cmocka_unit_test(test_limits),
+    cmocka_unit_test(test_misses),
 	    cmocka_unit_test(test_large_host),
 	};
 

@@ -199,7 +199,9 @@ static void test_health(void **state)
 	    "'maps':null},"
 	    "'losses':{'ring_full':3,'no_file':0,'walk_deep':null},'maps':[{'name':'flows','"
 	    "entries':1,'max':9}],"
-	    "'owners':['read.read=on_sys_exit'],'gaps':['taint.unix: not yet'],'exporter':null}}");
+	    "'owners':['read.read=on_sys_exit'],'gaps':['taint.unix: not yet'],'limits':['read.read: not all'],"
+	    "'programs':[{'name':'a_read','recursion_misses':3},{'name':'a_tee','recursion_misses':0},"
+	    "{'name':'on_fork','recursion_misses':null}],'exporter':null}}");
 	_cleanup_free_ char *text = show("health", d, 0, 0);
 
 	assert_non_null(strstr(text, "hook set          tracepoint\n"));
@@ -212,6 +214,10 @@ static void test_health(void **state)
 	assert_null(strstr(text, "no_file"));
 	assert_null(strstr(text, "exporter"));
 	assert_non_null(strstr(text, "not measured      taint.unix: not yet\n"));
+	assert_non_null(strstr(text, "measured in part  read.read: not all\n"));
+	assert_non_null(strstr(text, "did not run       a_read: 3 times\n"));
+	assert_null(strstr(text, "a_tee"));
+	assert_null(strstr(text, "on_fork: "));
 	json_decref(d);
 	d = parse("{'type':'health','health':{'losses':{'ring_full':0}}}");
 	_cleanup_free_ char *none = show("health", d, 0, 0);

@@ -54,3 +54,37 @@ vm_libs() {
     { ldd "$@" 2>/dev/null || true; } |
         sed -nE 's/.*=> (\/[^ ]+) .*/\1/p; s/^[[:space:]]+(\/[^ ]+) \(0x.*/\1/p' | sort -u
 }
+
+# vm_usr_links ROOT: the folders of /usr and the links that lead to them.
+vm_usr_links() {
+    local dir
+    mkdir -p "$1"/usr/{bin,sbin,lib,lib32,lib64,libx32}
+    for dir in bin sbin lib lib32 lib64 libx32; do
+        ln -s "usr/$dir" "$1/$dir"
+    done
+}
+
+# vm_unpack PACKAGE ROOT: tar keeps the links of vm_usr_links, which dpkg-deb -x would refuse or replace.
+vm_unpack() {
+    dpkg-deb --fsys-tarfile "$1" | tar -xf - -C "$2" --keep-directory-symlink --no-same-owner
+}
+
+# vm_foreign_libs SYSROOT PROGRAM: the same for a program of another architecture, from its sysroot; ldd cannot run it.
+vm_foreign_libs() {
+    local sysroot=$1 queue next seen=' ' file name
+    shift
+    queue=$*
+    while [ -n "$queue" ]; do
+        next=
+        for name in $(for file in $queue; do readelf -d "$file"; readelf -l "$file"; done 2>/dev/null |
+            sed -nE 's/.*\(NEEDED\).*\[([^]]*)\].*/\1/p; s/.*interpreter: .*\/([^]]*)\].*/\1/p'); do
+            case $seen in *" $name "*) continue ;; esac
+            seen="$seen$name "
+            file=$(find "$sysroot/usr/lib" -name "$name" | head -n 1)
+            [ -n "$file" ] || continue
+            printf '%s\n' "$file"
+            next="$next $file"
+        done
+        queue=$next
+    done
+}

@@ -95,9 +95,8 @@ arm64)
     ;;
 *) vm_fail "kernels.txt gives $kernel the unknown architecture $arch" ;;
 esac
-if [ "$arch" != "$(dpkg --print-architecture)" ] && [ "$image" = yes ]; then
-    vm_usage "--python has the programs of this machine, which kernel $kernel cannot run"
-fi
+foreign=no
+[ "$arch" = "$(dpkg --print-architecture)" ] || foreign=yes
 if [ $icount = yes ]; then
     smp=1
     qemu+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
@@ -171,6 +170,14 @@ done
 for program in ${bins[@]+"${bins[@]}"}; do
     path=$(command -v "$program" || true)
     [ -f "$path" ] || vm_usage "--bin $program: no such program: give its path, or install it"
+    if [ $foreign = yes ]; then
+        cp -L --preserve=mode,timestamps "$path" "$(dest "/usr/bin/${program##*/}")"
+        sysroot=$("$vm_dir/sysroot.sh" "$arch")
+        vm_foreign_libs "$sysroot" "$path" | while read -r lib; do
+            cp -L --preserve=mode,timestamps "$lib" "$(dest "${lib#"$sysroot"}")"
+        done
+        continue
+    fi
     missing=$(ldd "$path" 2>/dev/null | sed -n 's/^[[:space:]]*\(.*\) => not found/\1/p' | paste -sd' ')
     [ -z "$missing" ] || vm_usage "--bin $program: its libraries are not here: $missing"
     cp -L --preserve=mode,timestamps "$path" "$(dest "/usr/bin/${program##*/}")"
@@ -200,7 +207,7 @@ add_disk() { # SERIAL FILE [OPTION]
 }
 
 if [ $image = yes ]; then
-    root_image=$("$vm_dir/image.sh")
+    root_image=$("$vm_dir/image.sh" "$arch")
     add_disk root "$root_image" snapshot=on
 fi
 

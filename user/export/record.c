@@ -139,20 +139,20 @@ static int give_edge(struct emission *e, struct m_edge *edge)
 {
 	for (unsigned i = 0; i < edge->ntransfers; i++) {
 		struct m_transfer *t = &edge->transfers[i];
-		uint64_t all = account_total(&t->sum).bytes;
+		struct figures all = account_total(&t->sum);
 		struct subject_matter what = {
 		    .m = e->m,
 		    .edge = edge,
 		    .transfer = t,
-		    .bytes = all - MIN(all, t->sum.given.bytes),
+		    .bytes = all.bytes - MIN(all.bytes, t->sum.given.bytes),
 		};
 
-		if (!what.bytes)
+		if (edge_unlimited(edge) ? all.ops <= t->sum.given.ops : !what.bytes)
 			continue;
 		int err = give(e, "transfer", transfer_fields, &what);
 		if (err)
 			return err;
-		t->sum.given.bytes = all;
+		t->sum.given = all;
 	}
 	return 0;
 }

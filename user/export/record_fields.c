@@ -63,7 +63,11 @@ static json_t *get_files(matter *s)
 
 static json_t *get_exact(matter *s)
 {
-	return json_boolean(!s->figures[ACCESS_MMAP].bytes);
+	bool exact = true;
+
+	for (unsigned k = 0; k < ACCESS_KINDS; k++)
+		exact = exact && (k == ACCESS_READ || !s->figures[k].bytes);
+	return json_boolean(exact);
 }
 
 static json_t *get_true(matter *s)
@@ -96,6 +100,16 @@ static json_t *get_proto(matter *s)
 		return json_string("tcp");
 	case IPPROTO_UDP:
 		return json_string("udp");
+	case IPPROTO_UDPLITE:
+		return json_string("udplite");
+	case IPPROTO_SCTP:
+		return json_string("sctp");
+	case IPPROTO_ICMP:
+		return json_string("icmp");
+	case IPPROTO_ICMPV6:
+		return json_string("icmpv6");
+	case IPPROTO_RAW:
+		return json_string("raw");
 	default:
 		snprintf(number, sizeof(number), "%u", s->flow->f.proto);
 		return json_string(number);
@@ -109,8 +123,8 @@ static json_t *get_local(matter *s)
 
 	if (s->flow->folded)
 		return json_null();
-	return json_pack("{s:s, s:i}", "addr", addr_text(addr, s->flow->f.laddr), "port",
-			 (int)s->flow->f.lport);
+	return json_pack("{s:s, s:o}", "addr", addr_text(addr, s->flow->f.laddr), "port",
+			 s->flow->f.lport ? json_count(s->flow->f.lport) : json_null());
 }
 
 static json_t *get_remote(matter *s)
@@ -159,26 +173,44 @@ static json_t *json_holder(const struct model *m, const struct m_subject *s)
 	return json_pack("{s:o}", "process", json_process(m, s));
 }
 
+/* Files that are gone and were joined have no number of their own. */
+static json_t *json_file_end(const struct m_object *o)
+{
+	if (o->merged)
+		return json_pack("{s:{s:s, s:n, s:n, s:n, s:n, s:o}}", "object", "kind", "file",
+				 "dev", "ino", "gen", "path", "merged", json_count(o->merged));
+	return json_pack("{s:{s:s?, s:o, s:o, s:o, s:o}}", "object", "kind",
+			 o->kind == OBJECT_FILE ? "file" : NULL, "dev", json_count(o->what.dev),
+			 "ino", json_count(o->what.ino), "gen", json_count(o->what.gen), "path",
+			 json_safe(o->path));
+}
+
 static json_t *json_object_end(const struct m_object *o)
 {
 	char name[64];
 
+	if (o->kind != OBJECT_PIPE)
+		return json_file_end(o);
 	snprintf(name, sizeof(name), "pipe:[%llu]", (unsigned long long)o->what.ino);
 	return json_pack("{s:{s:s, s:o, s:o, s:o}}", "object", "name", name, "dev",
 			 json_count(o->what.dev), "ino", json_count(o->what.ino), "gen",
 			 json_count(o->what.gen));
 }
 
+static json_t *json_far_end(matter *s)
+{
+	return s->edge->object ? json_object_end(s->edge->object)
+			       : json_holder(s->m, s->edge->source);
+}
+
 static json_t *get_edge_from(matter *s)
 {
-	return s->edge->key.via == VIA_PIPE_WRITE ? json_holder(s->m, s->edge->subject)
-						  : json_object_end(s->edge->object);
+	return edge_writes(s->edge) ? json_holder(s->m, s->edge->subject) : json_far_end(s);
 }
 
 static json_t *get_edge_to(matter *s)
 {
-	return s->edge->key.via == VIA_PIPE_WRITE ? json_object_end(s->edge->object)
-						  : json_holder(s->m, s->edge->subject);
+	return edge_writes(s->edge) ? json_far_end(s) : json_holder(s->m, s->edge->subject);
 }
 
 static json_t *get_edge_via(matter *s)
@@ -188,7 +220,7 @@ static json_t *get_edge_via(matter *s)
 
 static json_t *get_edge_bytes(matter *s)
 {
-	return json_count(s->bytes);
+	return edge_unlimited(s->edge) ? json_null() : json_count(s->bytes);
 }
 
 static json_t *get_edge_datasets(matter *s)

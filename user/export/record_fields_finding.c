@@ -53,6 +53,10 @@ static json_t *get_finding_remote(matter *s)
 {
 	const struct remote *r = &s->finding->remote;
 
+	if (s->finding->channel)
+		return json_pack("{s:n, s:n, s:s, s:o, s:n, s:n}", "addr", "port", "class",
+				 class_name(CLASS_UNOBSERVABLE), "name", json_safe(s->finding->channel),
+				 "name_source", "bucket");
 	if (!s->finding->has_remote)
 		return json_null();
 	struct dest d = s->m->classes ? classes_find(s->m->classes, r->addr, r->port, r->proto)

@@ -26,6 +26,34 @@ static json_t *get_gaps(matter *s)
 	return json_words((const char *const *)s->m->gaps, SIZE_MAX);
 }
 
+static json_t *get_limits(matter *s)
+{
+	return json_words((const char *const *)s->m->limits, SIZE_MAX);
+}
+
+static json_t *json_unless(bool known, uint64_t n)
+{
+	return known ? json_count(n) : json_null();
+}
+
+static json_t *get_programs(matter *s)
+{
+	json_t *programs = json_array();
+
+	for (unsigned i = 0; programs && i < s->m->health.nprograms; i++) {
+		const struct program_health *p = &s->m->health.programs[i];
+		json_t *one = json_pack("{s:o, s:o, s:o}", "name", json_safe(p->name), "runs",
+					json_unless(p->runs_known, p->runs), "recursion_misses",
+					json_unless(p->misses_known, p->misses));
+
+		if (json_array_append_new(programs, one)) {
+			json_decref(programs);
+			return NULL;
+		}
+	}
+	return programs;
+}
+
 static json_t *get_losses(matter *s)
 {
 	json_t *losses = json_object();
@@ -88,6 +116,21 @@ static json_t *get_model(matter *s)
 			 "flows", json_count(m->nflows), "refused", json_count(refused));
 }
 
+/* Ways out that are not measured, met in the hands of those who may hold tagged bytes. */
+static json_t *get_channels(matter *s)
+{
+	json_t *channels = json_object();
+
+	for (unsigned c = 1; channels && c < CHANNEL_KINDS; c++) {
+		if (s->m->channels[c] &&
+		    json_object_set_new(channels, channel_kind_name(c), json_count(s->m->channels[c]))) {
+			json_decref(channels);
+			return NULL;
+		}
+	}
+	return channels;
+}
+
 static json_t *get_late(matter *s)
 {
 	return s->m->health_known ? json_count(s->m->health.late_ns / 1000000) : json_null();
@@ -97,11 +140,14 @@ const struct field health_fields[] = {
     {"backend", get_backend},
     {"owners", get_owners},
     {"gaps", get_gaps},
+    {"limits", get_limits},
+    {"programs", get_programs},
     {"losses", get_losses},
     {"maps", get_maps},
     {"cpu", get_cpu},
     {"memory", get_memory},
     {"model", get_model},
+    {"channels", get_channels},
     {"late_ms", get_late},
     {"exporter", get_null},
     {0},

@@ -114,15 +114,24 @@ json_t *json_tags(const struct m_dataset *d)
 	return tags;
 }
 
+/* The fact whose owner counts this kind. */
+static bool kind_measured(const struct model *m, enum access_kind k)
+{
+	char fact[32];
+
+	if (k == ACCESS_ASKED)
+		return model_owns_fact(m, "channel.io_uring");
+	snprintf(fact, sizeof(fact), "read.%s", access_name(k));
+	return model_owns_fact(m, fact);
+}
+
 json_t *json_bytes(const struct model *m, const struct figures figures[ACCESS_KINDS])
 {
 	json_t *bytes = json_object();
 
 	for (unsigned k = 1; bytes && k < ACCESS_KINDS; k++) {
-		char fact[32];
+		bool known = figures[k].bytes || kind_measured(m, (enum access_kind)k);
 
-		snprintf(fact, sizeof(fact), "read.%s", access_name(k));
-		bool known = figures[k].bytes || model_owns_fact(m, fact);
 		if (json_object_set_new(bytes, access_name(k),
 					known ? json_count(figures[k].bytes) : json_null())) {
 			json_decref(bytes);
@@ -147,8 +156,8 @@ json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct d
 {
 	char text[ADDR_LEN];
 
-	return json_pack("{s:s, s:i, s:o, s:n, s:n, s:n}", "addr", addr_text(text, addr), "port",
-			 (int)port, "class", json_class(d), "name", "name_source", "bucket");
+	return json_pack("{s:s, s:o, s:o, s:n, s:n, s:n}", "addr", addr_text(text, addr), "port",
+			 port ? json_count(port) : json_null(), "class", json_class(d), "name", "name_source", "bucket");
 }
 
 json_t *json_words(const char *const *words, size_t n)

@@ -21,6 +21,12 @@ static const struct rule_words rules[RULE_KINDS] = {
 			      {HOW_READ, "taint.", "flow.", "subject."}},
     [RULE_EGRESS_UNEXPECTED] = {"egress.unexpected", {"T1048", "T1567"}, {"flow.", "seed.files"}},
     [RULE_ACCESS_UNAUTHORIZED] = {"access.unauthorized", {"T1005", "T1119"}, {HOW_READ}},
+    [RULE_CHANNEL_UNOBSERVABLE] = {"channel.unobservable",
+				   {"T1095", "T1572"},
+				   {HOW_READ, "taint.", "channel.", "subject."}},
+    [RULE_STAGING_COPY] = {"staging.copy",
+			   {"T1074", "T1074.001"},
+			   {HOW_READ, "taint.", "subject."}},
     [RULE_MONITOR_GAP] = {"monitor.gap", {"T1562.001", "T1562.006"}, {NULL}},
 };
 
@@ -52,6 +58,8 @@ bool loss_weakens(enum loss l)
 	case LOSS_WALK_DEEP:
 	case LOSS_FDS_DEEP:
 	case LOSS_NO_FILE:
+	case LOSS_CHANNEL_FULL:
+	case LOSS_AIO_FULL:
 		return true;
 	default:
 		return false;
@@ -98,6 +106,7 @@ void findings_free(struct findings *fs)
 		chain_free(f->chain, f->nchain);
 		coverage_free(f->coverage, f->ncoverage);
 		free(f->title);
+		free(f->channel);
 		free(f->job);
 		free(f);
 	}
@@ -233,6 +242,20 @@ static int cover_add(char **list, size_t *n, const char *prefix, const char *fac
 	return 0;
 }
 
+#define PARTLY "partly " /* the fact has an owner, which does not see all of it */
+
+/* A fact may have several limits: it stands there once. */
+static bool named(char *const *list, size_t n, const char *fact, size_t len)
+{
+	const size_t lead = strlen(PARTLY);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strncmp(list[i], PARTLY, lead) && strlen(list[i]) == lead + len &&
+		    !strncmp(list[i] + lead, fact, len))
+			return true;
+	return false;
+}
+
 int finding_cover(const struct model *m, struct finding *f, const char *more)
 {
 	size_t room = LOSS_KINDS + 2, n = 0;
@@ -240,12 +263,20 @@ int finding_cover(const struct model *m, struct finding *f, const char *more)
 
 	for (char *const *g = m->gaps; g && *g; g++)
 		room++;
+	for (char *const *g = m->limits; g && *g; g++)
+		room++;
 	char **list = calloc(room, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	for (char *const *g = m->gaps; g && *g && !err; g++) {
 		if (weakens(f->rule, *g))
 			err = cover_add(list, &n, "", *g, strcspn(*g, ":"));
+	}
+	for (char *const *g = m->limits; g && *g && !err; g++) {
+		size_t len = strcspn(*g, ":");
+
+		if (weakens(f->rule, *g) && !named(list, n, *g, len))
+			err = cover_add(list, &n, PARTLY, *g, len);
 	}
 	for (unsigned l = 0; l < LOSS_KINDS && !err && f->has_leak; l++) {
 		if (loss_weakens(l) && m->health.losses[l])

@@ -13,6 +13,8 @@ enum rule {
 	RULE_BUDGET_EXCEEDED,
 	RULE_EGRESS_UNEXPECTED,
 	RULE_ACCESS_UNAUTHORIZED,
+	RULE_CHANNEL_UNOBSERVABLE,
+	RULE_STAGING_COPY,
 	RULE_MONITOR_GAP,
 	RULE_KINDS,
 };
@@ -51,6 +53,7 @@ struct finding {
 	struct m_subject *process;
 	bool has_remote, has_leak, has_exposed;
 	struct remote remote;
+	char *channel; /* the remote end is a way out that is not measured: its name; NULL: it is not */
 	uint64_t leak_bound, exposed;
 	struct hop *chain;
 	size_t nchain;
@@ -113,6 +116,13 @@ int finding_cover(const struct model *m, struct finding *f, const char *more);
  * finding's. */
 int finding_chain(struct model *m, struct finding *f, struct ds_graph *g,
 		  const struct m_flow *const *flows, size_t n);
+/* The same to objects. */
+int finding_chain_to_objects(struct model *m, struct finding *f, struct ds_graph *g,
+			     const struct m_object *const *objects, size_t n);
+
+/* The widest way to one of the subjects that hold a channel, and from there into it. */
+int finding_chain_to_channel(struct model *m, struct finding *f, struct ds_graph *g,
+			     const struct m_subject *const *holders, size_t n, const struct m_channel *c);
 
 void chain_free(struct hop *chain, size_t n);
 
@@ -127,6 +137,9 @@ bool loss_weakens(enum loss l);
 /* "python3[412]", safe for a terminal. */
 #define SUBJECT_LEN 96
 char *subject_text(char buf[static SUBJECT_LEN], const struct m_subject *s);
+/* "pipe:[512]", "file /tmp/x": safe likewise. */
+#define OBJECT_LEN 320
+char *object_text(char buf[static OBJECT_LEN], const struct m_object *o);
 /* "203.0.113.9:443", "[2001:db8::1]:443". */
 #define REMOTE_LEN 64
 char *remote_text(char buf[static REMOTE_LEN], const uint8_t addr[static 16], uint16_t port);

@@ -31,15 +31,34 @@ char *remote_text(char buf[static REMOTE_LEN], const uint8_t addr[static 16], ui
 	char text[ADDR_LEN];
 
 	addr_text(text, addr);
-	snprintf(buf, REMOTE_LEN, strchr(text, ':') ? "[%s]:%u" : "%s:%u", text, port);
+	if (port)
+		snprintf(buf, REMOTE_LEN, strchr(text, ':') ? "[%s]:%u" : "%s:%u", text, port);
+	else /* of a protocol without */
+		snprintf(buf, REMOTE_LEN, "%s", text);
+	return buf;
+}
+
+char *object_text(char buf[static OBJECT_LEN], const struct m_object *o)
+{
+	if (o->merged) {
+		snprintf(buf, OBJECT_LEN, "%u deleted files", o->merged);
+	} else if (o->kind == OBJECT_PIPE) {
+		snprintf(buf, OBJECT_LEN, "pipe:[%llu]", (unsigned long long)o->what.ino);
+	} else if (o->path) {
+		size_t n = (size_t)snprintf(buf, OBJECT_LEN, "file ");
+
+		text_safe(buf + n, OBJECT_LEN - n, o->path, strlen(o->path));
+	} else {
+		snprintf(buf, OBJECT_LEN, "file %u:%u inode %llu", o->what.dev >> 20,
+			 o->what.dev & 0xfffff, (unsigned long long)o->what.ino);
+	}
 	return buf;
 }
 
 static char *name_of(const struct graph_ref *r)
 {
-	char text[SUBJECT_LEN], *name = NULL;
+	char text[OBJECT_LEN], *name = NULL;
 	const struct m_flow *f = r->of;
-	const struct m_object *o = r->of;
 	int n;
 
 	switch (r->kind) {
@@ -47,7 +66,7 @@ static char *name_of(const struct graph_ref *r)
 		n = asprintf(&name, "process %s", subject_text(text, r->of));
 		break;
 	case REF_OBJECT:
-		n = asprintf(&name, "pipe:[%llu]", (unsigned long long)o->what.ino);
+		n = asprintf(&name, "%s", object_text(text, r->of));
 		break;
 	case REF_FLOW:
 		n = asprintf(&name, "%s", remote_text(text, f->f.raddr, f->f.rport));
@@ -89,35 +108,77 @@ static enum edge_via kinship(const struct m_subject *from, const struct m_subjec
 	return VIA_HELD;
 }
 
-static void hop_birth(const struct m_subject *from, const struct m_subject *to, struct hop *h)
+static void hop_edge(const struct m_edge *e, unsigned dataset, struct hop *h)
 {
-	for (unsigned i = 0; i < to->nbirths; i++) {
-		if (to->births[i].from == from) {
-			h->via = via_name(to->births[i].via);
-			h->time_ns = to->births[i].since_ns;
-			return;
-		}
+	h->via = via_name((enum edge_via)e->key.via);
+	h->counted = !edge_unlimited(e);
+	h->bytes = h->counted ? edge_bytes(e, dataset) : 0;
+	h->time_ns = 0;
+	for (unsigned i = 0; i < e->ntransfers; i++) {
+		if ((e->transfers[i].mask & BIT(dataset)) &&
+		    (!h->time_ns || e->transfers[i].sum.first_ns < h->time_ns))
+			h->time_ns = e->transfers[i].sum.first_ns;
+	}
+}
+
+/* Of several edges the widest. Without one the bytes are those of a write that has not returned
+ * yet. */
+static void hop_transfer(const struct m_subject *s, const struct m_object *o, bool writes,
+			 unsigned dataset, struct hop *h)
+{
+	const struct m_edge *widest = NULL;
+	bool file = o->kind == OBJECT_FILE;
+
+	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
+		if (e->subject == s && edge_writes(e) == writes && edge_limit(e, dataset) &&
+		    (!widest || edge_limit(e, dataset) > edge_limit(widest, dataset)))
+			widest = e;
+	}
+	if (widest)
+		hop_edge(widest, dataset, h);
+	else
+		h->via = via_name(writes ? file ? VIA_FILE_WRITE : VIA_PIPE_WRITE
+				  : file ? VIA_FILE_READ
+					 : VIA_PIPE_READ);
+}
+
+static const struct m_edge *look_into(const struct m_subject *s, const struct m_subject *source,
+				      unsigned dataset)
+{
+	for (const struct m_edge *e = s->edges; e; e = e->subject_next) {
+		if (e->source == source && edge_carries(e, dataset))
+			return e;
+	}
+	return NULL;
+}
+
+static const struct m_birth *birth_from(const struct m_subject *s, const struct m_subject *from,
+					unsigned dataset)
+{
+	for (unsigned i = 0; i < s->nbirths; i++) {
+		if (s->births[i].from == from && (s->births[i].mask & BIT(dataset)))
+			return &s->births[i];
+	}
+	return NULL;
+}
+
+static void hop_kin(const struct m_subject *from, const struct m_subject *to, unsigned dataset,
+		    struct hop *h)
+{
+	const struct m_birth *b = birth_from(to, from, dataset);
+	const struct m_edge *look = look_into(to, from, dataset);
+
+	if (b) {
+		h->via = via_name(b->via);
+		h->time_ns = b->since_ns;
+		return;
+	}
+	if (look) {
+		hop_edge(look, dataset, h);
+		return;
 	}
 	h->via = via_name(kinship(from, to));
 	h->time_ns = from->process == to->process ? 0 : to->who.start_ns;
-}
-
-/* Without an edge the bytes are those of a write that has not returned yet. */
-static void hop_transfer(const struct m_subject *s, const struct m_object *o, enum edge_via via,
-			 unsigned dataset, struct hop *h)
-{
-	h->via = via_name(via);
-	for (const struct m_edge *e = o->edges; e; e = e->object_next) {
-		if (e->subject != s || e->key.via != via || !edge_bytes(e, dataset))
-			continue;
-		h->bytes = edge_bytes(e, dataset);
-		h->counted = true;
-		for (unsigned i = 0; i < e->ntransfers; i++) {
-			if ((e->transfers[i].mask & BIT(dataset)) &&
-			    (!h->time_ns || e->transfers[i].sum.first_ns < h->time_ns))
-				h->time_ns = e->transfers[i].sum.first_ns;
-		}
-	}
 }
 
 static void hop_send(const struct m_flow *f, unsigned dataset, struct hop *h)
@@ -136,15 +197,15 @@ static void hop_fill(const struct model *m, unsigned dataset, const struct graph
 	if (to->kind == REF_FLOW) {
 		hop_send(to->of, dataset, h);
 	} else if (to->kind == REF_OBJECT) {
-		hop_transfer(from->of, to->of, VIA_PIPE_WRITE, dataset, h);
+		hop_transfer(from->of, to->of, true, dataset, h);
 	} else if (from->kind == REF_OBJECT) {
-		hop_transfer(to->of, from->of, VIA_PIPE_READ, dataset, h);
+		hop_transfer(to->of, from->of, false, dataset, h);
 	} else if (from->kind == REF_OVERFLOW) {
 		h->via = access_name(ACCESS_READ);
 		h->bytes = m->datasets[dataset].overflow;
 		h->counted = true;
 	} else {
-		hop_birth(from->of, to->of, h);
+		hop_kin(from->of, to->of, dataset, h);
 	}
 }
 
@@ -184,17 +245,13 @@ static int make_chain(const struct model *m, unsigned dataset, const struct grap
 	return 0;
 }
 
-int finding_chain(struct model *m, struct finding *f, struct ds_graph *g,
-		  const struct m_flow *const *flows, size_t n)
+static int set_chain(struct model *m, struct finding *f, const struct graph_ref *path,
+		     size_t length)
 {
-	_cleanup_free_ struct graph_ref *path = NULL;
 	struct hop *chain;
-	size_t length, count;
-	int err = ds_graph_path(g, flows, n, &path, &length);
+	size_t count;
+	int err = make_chain(m, (unsigned)f->dataset, path, length, &chain, &count);
 
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	err = make_chain(m, (unsigned)f->dataset, path, length, &chain, &count);
 	if (err)
 		return err;
 	chain_free(f->chain, f->nchain);
@@ -204,5 +261,70 @@ int finding_chain(struct model *m, struct finding *f, struct ds_graph *g,
 		if (path[i].kind == REF_SUBJECT)
 			finding_process(f, (struct m_subject *)path[i].of);
 	}
+	return 0;
+}
+
+int finding_chain(struct model *m, struct finding *f, struct ds_graph *g,
+		  const struct m_flow *const *flows, size_t n)
+{
+	_cleanup_free_ struct graph_ref *path = NULL;
+	size_t length;
+	int err = ds_graph_path(g, flows, n, &path, &length);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	return set_chain(m, f, path, length);
+}
+
+int finding_chain_to_objects(struct model *m, struct finding *f, struct ds_graph *g,
+			     const struct m_object *const *objects, size_t n)
+{
+	_cleanup_free_ struct graph_ref *path = NULL;
+	size_t length;
+	int err = ds_graph_objects_path(g, objects, n, &path, &length);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	return set_chain(m, f, path, length);
+}
+
+/* One hop more, to what has no node. Its bytes are not known: they are what the finding is about.
+ */
+static int append_channel(struct finding *f, const struct m_channel *c)
+{
+	char who[SUBJECT_LEN];
+	struct hop *chain = reallocarray(f->chain, f->nchain + 1, sizeof(*chain));
+
+	if (!chain)
+		return -ENOMEM;
+	f->chain = chain;
+	struct hop hop = {.to = strdup(c->name), .via = "channel", .time_ns = c->first_ns};
+	if (!hop.to || asprintf(&hop.from, "process %s", subject_text(who, f->process)) < 0) {
+		free(hop.to);
+		return -ENOMEM;
+	}
+	chain[f->nchain++] = hop;
+	return 0;
+}
+
+int finding_chain_to_channel(struct model *m, struct finding *f, struct ds_graph *g,
+			     const struct m_subject *const *holders, size_t n,
+			     const struct m_channel *c)
+{
+	_cleanup_free_ struct graph_ref *path = NULL;
+	char *name = strdup(c->name);
+	size_t length;
+	int err = name ? ds_graph_held_path(g, holders, n, &path, &length) : -ENOMEM;
+
+	if (!err)
+		err = set_chain(m, f, path, length);
+	if (!err && f->process)
+		err = append_channel(f, c);
+	if (err && err != -ENOENT) {
+		free(name);
+		return err;
+	}
+	free(f->channel);
+	f->channel = name;
 	return 0;
 }

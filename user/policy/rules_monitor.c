@@ -8,7 +8,7 @@ static const char *const loss_texts[LOSS_KINDS] = {
     [LOSS_TAINT_FULL] =
 	"the taint of processes could not be kept %llu times: leak bounds may be too low",
     [LOSS_OBJECT_FULL] =
-	"the taint of pipes could not be kept %llu times: leak bounds may be too low",
+	"the taint of pipes and files could not be kept %llu times: leak bounds may be too low",
     [LOSS_EDGE_FULL] =
 	"%llu transfers between processes could not be kept: leak bounds may be too low",
     [LOSS_FLOW_FULL] =
@@ -21,12 +21,14 @@ static const char *const loss_texts[LOSS_KINDS] = {
 		      "may be too low",
     [LOSS_NO_FILE] = "%llu times a descriptor was closed or replaced during the call: those bytes "
 		     "are not counted",
+    [LOSS_CHANNEL_FULL] = "%llu channels that cannot be measured could not be noted",
+    [LOSS_AIO_FULL] = "%llu asynchronous reads could not be followed: their bytes are not counted",
 };
 
 static const char *const refused_texts[REFUSED_KINDS] = {
     [REFUSED_SUBJECT] =
 	"%llu times there was no memory left for a process: its bytes are not accounted for",
-    [REFUSED_OBJECT] = "%llu times there was no memory left for a pipe: leak bounds may be too low",
+    [REFUSED_OBJECT] = "%llu times there was no memory left for a pipe or a file: leak bounds may be too low",
     [REFUSED_FLOW] =
 	"%llu times there was no memory left for a connection: its bytes are not accounted for",
     [REFUSED_EDGE] =
@@ -107,6 +109,27 @@ static int judge_blind(struct judging *j)
 	    (double)blind / (double)NSEC);
 }
 
+/* Runs of a program that the kernel left out, of facts that nobody else sees. */
+static int judge_misses(struct judging *j, unsigned i)
+{
+	const struct program_health *p = &j->m->health.programs[i];
+	uint64_t *judged = &j->m->misses_judged[i];
+	char about[96];
+	struct finding *f;
+	int err;
+
+	if (!p->misses_known || !p->facts || p->misses <= *judged)
+		return 0;
+	snprintf(about, sizeof(about), "missed.%s", p->name);
+	err = gap(j, about, SEVERITY_HIGH, &f);
+	if (err)
+		return err;
+	f->seen += p->misses - *judged;
+	*judged = p->misses;
+	return finding_title(f, "%s did not run %llu times, being at work already: not all is counted of %s", p->name,
+			     (unsigned long long)f->seen, p->facts);
+}
+
 int judge_monitor(struct judging *j)
 {
 	struct model *m = j->m;
@@ -122,6 +145,10 @@ int judge_monitor(struct judging *j)
 	for (unsigned r = 0; r < REFUSED_KINDS; r++) {
 		e = judge_counter(j, "model", refused_names[r], refused_texts[r], m->refused[r],
 				  &m->refused_judged[r]);
+		err = err ? err : e;
+	}
+	for (unsigned i = 0; i < m->health.nprograms; i++) {
+		e = judge_misses(j, i);
 		err = err ? err : e;
 	}
 	e = judge_late(j);

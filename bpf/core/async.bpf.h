@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Requests that are made now and done later, by io_uring and by libaio. What counts is what the request
+ * itself says when it is done; its subject is who made it, not who runs at that moment. All addresses are
+ * plain ones (SLUICE_PLAIN).
+ */
+#ifndef SLUICE_ASYNC_BPF_H
+#define SLUICE_ASYNC_BPF_H
+
+#include "core/calls.bpf.h"
+#include "core/move.bpf.h"
+
+/* --- io_uring: what a request is --------------------------------------------- */
+
+enum uring_kind {
+	U_OTHER = 0,
+	U_READ,
+	U_REPEAT, /* READ_MULTISHOT: a completion for each piece, of which only the last names the request */
+	U_WRITE,
+	U_SEND,
+	U_SPLICE,
+	U_TEE,
+	U_NAMES,
+	U_OPEN,
+	U_SOCKET,
+	U_ACCEPT,
+	U_INSTALL, /* a file of the ring's own table gets a descriptor */
+	U_PIPE,
+};
+
+#define URING_OPS 64
+
+/* enum io_uring_op, include/uapi/linux/io_uring.h */
+static const __u8 uring_kinds[URING_OPS] = {
+	[1] = U_READ,	  [4] = U_READ,	     [22] = U_READ,   [60] = U_READ,   [49] = U_REPEAT,
+	[2] = U_WRITE,	  [5] = U_WRITE,     [23] = U_WRITE,  [61] = U_WRITE,
+	[9] = U_SEND,	  [26] = U_SEND,     [47] = U_SEND,   [48] = U_SEND,
+	[30] = U_SPLICE,  [33] = U_TEE,	     [35] = U_NAMES,  [39] = U_NAMES,
+	[18] = U_OPEN,	  [28] = U_OPEN,     [45] = U_SOCKET, [13] = U_ACCEPT,
+	[54] = U_INSTALL, [62] = U_PIPE,
+};
+
+/* The vectored ones carry a number of parts where the others have a length. */
+#define URING_VECTORED (1ULL << 1 | 1ULL << 2 | 1ULL << 60 | 1ULL << 61)
+
+/* IOSQE_*_BIT, which the request's flags begin with */
+#define REQ_FIXED_FILE 1
+#define REQ_BUFFER_SELECT (1 << 5)
+#define REQ_CQE_SKIP (1 << 6)
+#define SPLICE_FD_IN_FIXED (1u << 31)
+#define CQE_HAS_BUFFER 1
+#define MAX_RW_COUNT 0x7ffff000
+
+/* b6f58a3f4aa8 ("io_uring: move struct io_kiocb from task_struct to io_uring_task"), 6.13 */
+struct io_uring_task___new {
+	struct task_struct *task;
+} __attribute__((preserve_access_index));
+struct io_kiocb___new {
+	struct io_uring_task___new *tctx;
+} __attribute__((preserve_access_index));
+struct io_kiocb___old {
+	struct task_struct *task;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u64 uring_task(__u64 req)
+{
+	__u64 task = 0, tctx;
+
+	if (bpf_core_field_exists(struct io_kiocb___old, task)) {
+		READ_PROBE(task, struct io_kiocb___old, req, task);
+		return task;
+	}
+	READ_PROBE(tctx, struct io_kiocb___new, req, tctx);
+	if (tctx)
+		READ_PROBE(task, struct io_uring_task___new, tctx, task);
+	return task;
+}
+
+/* "io_uring/rsrc: unify file and buffer resource tables", 6.13: the slots of the ring's
+ * own table are nodes; before, they are words. Low bits of the file's address are flags in both. */
+struct io_rsrc_node___new {
+	unsigned long file_ptr;
+} __attribute__((preserve_access_index));
+struct io_rsrc_data___new {
+	unsigned int nr;
+	struct io_rsrc_node___new **nodes;
+} __attribute__((preserve_access_index));
+struct io_file_table___new {
+	struct io_rsrc_data___new data;
+} __attribute__((preserve_access_index));
+struct io_ring_ctx___new {
+	struct io_file_table___new file_table;
+} __attribute__((preserve_access_index));
+struct io_file_table___old {
+	void *files;
+} __attribute__((preserve_access_index));
+struct io_ring_ctx___old {
+	struct io_file_table___old file_table;
+	unsigned int nr_user_files;
+} __attribute__((preserve_access_index));
+
+#define FILE_FLAGS 7ULL
+
+static __noinline __u64 fixed_file(__u64 req, __u32 slot)
+{
+	__u64 ring, table, node = 0, file = 0;
+	__u32 n;
+
+	READ_PROBE(ring, struct io_kiocb, req, ctx);
+	if (bpf_core_field_exists(struct io_ring_ctx___old, nr_user_files)) {
+		READ_PROBE(n, struct io_ring_ctx___old, ring, nr_user_files);
+		READ_PROBE(table, struct io_ring_ctx___old, ring, file_table.files);
+		if (slot < n)
+			bpf_probe_read_kernel(&file, sizeof(file), (void *)(table + 8 * (__u64)slot));
+		return file & ~FILE_FLAGS;
+	}
+	READ_PROBE(n, struct io_ring_ctx___new, ring, file_table.data.nr);
+	READ_PROBE(table, struct io_ring_ctx___new, ring, file_table.data.nodes);
+	if (slot < n)
+		bpf_probe_read_kernel(&node, sizeof(node), (void *)(table + 8 * (__u64)slot));
+	if (node)
+		READ_PROBE(file, struct io_rsrc_node___new, node, file_ptr);
+	return file & ~FILE_FLAGS;
+}
+
+/* The file of a request that has not been started: only its number is known by then. */
+static __noinline __u64 uring_file(__u64 req, __u64 task, __u32 flags)
+{
+	__s32 fd;
+
+	if (!bpf_core_field_exists(struct io_kiocb, cqe)) {
+		READ_PROBE(task, struct io_kiocb, req, file); /* known from the start up to 5.17 */
+		return task;
+	}
+	READ_PROBE(fd, struct io_kiocb, req, cqe.fd);
+	return flags & REQ_FIXED_FILE ? fixed_file(req, fd) : file_at(task, (__u32)fd);
+}
+
+static __always_inline __u16 mode_of(__u64 file, __u64 *inode)
+{
+	__u16 mode;
+
+	*inode = 0;
+	READ_PROBE(*inode, struct file, file, f_inode);
+	if (!*inode)
+		return 0;
+	READ_PROBE(mode, struct inode, *inode, i_mode);
+	return mode & S_IFMT;
+}
+
+/* --- io_uring: a request is done ----------------------------------------------- */
+
+/* A socket that may be in no descriptor table, only in the ring's: no other hook knows who uses it. */
+static __noinline int fixed_socket_used(__u64 task, __u64 file)
+{
+	__u64 sk = socket_of(file);
+	__u64 mask;
+	__u16 proto;
+
+	if (!sk)
+		return 0;
+	READ_PROBE(proto, struct sock, sk, sk_protocol);
+	if (proto != IPPROTO_TCP)
+		return 0;
+	tcp_accepted(task, sk);
+	mask = task_mask(task);
+	if (mask)
+		flow_fed(file, mask);
+	return 0;
+}
+
+static __noinline int uring_wrote(__u64 req, __u64 task, __u64 file, __u64 bytes)
+{
+	__u64 inode;
+	__u32 flags;
+	__u16 mode;
+
+	READ_PROBE(flags, struct io_kiocb, req, flags);
+	if (!file || (!any_taint && !(flags & REQ_FIXED_FILE)))
+		return 0;
+	mode = mode_of(file, &inode);
+	if (mode == S_IFSOCK)
+		return flags & REQ_FIXED_FILE ? fixed_socket_used(task, file) : 0;
+	if (mode == S_IFIFO && trampolines)
+		return 0; /* a_pipe_write has seen it */
+	write_done(task, file, bytes);
+	return 0;
+}
+
+static __always_inline __u64 splice_source(__u64 req, __u64 task)
+{
+	__u32 flags;
+	__s32 fd;
+
+	READ_PROBE(flags, struct io_splice, req, flags);
+	READ_PROBE(fd, struct io_splice, req, splice_fd_in);
+	return flags & SPLICE_FD_IN_FIXED ? fixed_file(req, fd) : file_at(task, (__u32)fd);
+}
+
+/* Nonzero: the new file went into the ring's own table, not among the descriptors. */
+static __always_inline __u32 uring_slot(__u64 req, __u8 kind)
+{
+	__u32 slot = 0;
+
+	if (kind == U_OPEN)
+		READ_PROBE(slot, struct io_open, req, file_slot);
+	else if (kind == U_SOCKET)
+		READ_PROBE(slot, struct io_socket, req, file_slot);
+	else if (kind == U_ACCEPT)
+		READ_PROBE(slot, struct io_accept, req, file_slot);
+	return slot;
+}
+
+static __noinline int socket_accepted(__u64 task, __u64 file)
+{
+	__u64 inode, sk;
+	__u16 proto;
+
+	if (!file || mode_of(file, &inode) != S_IFSOCK)
+		return 0;
+	sk = socket_of(file);
+	if (!sk)
+		return 0;
+	READ_PROBE(proto, struct sock, sk, sk_protocol);
+	if (proto == IPPROTO_TCP)
+		tcp_accepted(task, sk);
+	return 0;
+}
+
+#define SLOT_ANY (~0u) /* IORING_FILE_INDEX_ALLOC: the result is the slot */
+
+/* Set B: what system calls do, done by a request. In set A the same hooks see both. */
+static __noinline int uring_called(__u64 req, __u64 task, __u8 kind, __s32 res)
+{
+	__u32 slot = uring_slot(req, kind);
+	__u64 file;
+
+	if (kind == U_NAMES) {
+		names_changed();
+		return 0;
+	}
+	if (kind == U_PIPE) {
+		descriptors_added(task);
+		return 0;
+	}
+	file = slot ? fixed_file(req, slot == SLOT_ANY ? res : slot - 1) : file_at(task, res);
+	if (!file)
+		return 0;
+	if (kind == U_ACCEPT)
+		socket_accepted(task, file);
+	descriptor_added(task, file);
+	return 0;
+}
+
+static __noinline int repeat_ends(__u64 req)
+{
+	struct repeat_key key;
+
+	READ_PROBE(key.ring, struct io_kiocb, req, ctx);
+	READ_PROBE(key.user_data, struct io_kiocb, req, cqe.user_data);
+	bpf_map_delete_elem(&repeats, &key);
+	return 0;
+}
+
+static __always_inline int uring_done(__u64 req)
+{
+	__u64 task, file;
+	__u8 op, kind;
+	__s32 res;
+
+	READ_PROBE(op, struct io_kiocb, req, opcode);
+	kind = op < URING_OPS ? uring_kinds[op] : U_OTHER;
+	if (kind == U_OTHER)
+		return 0;
+	if (kind == U_REPEAT)
+		repeat_ends(req);
+	/* the request's own: the copy in the ring is memory that the process can write */
+	READ_PROBE(res, struct io_kiocb, req, cqe.res);
+	if (res < 0 || (!res && kind < U_NAMES))
+		return 0;
+	task = uring_task(req);
+	if (!task)
+		return 0;
+	READ_PROBE(file, struct io_kiocb, req, file);
+	if (kind == U_READ || kind == U_REPEAT) {
+		if (file)
+			read_done(task, file, res);
+	} else if (kind == U_WRITE || kind == U_SEND) {
+		uring_wrote(req, task, file, res);
+	} else if (!trampolines) {
+		if (kind >= U_NAMES)
+			uring_called(req, task, kind, res);
+		else
+			move_done(task, splice_source(req, task), file, res);
+	}
+	return 0;
+}
+
+/* A completion beside that of the request, which it does not name: a piece that a repeating read gave, or
+ * a connection that a repeating accept did. They run in the task that made the request. */
+static __always_inline int uring_gave(__u64 ring, __u64 user_data, __s32 res, __u32 cqe_flags)
+{
+	struct repeat_key key = {.ring = ring, .user_data = user_data};
+	__u64 task, *file;
+
+	if (res < 0)
+		return 0;
+	task = plain(current_task());
+	file = any_taint ? bpf_map_lookup_elem(&repeats, &key) : NULL;
+	if (file)
+		read_done(task, *file, res);
+	else if (!trampolines && !(cqe_flags & CQE_HAS_BUFFER))
+		socket_accepted(task, file_at(task, res));
+	return 0;
+}
+
+/* --- io_uring: a request is made ------------------------------------------------ */
+
+/* At most so many bytes can it move. */
+static __noinline __u64 uring_most(__u64 req, __u64 file, __u32 flags)
+{
+	__u64 most = MAX_RW_COUNT, inode, size;
+	__u32 len;
+	__s64 pos;
+	__u8 op;
+
+	READ_PROBE(op, struct io_kiocb, req, opcode);
+	if (!(URING_VECTORED >> (op & 63) & 1) && !(flags & REQ_BUFFER_SELECT)) {
+		READ_PROBE(len, struct io_rw, req, len);
+		most = len;
+	}
+	if (mode_of(file, &inode) != S_IFREG || uring_kinds[op & (URING_OPS - 1)] != U_READ)
+		return most;
+	READ_PROBE(size, struct inode, inode, i_size);
+	READ_PROBE(pos, struct io_rw, req, kiocb.ki_pos);
+	if (pos > 0)
+		size = size > (__u64)pos ? size - pos : 0;
+	return most < size ? most : size;
+}
+
+/* The dataset of an open file, and above it whether the file may hold other bytes too. */
+static __noinline __u32 dataset_of(__u64 file)
+{
+	bool derived = false;
+	__u64 inode;
+	__u8 tag;
+
+	if (mode_of(file, &inode) != S_IFREG)
+		return 0;
+	tag = file_tag(file, inode, &derived);
+	return is_dataset(tag) ? tag | derived << 8 : 0;
+}
+
+/* A read of which nothing will tell how much it gave. */
+static __always_inline void read_asked(__u64 task, __u64 file, __u64 most)
+{
+	__u32 found = dataset_of(file);
+	__u64 inode, mask;
+	__u8 tag = found;
+
+	if (!tag) {
+		read_done(task, file, most);
+		return;
+	}
+	READ_PROBE(inode, struct file, file, f_inode);
+	mask = account_read(task, inode, tag, ACCESS_ASKED, most);
+	if (found >> 8 && any_taint)
+		mask |= file_read(task, inode, most, tag_bit(tag));
+	if (mask)
+		taint_task(plain(task), mask, VIA_READ);
+}
+
+static __always_inline bool pipe_is_seen(__u64 file)
+{
+	__u64 inode;
+
+	return trampolines && mode_of(file, &inode) == S_IFIFO;
+}
+
+/* The stacks of calls are as deep as they may be: what follows has no frame of its own. */
+static __always_inline int uring_asked(__u64 req, __u64 task, __u64 file, __u32 flags)
+{
+	__u64 most;
+	__u8 op, kind;
+
+	READ_PROBE(op, struct io_kiocb, req, opcode);
+	kind = op < URING_OPS ? uring_kinds[op] : U_OTHER;
+	if (!file || kind < U_READ || kind > U_TEE)
+		return kind;
+	if (kind == U_SPLICE || kind == U_TEE) {
+		READ_PROBE(most, struct io_splice, req, len);
+		if (most && !trampolines)
+			move_done(task, splice_source(req, task), file, most);
+		return kind;
+	}
+	most = uring_most(req, file, flags);
+	if (most && kind == U_READ)
+		read_asked(task, file, most);
+	else if (most && kind == U_WRITE && !pipe_is_seen(file))
+		write_done(task, file, most);
+	return kind;
+}
+
+/* A ring's own files are not found among the descriptors when a subject becomes tainted, so each is marked
+ * when something is about to go into it. */
+static __noinline int uring_fixed(__u64 req, __u32 flags)
+{
+	__u64 task, mask, file;
+	__u8 op, kind;
+
+	READ_PROBE(op, struct io_kiocb, req, opcode);
+	kind = op < URING_OPS ? uring_kinds[op] : U_OTHER;
+	if (kind < U_WRITE || kind > U_TEE)
+		return 0;
+	task = uring_task(req);
+	mask = task ? task_mask(task) : 0;
+	file = mask ? uring_file(req, task, flags) : 0;
+	if (file)
+		mark_file(task, file, mask);
+	return 0;
+}
+
+static __noinline int uring_hidden(__u64 req, __u64 task)
+{
+	__u64 mask = task_mask(task);
+	__u8 op;
+
+	if (!mask)
+		return 0;
+	READ_PROBE(op, struct io_kiocb, req, opcode);
+	return channel_add(task, CHANNEL_URING, op, mask);
+}
+
+/* No completion is wanted: what the request moves is taken from what it asks for. */
+static __always_inline int uring_silent(__u64 req, __u32 flags)
+{
+	__u64 task = uring_task(req);
+	int kind;
+
+	if (!task)
+		return 0;
+	kind = uring_asked(req, task, uring_file(req, task, flags), flags);
+	return kind >= U_READ && kind <= U_TEE ? uring_hidden(req, task) : 0;
+}
+
+static __noinline int repeat_begins(__u64 req, __u32 flags)
+{
+	struct repeat_key key;
+	__u64 task = uring_task(req), file;
+
+	file = task ? uring_file(req, task, flags) : 0;
+	if (!file)
+		return 0;
+	READ_PROBE(key.ring, struct io_kiocb, req, ctx);
+	READ_PROBE(key.user_data, struct io_kiocb, req, cqe.user_data);
+	if (bpf_map_update_elem(&repeats, &key, &file, BPF_ANY))
+		lose(LOSS_AIO_FULL);
+	return 0;
+}
+
+static __always_inline void uring_made(__u64 req, __u32 flags, __u8 op)
+{
+	if (flags & REQ_FIXED_FILE && any_taint)
+		uring_fixed(req, flags);
+	if (flags & REQ_CQE_SKIP)
+		uring_silent(req, flags);
+	if (op < URING_OPS && uring_kinds[op] == U_REPEAT)
+		repeat_begins(req, flags);
+}
+
+/* Before 5.18 ("io-uring: Make tracepoints consistent") a completion names no request: all that can be had
+ * is what was asked for. */
+static __always_inline int uring_only_asked(__u64 req, __u32 flags)
+{
+	__u64 task = uring_task(req);
+
+	if (!task)
+		return 0;
+	if (flags & REQ_FIXED_FILE && any_taint)
+		uring_fixed(req, flags);
+	uring_asked(req, task, uring_file(req, task, flags), flags);
+	return 0;
+}
+
+/* --- libaio ---------------------------------------------------------------------- */
+
+enum aio_kind { AIO_FILE, AIO_DEVICE, AIO_PIPE, AIO_WRITE };
+
+#define IOCB_CMD_PREAD 0
+#define IOCB_CMD_PWRITE 1
+#define IOCB_CMD_PREADV 7
+#define IOCB_CMD_PWRITEV 8
+
+static const struct aio_request no_request = {};
+
+/*
+ * io_submit's own, and nobody else's kiocb: behind it stands the context that io_setup made, whose id is the
+ * address of its ring in the process. io_uring has there an address in the process, which is no kernel
+ * address; a synchronous call has its own stack.
+ */
+static __always_inline bool is_libaio(__u64 kiocb)
+{
+	__u64 context = 0;
+	unsigned long id = 0, base = 0;
+
+	READ_PROBE(context, struct aio_kiocb, kiocb, ki_ctx);
+	if ((__s64)context >= 0)
+		return false;
+	READ_PROBE(id, struct kioctx, context, user_id);
+	READ_PROBE(base, struct kioctx, context, mmap_base);
+	return id && id == base;
+}
+
+/* The datasets whose bytes a read of this file can give, by the kind of file. */
+static __noinline int aio_read_kind(__u64 file, struct aio_request *r)
+{
+	bool derived = false;
+	struct object what;
+	__u64 inode, *holds;
+	__u16 mode = mode_of(file, &inode);
+	__u32 dev;
+
+	if (mode == S_IFIFO) {
+		r->what = AIO_PIPE;
+		return 1;
+	}
+	if (mode == S_IFREG) {
+		r->tag = file_tag(file, inode, &derived);
+		if (derived && any_taint) {
+			object_of(false, inode, &what);
+			r->mask = object_mask(&what) & ~tag_bit(r->tag);
+		}
+		if (!is_dataset(r->tag))
+			r->tag = 0;
+		return r->tag || r->mask;
+	}
+	if (mode != S_IFBLK)
+		return 0;
+	r->what = AIO_DEVICE;
+	READ_PROBE(dev, struct inode, inode, i_rdev);
+	holds = bpf_map_lookup_elem(&block_devices, &dev);
+	r->mask = holds ? *holds : 0;
+	return r->mask != 0;
+}
+
+static __noinline int aio_write_kind(__u64 file, struct aio_request *r)
+{
+	bool derived = false;
+	__u64 inode;
+	__u16 mode = mode_of(file, &inode);
+
+	r->what = AIO_WRITE;
+	r->mask = subject_mask(&r->who);
+	if (mode == S_IFREG)
+		r->mask &= ~tag_bit(file_tag(file, inode, &derived));
+	else if (mode != S_IFIFO || trampolines) /* a_pipe_write sees it there */
+		return 0;
+	return r->mask != 0;
+}
+
+/* Before the first byte arrives the subject is marked as one that may hold it; before the first byte
+ * leaves, the file. */
+static __always_inline int aio_mark(__u64 task, __u64 file, struct aio_request *r)
+{
+	__u64 mask = r->mask | tag_bit(r->tag);
+
+	if (r->what == AIO_PIPE)
+		return 0;
+	announce(task, &r->who);
+	if (r->what == AIO_WRITE)
+		mark_file(task, file, r->mask);
+	else
+		taint_task(task, mask, r->tag || r->what == AIO_DEVICE ? VIA_READ : VIA_FILE_READ);
+	return 0;
+}
+
+/* At most so much can be read from where the request begins. */
+static __noinline __u64 aio_most(__u64 kiocb, __u64 file, __u64 count)
+{
+	__u64 inode, size;
+	__s64 pos;
+
+	if (mode_of(file, &inode) != S_IFREG)
+		return count;
+	READ_PROBE(size, struct inode, inode, i_size);
+	READ_PROBE(pos, struct kiocb, kiocb, ki_pos);
+	size = size > (__u64)pos ? size - pos : 0;
+	return count < size ? count : size;
+}
+
+/* In the submitter. `done`: what an earlier attempt at the same request has moved. */
+static __always_inline int aio_asked(__u64 kiocb, __u64 file, bool write, __u64 done, __u64 asked)
+{
+	struct aio_request r = no_request;
+	__u64 task = plain(current_task());
+	int wanted;
+
+	subject_at(task, &r.who);
+	wanted = write ? (any_taint ? aio_write_kind(file, &r) : 0) : aio_read_kind(file, &r);
+	if (!wanted) {
+		bpf_map_delete_elem(&aio, &kiocb); /* of a request that was refused and never completed */
+		return 0;
+	}
+	r.done = done;
+	r.asked = asked;
+	r.cgroup = task_cgroup_id(task);
+	aio_mark(task, file, &r);
+	if (bpf_map_update_elem(&aio, &kiocb, &r, BPF_ANY))
+		lose(LOSS_AIO_FULL);
+	return 0;
+}
+
+static __noinline int aio_overflow(struct aio_request *r, struct ledger_key *k, __u64 bytes)
+{
+	struct overflow_key key = {.dataset = k->dataset, .kind = k->kind, .cgroup = r->cgroup};
+	struct overflow_val *v;
+
+	lose(LOSS_LEDGER_FULL);
+	v = bpf_map_lookup_elem(&overflow, &key);
+	if (!v) {
+		if (bpf_map_update_elem(&overflow, &key, &no_overflow, BPF_NOEXIST)) {
+			lose(LOSS_OVERFLOW_FULL);
+			key.cgroup = 0;
+		}
+		v = bpf_map_lookup_elem(&overflow, &key);
+		if (!v)
+			return 0;
+	}
+	__sync_fetch_and_add(&v->bytes, bytes);
+	__sync_fetch_and_add(&v->ops, 1);
+	return 0;
+}
+
+/* As account_read(), for a subject that need not be running. */
+static __noinline int aio_account(struct aio_request *r, __u32 dataset_kind, __u64 bytes, __u64 inode)
+{
+	struct ledger_key key = {.who = r->who, .dataset = dataset_kind >> 16, .kind = dataset_kind};
+	struct ledger_val *v;
+
+	v = bpf_map_lookup_elem(&ledger, &key);
+	if (!v) {
+		bpf_map_update_elem(&ledger, &key, &no_access, BPF_NOEXIST);
+		v = bpf_map_lookup_elem(&ledger, &key);
+		if (!v)
+			return aio_overflow(r, &key, bytes);
+		v->first_ns = bpf_ktime_get_boot_ns();
+	}
+	__sync_fetch_and_add(&v->bytes, bytes);
+	__sync_fetch_and_add(&v->ops, 1);
+	if (inode && first_touch(&key.who, inode))
+		__sync_fetch_and_add(&v->files, 1);
+	v->last_ns = interval_ns;
+	return 0;
+}
+
+static __noinline int aio_device(struct aio_request *r, __u64 bytes)
+{
+	for (__u32 i = 0; i < SL_DATASETS_MAX; i++)
+		if (r->mask >> i & 1)
+			aio_account(r, i << 16 | ACCESS_DEVICE, bytes, 0);
+	return 0;
+}
+
+static __noinline int aio_edge(struct aio_request *r, __u64 inode, __u64 bytes)
+{
+	struct edge_key key = {.who = r->who, .mask = r->mask};
+
+	key.via = r->what == AIO_WRITE ? VIA_FILE_WRITE : VIA_FILE_READ;
+	object_of(false, inode, &key.what);
+	account_edge(&key, bytes);
+	return 0;
+}
+
+/* Wherever it completes: in the submitter, a worker or an interrupt. */
+static __always_inline int aio_given(__u64 kiocb, __s64 res)
+{
+	struct aio_request *found = bpf_map_lookup_elem(&aio, &kiocb), r;
+	__u64 file, inode;
+
+	if (!found)
+		return 0;
+	r = *found;
+	bpf_map_delete_elem(&aio, &kiocb);
+	if (res <= 0 || (__u64)res <= r.done)
+		return 0;
+	res -= r.done;
+	READ_PROBE(file, struct kiocb, kiocb, ki_filp);
+	READ_PROBE(inode, struct file, file, f_inode);
+	if (r.what == AIO_PIPE) {
+		read_done(plain(current_task()), file, res);
+		return 0;
+	}
+	if (r.what == AIO_DEVICE)
+		return aio_device(&r, res);
+	if (r.tag)
+		aio_account(&r, (r.tag - 1) << 16 | ACCESS_READ, res, inode);
+	if (r.mask)
+		aio_edge(&r, inode, res);
+	return 0;
+}
+
+/* A started request whose end was not seen, for a program is not run while it runs on the same CPU already
+ * (05b24ff9b2cf): its memory is used for the next one now, so what it asked for is as near as can be told. */
+static __always_inline void aio_missed(__u64 kiocb)
+{
+	struct aio_request *found = bpf_map_lookup_elem(&aio, &kiocb), r;
+
+	if (!found || !found->asked)
+		return;
+	r = *found;
+	bpf_map_delete_elem(&aio, &kiocb);
+	if (r.what == AIO_FILE && r.tag && r.asked > r.done)
+		aio_account(&r, (r.tag - 1) << 16 | ACCESS_ASKED, r.asked - r.done, 0);
+}
+
+#endif

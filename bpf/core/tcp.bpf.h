@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * TCP flows, and what all flows have in common. Bytes are the socket's own counters, read when its
+ * state changes and by a sweep; nothing is done per send.
+ */
+#ifndef SLUICE_TCP_BPF_H
+#define SLUICE_TCP_BPF_H
+
+#include "core/subject.bpf.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_ICMP 1
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define IPPROTO_SCTP 132
+#define IPPROTO_UDPLITE 136
+#define IPPROTO_RAW 255
+#define IPPROTO_SMC 256
+#define IPPROTO_MPTCP 262
+#define SOCK_DONE_BIT 1 /* enum sock_flags: the peer's FIN was taken in */
+#define NOT_QUEUED_YET (~0ULL)
+
+/* include/net/tcp_states.h */
+enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_SYN_RECV, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT,
+       TCP_CLOSE, TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_LISTEN, TCP_CLOSING };
+
+static const struct flow no_flow = {};
+
+static __always_inline __u16 ntohs(__u16 v)
+{
+	return __builtin_bswap16(v);
+}
+
+static __always_inline void mapped_v4(__u8 to[16], __u32 addr)
+{
+	__builtin_memset(to, 0, 10);
+	to[10] = to[11] = 0xff;
+	__builtin_memcpy(to + 12, &addr, 4);
+}
+
+static __always_inline bool is_kernel_thread(__u64 task)
+{
+	__u32 flags;
+
+	READ_TASK(flags, struct task_struct, task, flags);
+	return flags & PF_KTHREAD;
+}
+
+/* --- TCP --------------------------------------------------------------------- */
+
+struct tcp_count {
+	__u64 left;   /* payload given to the network at least once */
+	__u64 queued; /* payload the application has handed over */
+};
+
+/*
+ * bytes_acked and snd_una move together under the socket's lock, so the pair is read until it
+ * held still. Of an outgoing connection the SYN is one of the bytes acknowledged
+ * (tcp_snd_una_update, 0df48c26d841); of an accepted one it is not, as the child starts at
+ * snd_una = isn + 1.
+ */
+static __always_inline void tcp_read(__u64 sk, __u8 role, struct tcp_count *n)
+{
+	__u64 acked = 0, syn = role == ROLE_CONNECT;
+	__u32 una = 0, again, next, wrote;
+
+	for (int i = 0; i < 3; i++) {
+		READ(una, struct tcp_sock, sk, snd_una);
+		READ(next, struct tcp_sock, sk, snd_nxt);
+		READ(wrote, struct tcp_sock, sk, write_seq);
+		READ(acked, struct tcp_sock, sk, bytes_acked);
+		READ(again, struct tcp_sock, sk, snd_una);
+		if (una == again)
+			break;
+	}
+	n->left = acked + (__u32)(next - una);
+	n->queued = acked + (__u32)(wrote - una);
+	n->left -= n->left ? syn : 0;
+	n->queued -= n->queued ? syn : 0;
+}
+
+/* bytes_received counts the peer's FIN (tcp_rcv_nxt_update, bdd1f9edacb5). */
+static __always_inline __u64 tcp_in(__u64 sk)
+{
+	unsigned long flags;
+	__u64 in;
+
+	READ(in, struct tcp_sock, sk, bytes_received);
+	READ(flags, struct sock, sk, __sk_common.skc_flags);
+	return in - (in && (flags >> SOCK_DONE_BIT & 1));
+}
+
+static __always_inline void tcp_ends(__u64 addr, struct flow *f)
+{
+	struct sock *sk = (struct sock *)addr;
+
+	READ(f->family, struct sock, addr, __sk_common.skc_family);
+	READ(f->lport, struct sock, addr, __sk_common.skc_num);
+	READ(f->rport, struct sock, addr, __sk_common.skc_dport);
+	f->rport = ntohs(f->rport);
+	if (f->family == AF_INET) {
+		mapped_v4(f->laddr, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		mapped_v4(f->raddr, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	} else {
+		bpf_core_read(f->laddr, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_core_read(f->raddr, 16, &sk->__sk_common.skc_v6_daddr);
+	}
+}
+
+static __always_inline struct flow_key tcp_key(__u64 sk)
+{
+	struct flow_key key = {.sock = sk, .proto = IPPROTO_TCP};
+
+	return key;
+}
+
+static __always_inline struct flow *tcp_flow(__u64 sk)
+{
+	struct flow_key key = tcp_key(sk);
+
+	return bpf_map_lookup_elem(&flows, &key);
+}
+
+/* Ids need only differ: the moment, and which CPU. */
+static __always_inline __u64 new_flow_id(void)
+{
+	return bpf_ktime_get_boot_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
+}
+
+static __always_inline struct flow *flow_new(struct flow_key *key)
+{
+	struct flow *f;
+
+	bpf_map_update_elem(&flows, key, &no_flow, BPF_ANY);
+	f = bpf_map_lookup_elem(&flows, key);
+	if (!f) {
+		lose(LOSS_FLOW_FULL);
+		return NULL;
+	}
+	f->queued_end = NOT_QUEUED_YET;
+	f->proto = key->proto;
+	f->start_ns = bpf_ktime_get_boot_ns();
+	f->last_ns = f->start_ns;
+	return f;
+}
+
+/* Little stack, here and below: many calls lead here. */
+static __always_inline void flow_taint_add(struct flow *f, __u64 mask, __u64 base)
+{
+	struct flow_taint val = {.base_out = base};
+
+	if ((f->mask & mask) == mask)
+		return;
+	mask_add(&f->mask, mask);
+	val.since_ns = bpf_ktime_get_boot_ns();
+	if (bpf_map_update_elem(&flow_taints, f, &val, BPF_NOEXIST) && !bpf_map_lookup_elem(&flow_taints, f))
+		lose(LOSS_FLOW_TAINT_FULL);
+}
+
+/* `task` holds the socket: it is the flow's subject, and what it may hold can be sent. */
+static __always_inline void flow_own(struct flow *f, __u64 task, __u64 base)
+{
+	struct subject who;
+	__u64 mask;
+
+	subject_at(task, &who);
+	f->who = who;
+	f->cgroup = task_cgroup_id(task);
+	announce(task, &who);
+	mask = subject_mask(&who);
+	if (mask)
+		flow_taint_add(f, mask, base);
+}
+
+/* The connection a TCP socket is a subflow of; 0: none. */
+static __always_inline __u64 mptcp_of(__u64 sk)
+{
+	__u64 subflow, msk = 0;
+	bool is_mptcp;
+
+	if (!bpf_core_field_exists(struct tcp_sock, is_mptcp))
+		return 0;
+	READ(is_mptcp, struct tcp_sock, sk, is_mptcp);
+	if (!is_mptcp)
+		return 0;
+	READ(subflow, struct inet_connection_sock, sk, icsk_ulp_data);
+	if (subflow)
+		READ(msk, struct mptcp_subflow_context, subflow, conn);
+	return msk;
+}
+
+/* What MPTCP sent again of a connection, over whatever subflow. */
+static __always_inline __u64 mptcp_again(__u64 msk)
+{
+	__u64 n = 0;
+
+	if (bpf_core_field_exists(struct mptcp_sock, bytes_retrans))
+		READ(n, struct mptcp_sock, msk, bytes_retrans);
+	return n;
+}
+
+/* The part of a subflow's bytes that is no new payload: all of the connection's is taken off its first one. */
+static __always_inline __u64 tcp_again(__u64 sk)
+{
+	__u64 msk = mptcp_of(sk), first;
+
+	if (!msk)
+		return 0;
+	READ(first, struct mptcp_sock, msk, first);
+	return first == sk ? mptcp_again(msk) : 0;
+}
+
+static __always_inline void tcp_update(__u64 sk, struct flow *f)
+{
+	__u64 in = tcp_in(sk), again;
+	struct tcp_count n;
+
+	tcp_read(sk, f->role, &n);
+	again = tcp_again(sk);
+	n.left -= again < n.left ? again : n.left;
+	if (n.left > f->queued_end)
+		n.left = f->queued_end; /* the FIN */
+	if (n.left > f->out || in > f->in)
+		f->last_ns = bpf_ktime_get_boot_ns();
+	if (n.left > f->out)
+		f->out = n.left;
+	if (in > f->in)
+		f->in = in;
+}
+
+static __always_inline struct flow *tcp_flow_new(__u64 sk, __u8 role)
+{
+	struct flow_key key = tcp_key(sk);
+	struct flow *f = flow_new(&key);
+
+	if (!f)
+		return NULL;
+	f->role = role;
+	f->netns = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_net.net, ns.inum);
+	tcp_ends(sk, f);
+	READ(f->state, struct sock, sk, __sk_common.skc_state);
+	f->id = new_flow_id();
+	return f;
+}
+
+/* The end: final figures go out by the ring; if it is full the entry stays for the sweep. */
+static __always_inline void tcp_flow_close(__u64 sk, struct flow *f)
+{
+	struct flow_key key = tcp_key(sk);
+	struct flow_event *ev;
+
+	f->state = TCP_CLOSE;
+	f->last_ns = bpf_ktime_get_boot_ns();
+	f->closed = 1;
+	ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
+	if (!ev) {
+		lose(LOSS_RING_FULL);
+		return;
+	}
+	ev->type = EVENT_FLOW_CLOSE;
+	ev->pad = 0;
+	ev->flow = *f;
+	bpf_ringbuf_submit(ev, ring_flags());
+	bpf_map_delete_elem(&flows, &key);
+}
+
+static __always_inline void tcp_unknown_closed(__u64 sk)
+{
+	struct tcp_count n;
+	__u32 i = 0;
+	__u64 *sum;
+
+	tcp_read(sk, ROLE_UNKNOWN, &n);
+	sum = bpf_map_lookup_elem(&flow_overflow, &i);
+	if (sum)
+		*sum += n.left;
+	i = 1;
+	sum = bpf_map_lookup_elem(&flow_overflow, &i);
+	if (sum)
+		*sum += tcp_in(sk);
+}
+
+/* `task` holds the socket; it becomes the owner where there is none. */
+static __always_inline void tcp_taken(__u64 task, __u64 sk)
+{
+	struct flow *f = tcp_flow(sk);
+
+	if (f && !f->who.tgid)
+		flow_own(f, task, 0);
+}
+
+/* A socket found in a task's table: one that existed before the monitor, or was accepted unseen. */
+static __noinline int tcp_found(__u64 task, __u64 sk)
+{
+	struct flow *f = tcp_flow(sk);
+	struct tcp_count n;
+	__u8 state;
+
+	READ(state, struct sock, sk, __sk_common.skc_state);
+	if (state == TCP_CLOSE || state == TCP_LISTEN || state == TCP_TIME_WAIT)
+		return 0;
+	if (f) {
+		if (!f->who.tgid)
+			flow_own(f, task, 0);
+		return 0;
+	}
+	f = tcp_flow_new(sk, ROLE_UNKNOWN);
+	if (!f)
+		return 0;
+	tcp_read(sk, ROLE_UNKNOWN, &n);
+	n.queued -= tcp_again(sk);
+	f->base_out = n.queued;
+	f->base_in = tcp_in(sk);
+	f->out = n.queued;
+	f->in = f->base_in;
+	flow_own(f, task, n.queued);
+	return 0;
+}
+
+/* Once a second, for each live flow. A record whose socket is closed or has become another one (the
+ * tracepoint was missed: nested runs of one program are skipped, 05b24ff9b2cf) is closed as last seen. */
+static __always_inline void tcp_sweep(struct flow_key *key, struct flow *f)
+{
+	struct flow now = {};
+	__u8 state;
+
+	if (f->closed || !f->id)
+		return;
+	READ(state, struct sock, key->sock, __sk_common.skc_state);
+	tcp_ends(key->sock, &now);
+	if (state == TCP_CLOSE || state == TCP_LISTEN || (f->lport && now.lport && now.lport != f->lport) ||
+	    now.rport != f->rport) {
+		f->closed = 1;
+		return;
+	}
+	f->state = state;
+	if (!f->lport)
+		tcp_ends(key->sock, f);
+	tcp_update(key->sock, f);
+}
+
+/* What the application handed over. An acknowledgement between the first two makes it too little: then too much counts
+ * as sent since, never too little. */
+static __always_inline __u64 tcp_queued(__u64 sk, __u8 role)
+{
+	__u32 una, wrote;
+	__u64 acked;
+
+	READ(acked, struct tcp_sock, sk, bytes_acked);
+	READ(una, struct tcp_sock, sk, snd_una);
+	READ(wrote, struct tcp_sock, sk, write_seq);
+	acked += (__u32)(wrote - una);
+	return acked && role == ROLE_CONNECT ? acked - 1 : acked;
+}
+
+/* A tainted subject holds the socket: what the application hands over from here on may be its bytes. `queued`: what
+ * it has handed over already and TCP has not got yet. */
+static __noinline int tcp_mark(__u64 sk, __u64 mask, __u64 queued)
+{
+	struct flow *f = tcp_flow(sk);
+
+	if (f && (f->mask & mask) != mask)
+		flow_taint_add(f, mask, tcp_queued(sk, f->role) + queued);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Where the files lie that edges name, and when they are gone. A file stays in the kernel's
+ * `objects` and in the model as long as its inode may exist: the taint must outlive every
+ * descriptor. What is gone is taken out of both.
+ */
+#ifndef SLUICE_OBJECT_NAME_H
+#define SLUICE_OBJECT_NAME_H
+
+#include "user/attach.h"
+#include "user/model.h"
+
+struct object_names;
+
+int object_names_new(struct engine *engine, struct model *model, struct object_names **ret);
+struct object_names *object_names_free(struct object_names *n);
+
+/* An edge was told to the model. Cheap: the object is only noted. */
+void object_names_heard(struct object_names *n, const struct edge_key *key);
+
+/* An object of the kernel's table that no process has open, at two looks in a row: is it a file (or
+ * may be one), which only object_names_tick() forgets? False: a pipe, with or without a name. */
+bool object_names_keeps(struct object_names *n, const struct object *what);
+
+/* Once per interval, after the edges were read: names what is new, forgets what is gone; a bounded
+ * number each. */
+int object_names_tick(struct object_names *n, uint64_t now_ns);
+
+#endif
