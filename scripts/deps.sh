@@ -27,7 +27,7 @@ groups() {
 	cat <<-'END'
 	unit-tests|needed|libcmocka-dev|libcmocka-devel libasan libubsan
 	system-tests|needed|python3 python3-pytest|python3 python3-pytest
-	workloads|useful|fio socat|fio socat
+	workloads|useful|fio socat stress-ng xfsprogs btrfs-progs fdisk|fio socat stress-ng xfsprogs btrfs-progs util-linux
 	machines|useful|qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs procps|qemu-system-x86-core busybox cpio kmod xz e2fsprogs procps-ng
 	END
 	[ "$want" = arm64 ] || return 0
@@ -46,7 +46,7 @@ there_system_tests() {
 	[ -x /usr/bin/python3 ] &&
 		/usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("pytest"))' 2>/dev/null
 }
-there_workloads() { all_there fio socat; }
+there_workloads() { all_there fio socat stress-ng mkfs.xfs mkfs.btrfs sfdisk; }
 there_machines() {
 	all_there qemu-system-x86_64 cpio depmod xz mke2fs ps && have busybox &&
 		! ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'
