@@ -244,6 +244,30 @@ static __always_inline struct flow *tcp_flow_new(__u64 sk, __u8 role)
 	return f;
 }
 
+static __always_inline void flow_overflows(__u32 direction, __u64 bytes)
+{
+	__u64 *sum = bpf_map_lookup_elem(&flow_overflow, &direction);
+
+	if (sum)
+		*sum += bytes;
+}
+
+/* The ring has no room: the record waits for the sweep under its id, which is no socket's address, so that the next
+ * socket there does not take its place. */
+static __noinline int tcp_flow_waits(struct flow_key *key, struct flow *f)
+{
+	struct flow_key aside = {.sock = f->id, .proto = IPPROTO_TCP};
+
+	lose(LOSS_RING_FULL);
+	if (bpf_map_update_elem(&flows, &aside, f, BPF_NOEXIST)) {
+		lose(LOSS_FLOW_FULL);
+		flow_overflows(0, f->out - f->base_out);
+		flow_overflows(1, f->in - f->base_in);
+	}
+	bpf_map_delete_elem(&flows, key);
+	return 0;
+}
+
 /* The end: final figures go out by the ring; if it is full the entry stays for the sweep. */
 static __always_inline void tcp_flow_close(__u64 sk, struct flow *f)
 {
@@ -255,7 +279,7 @@ static __always_inline void tcp_flow_close(__u64 sk, struct flow *f)
 	f->closed = 1;
 	ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
 	if (!ev) {
-		lose(LOSS_RING_FULL);
+		tcp_flow_waits(&key, f);
 		return;
 	}
 	ev->type = EVENT_FLOW_CLOSE;
