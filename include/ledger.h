@@ -110,6 +110,18 @@ enum edge_via {
 	VIA_FILE_READ = 8,  /* object to subject */
 	VIA_PEEK = 9, /* subject to subject: `what` is the struct subject looked into; no limit but its volume */
 	VIA_DUMP = 10, /* subject to object: its memory, as a core dump; no limit but its volume */
+	VIA_UNIX_WRITE = 11, /* subject to object: a unix socket, named by the inode of its reading end */
+	VIA_UNIX_READ = 12,  /* object to subject */
+	VIA_LOCAL_WRITE = 13, /* subject to object: a connection or datagram to this host, named likewise */
+	VIA_LOCAL_READ = 14,  /* object to subject */
+	VIA_SHARED_WRITE = 15, /* subject to object: memory that it shares with others; no limit but its volume */
+	VIA_SHARED_READ = 16,  /* object to subject; no limit but the object's volume */
+	VIA_QUEUE_WRITE = 17, /* subject to object: a message queue */
+	VIA_QUEUE_READ = 18,  /* object to subject */
+	VIA_TTY_WRITE = 19, /* subject to object: a terminal, named by its other end */
+	VIA_TTY_READ = 20,  /* object to subject */
+	VIA_SERVED_WRITE = 21, /* subject to object: a file system that a process serves (FUSE) */
+	VIA_SERVED_READ = 22,  /* object to subject: its daemon */
 	VIA_KINDS,
 };
 

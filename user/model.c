@@ -24,12 +24,29 @@ static const char *const loss_names[LOSS_KINDS] = {
     [LOSS_AIO_FULL] = "aio_full",
 };
 
-static const char *const via_names[] = {
-    [VIA_READ] = "read",	     [VIA_FORK] = "fork",
-    [VIA_EXEC] = "exec",	     [VIA_PIPE_WRITE] = "pipe_write",
-    [VIA_PIPE_READ] = "pipe_read",   [VIA_HELD] = "held",
-    [VIA_FILE_WRITE] = "file_write", [VIA_FILE_READ] = "file_read",
-    [VIA_PEEK] = "peek",	     [VIA_DUMP] = "core_dump",
+static const struct via_traits vias[VIA_KINDS] = {
+    [VIA_READ] = {"read"},
+    [VIA_FORK] = {"fork"},
+    [VIA_EXEC] = {"exec"},
+    [VIA_HELD] = {"held"},
+    [VIA_PIPE_WRITE] = {"pipe_write", OBJECT_PIPE, .writes = true},
+    [VIA_PIPE_READ] = {"pipe_read", OBJECT_PIPE},
+    [VIA_FILE_WRITE] = {"file_write", OBJECT_FILE, .writes = true},
+    [VIA_FILE_READ] = {"file_read", OBJECT_FILE},
+    [VIA_PEEK] = {"peek", .unlimited = true},
+    [VIA_DUMP] = {"core_dump", .writes = true, .unlimited = true},
+    [VIA_UNIX_WRITE] = {"unix_write", OBJECT_SOCKET, .writes = true},
+    [VIA_UNIX_READ] = {"unix_read", OBJECT_SOCKET},
+    [VIA_LOCAL_WRITE] = {"local_write", OBJECT_SOCKET, .writes = true},
+    [VIA_LOCAL_READ] = {"local_read", OBJECT_SOCKET},
+    [VIA_SHARED_WRITE] = {"shared_write", OBJECT_MEMORY, .writes = true, .unlimited = true},
+    [VIA_SHARED_READ] = {"shared_read", OBJECT_MEMORY, .unlimited = true},
+    [VIA_QUEUE_WRITE] = {"queue_write", OBJECT_QUEUE, .writes = true},
+    [VIA_QUEUE_READ] = {"queue_read", OBJECT_QUEUE},
+    [VIA_TTY_WRITE] = {"tty_write", OBJECT_TERMINAL, .writes = true},
+    [VIA_TTY_READ] = {"tty_read", OBJECT_TERMINAL},
+    [VIA_SERVED_WRITE] = {"served_write", OBJECT_SERVED, .writes = true},
+    [VIA_SERVED_READ] = {"served_read", OBJECT_SERVED},
 };
 
 static const char *const access_names[ACCESS_KINDS] = {
@@ -49,9 +66,27 @@ const char *loss_name(enum loss l)
 	return name_in(loss_names, ARRAY_SIZE(loss_names), l);
 }
 
+const char *object_kind_name(enum object_kind kind)
+{
+	static const char *const names[] = {
+	    [OBJECT_UNKNOWN] = "file",	[OBJECT_PIPE] = "pipe",	  [OBJECT_FILE] = "file",
+	    [OBJECT_SOCKET] = "socket", [OBJECT_MEMORY] = "memory", [OBJECT_QUEUE] = "queue",
+	    [OBJECT_TERMINAL] = "terminal", [OBJECT_SERVED] = "served",
+	};
+
+	return names[kind];
+}
+
+const struct via_traits *via_traits(uint64_t via)
+{
+	return &vias[via < VIA_KINDS ? via : 0];
+}
+
 const char *via_name(enum edge_via v)
 {
-	return name_in(via_names, ARRAY_SIZE(via_names), v);
+	const char *name = via_traits(v)->name;
+
+	return name ? name : "unknown";
 }
 
 const char *access_name(enum access_kind k)

@@ -104,10 +104,10 @@ void model_forget_object(struct model *m, const struct object *what)
 /* A core dump may go to either; what comes after it tells. */
 static void object_learn(struct m_object *o, uint32_t via)
 {
-	if (via == VIA_PIPE_WRITE || via == VIA_PIPE_READ)
-		o->kind = OBJECT_PIPE;
-	else if (via == VIA_FILE_WRITE || via == VIA_FILE_READ)
-		o->kind = OBJECT_FILE;
+	enum object_kind kind = via_traits(via)->kind;
+
+	if (kind)
+		o->kind = kind;
 }
 
 /* --- edges --------------------------------------------------------------- */

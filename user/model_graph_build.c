@@ -230,7 +230,7 @@ static uint64_t excess_of(const struct m_object *o, unsigned dataset)
 {
 	uint64_t in = 0, out = 0;
 
-	if (o->kind == OBJECT_FILE)
+	if (o->kind == OBJECT_FILE || o->kind == OBJECT_MEMORY || o->kind == OBJECT_SERVED)
 		return 0;
 	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
 		uint64_t limit = edge_limit(e, dataset);

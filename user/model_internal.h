@@ -133,7 +133,26 @@ enum object_kind {
 	OBJECT_UNKNOWN, /* only a core dump went there so far */
 	OBJECT_PIPE,
 	OBJECT_FILE,
+	OBJECT_SOCKET,	 /* what waits to be read from one */
+	OBJECT_MEMORY,	 /* shared by mapping */
+	OBJECT_QUEUE,	 /* of messages */
+	OBJECT_TERMINAL,
+	OBJECT_SERVED,	 /* a file system's daemon */
 };
+
+/* What there is to know of an edge's kind. */
+struct via_traits {
+	const char *name;
+	enum object_kind kind; /* of its object; unknown: it has none, or it may be of several */
+	bool writes;	/* leads from its subject to its object */
+	bool unlimited; /* carries all its source may hold, however many bytes that is */
+};
+
+/* "pipe", "file", "socket", ...; of an unknown one "file". */
+const char *object_kind_name(enum object_kind kind);
+
+/* Never NULL. */
+const struct via_traits *via_traits(uint64_t via);
 
 struct m_object {
 	struct object what;
@@ -174,13 +193,13 @@ struct m_edge {
 /* Does it lead from its subject to its object? */
 static inline bool edge_writes(const struct m_edge *e)
 {
-	return e->key.via == VIA_PIPE_WRITE || e->key.via == VIA_FILE_WRITE || e->key.via == VIA_DUMP;
+	return via_traits(e->key.via)->writes;
 }
 
 /* Does it carry all its source may hold, however many bytes that is? */
 static inline bool edge_unlimited(const struct m_edge *e)
 {
-	return e->key.via == VIA_PEEK || e->key.via == VIA_DUMP;
+	return via_traits(e->key.via)->unlimited;
 }
 
 /* What a flow sent since a mask of datasets became its taint. */

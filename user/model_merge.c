@@ -182,7 +182,7 @@ static void drop_inner_objects(struct model *m)
 			if (e->subject != only || only->process || !edge_given(e))
 				only = NULL;
 		}
-		if (!o->edges || (only && (o->kind == OBJECT_PIPE || o->gone)))
+		if (!o->edges || (only && ((o->kind && o->kind != OBJECT_FILE) || o->gone)))
 			object_drop(m, o);
 	}
 }

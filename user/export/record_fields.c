@@ -180,7 +180,7 @@ static json_t *json_file_end(const struct m_object *o)
 		return json_pack("{s:{s:s, s:n, s:n, s:n, s:n, s:o}}", "object", "kind", "file",
 				 "dev", "ino", "gen", "path", "merged", json_count(o->merged));
 	return json_pack("{s:{s:s?, s:o, s:o, s:o, s:o}}", "object", "kind",
-			 o->kind == OBJECT_FILE ? "file" : NULL, "dev", json_count(o->what.dev),
+			 o->kind ? object_kind_name(o->kind) : NULL, "dev", json_count(o->what.dev),
 			 "ino", json_count(o->what.ino), "gen", json_count(o->what.gen), "path",
 			 json_safe(o->path));
 }
@@ -189,9 +189,9 @@ static json_t *json_object_end(const struct m_object *o)
 {
 	char name[64];
 
-	if (o->kind != OBJECT_PIPE)
+	if (o->kind != OBJECT_PIPE && o->kind != OBJECT_SOCKET)
 		return json_file_end(o);
-	snprintf(name, sizeof(name), "pipe:[%llu]", (unsigned long long)o->what.ino);
+	snprintf(name, sizeof(name), "%s:[%llu]", object_kind_name(o->kind), (unsigned long long)o->what.ino);
 	return json_pack("{s:{s:s, s:o, s:o, s:o}}", "object", "name", name, "dev",
 			 json_count(o->what.dev), "ino", json_count(o->what.ino), "gen",
 			 json_count(o->what.gen));

@@ -42,15 +42,15 @@ char *object_text(char buf[static OBJECT_LEN], const struct m_object *o)
 {
 	if (o->merged) {
 		snprintf(buf, OBJECT_LEN, "%u deleted files", o->merged);
-	} else if (o->kind == OBJECT_PIPE) {
-		snprintf(buf, OBJECT_LEN, "pipe:[%llu]", (unsigned long long)o->what.ino);
+	} else if (o->kind == OBJECT_PIPE || o->kind == OBJECT_SOCKET) {
+		snprintf(buf, OBJECT_LEN, "%s:[%llu]", object_kind_name(o->kind), (unsigned long long)o->what.ino);
 	} else if (o->path) {
-		size_t n = (size_t)snprintf(buf, OBJECT_LEN, "file ");
+		size_t n = (size_t)snprintf(buf, OBJECT_LEN, "%s ", object_kind_name(o->kind));
 
 		text_safe(buf + n, OBJECT_LEN - n, o->path, strlen(o->path));
 	} else {
-		snprintf(buf, OBJECT_LEN, "file %u:%u inode %llu", o->what.dev >> 20,
-			 o->what.dev & 0xfffff, (unsigned long long)o->what.ino);
+		snprintf(buf, OBJECT_LEN, "%s %u:%u inode %llu", object_kind_name(o->kind),
+			 o->what.dev >> 20, o->what.dev & 0xfffff, (unsigned long long)o->what.ino);
 	}
 	return buf;
 }
@@ -121,13 +121,20 @@ static void hop_edge(const struct m_edge *e, unsigned dataset, struct hop *h)
 	}
 }
 
+static enum edge_via via_of(enum object_kind kind, bool writes)
+{
+	for (unsigned via = 1; via < VIA_KINDS; via++)
+		if (via_traits(via)->kind == kind && via_traits(via)->writes == writes)
+			return via;
+	return VIA_HELD;
+}
+
 /* Of several edges the widest. Without one the bytes are those of a write that has not returned
  * yet. */
 static void hop_transfer(const struct m_subject *s, const struct m_object *o, bool writes,
 			 unsigned dataset, struct hop *h)
 {
 	const struct m_edge *widest = NULL;
-	bool file = o->kind == OBJECT_FILE;
 
 	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
 		if (e->subject == s && edge_writes(e) == writes && edge_limit(e, dataset) &&
@@ -137,9 +144,7 @@ static void hop_transfer(const struct m_subject *s, const struct m_object *o, bo
 	if (widest)
 		hop_edge(widest, dataset, h);
 	else
-		h->via = via_name(writes ? file ? VIA_FILE_WRITE : VIA_PIPE_WRITE
-				  : file ? VIA_FILE_READ
-					 : VIA_PIPE_READ);
+		h->via = via_name(via_of(o->kind, writes));
 }
 
 static const struct m_edge *look_into(const struct m_subject *s, const struct m_subject *source,

@@ -100,7 +100,7 @@ static int collect(struct judging *j, struct staged **ret, size_t *ret_n)
 	size_t n = 0, max = 0;
 
 	for (const struct m_object *o = j->m->first_object; o; o = o->next) {
-		if (o->kind == OBJECT_PIPE || !o->placed || o->confined || o->gone)
+		if ((o->kind && o->kind != OBJECT_FILE) || !o->placed || o->confined || o->gone)
 			continue;
 		for (uint64_t mask = written_mask(o); mask; mask &= mask - 1) {
 			struct staged s = {.dataset = (unsigned)__builtin_ctzll(mask), .object = o};
