@@ -157,6 +157,22 @@ struct thread_info {
 #error "no pt_regs for this architecture yet: add it here and in bpf/core/compat.bpf.h"
 #endif
 
+struct trace_event_raw_sys_exit {
+	long id;
+	long ret;
+};
+struct trace_event_raw_io_uring_complete {
+	void *ctx;
+	void *req;
+	u64 user_data;
+	int res;
+};
+struct trace_event_raw_io_uring_submit_req {
+	void *req;
+	u8 opcode;
+	unsigned long long flags;
+};
+
 struct hlist_node {
 	struct hlist_node *next;
 };
@@ -364,6 +380,7 @@ struct signal_struct {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
+	unsigned short migration_disabled;
 	pid_t pid;
 	pid_t tgid;
 	struct task_struct *real_parent;

@@ -82,12 +82,22 @@ enum hook_set {
 
 #define F(x) (1ULL << FACT_##x)
 
+#define SYS_EXIT_FACTS                                                                             \
+	(F(READ) | F(READV) | F(MMAP) | F(MMAP_GROWN) | F(PIPE_WRITE) | F(PIPE_READ) | F(PIPE_READV) |            \
+		  F(SPLICE) | F(TEE) | F(SENDFILE) | F(COPY) | F(CLONE) | F(PEEK) | F(DERIVED) |   \
+		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) |                                 \
+		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL))
+
 /* X(program, set, facts it owns) */
 #define SL_HOOKS(X)                                                                                \
 	X(on_fork, SET_BOTH, F(FORK))                                                              \
 	X(on_exec, SET_BOTH, F(EXEC))                                                              \
 	X(on_exit, SET_BOTH, F(EXIT))                                                              \
 	X(on_tcp_state, SET_BOTH, F(TCP) | F(MPTCP))                                               \
+	X(again_fork, SET_BOTH, 0)                                                                 \
+	X(again_exec, SET_BOTH, 0)                                                                 \
+	X(again_exit, SET_BOTH, 0)                                                                 \
+	X(again_tcp_state, SET_BOTH, 0)                                                            \
 	X(a_read, SET_TRAMPOLINE, F(READ) | F(PIPE_READ) | F(READ_OVERLAY) | F(READ_DEVICE))       \
 	X(a_readv, SET_TRAMPOLINE, F(READV) | F(PIPE_READV))                                       \
 	X(a_map_pages, SET_TRAMPOLINE, F(MMAP_PAGES))                                              \
@@ -118,11 +128,10 @@ enum hook_set {
 	X(enter_tee, SET_TRACEPOINT, F(BEFORE_TEE))                                                \
 	X(enter_sendfile, SET_TRACEPOINT, F(BEFORE_SENDFILE))                                      \
 	X(enter_copy, SET_TRACEPOINT, F(BEFORE_COPY))                                              \
-	X(on_sys_exit, SET_TRACEPOINT,                                                             \
-	  F(READ) | F(READV) | F(MMAP) | F(MMAP_GROWN) | F(PIPE_WRITE) | F(PIPE_READ) | F(PIPE_READV) |            \
-		  F(SPLICE) | F(TEE) | F(SENDFILE) | F(COPY) | F(CLONE) | F(PEEK) | F(DERIVED) |   \
-		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) |                                 \
-		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL))                               \
+	X(steady_sys_exit, SET_TRACEPOINT, SYS_EXIT_FACTS)                                         \
+	X(on_sys_exit, SET_TRACEPOINT, SYS_EXIT_FACTS)                                             \
+	X(steady_uring_complete, SET_BOTH, F(READ_URING))                                          \
+	X(steady_uring_submit, SET_BOTH, F(CHANNEL_URING))                                         \
 	X(on_uring_complete, SET_BOTH, F(READ_URING))                                              \
 	X(on_uring_submit, SET_BOTH, F(CHANNEL_URING))                                             \
 	X(on_uring_submit_sqe, SET_BOTH, F(CHANNEL_URING))                                         \
@@ -147,6 +156,21 @@ enum hook_set {
 	X(dump_edges, SET_BOTH, 0)                                                                 \
 	X(dump_tainted, SET_BOTH, 0)                                                               \
 	X(dump_flow_taints, SET_BOTH, 0)
+
+/*
+ * Only for kernels that preempt programs on tracepoints (f7d327654b88, "bpf: Have __bpf_trace_run() use
+ * rcu_read_lock_dont_migrate()", 7.0): whoever runs on a CPU where a program was preempted finds it at work, and it is
+ * skipped for them. What counts is counted from perf's tracepoints there, which still forbid it, and stands above its
+ * twin in the table; what may be done twice is done by two programs, of which one is enough.
+ */
+#define SL_STEADY(X)                                                                               \
+	X(steady_sys_exit)                                                                         \
+	X(steady_uring_complete)                                                                   \
+	X(steady_uring_submit)                                                                     \
+	X(again_fork)                                                                              \
+	X(again_exec)                                                                              \
+	X(again_exit)                                                                              \
+	X(again_tcp_state)
 
 enum hook {
 #define X(program, set, facts) HOOK_##program,

@@ -84,6 +84,7 @@ static void set_knobs(struct bpf_object *obj, const struct plan *p)
 	set_knob(obj, "have_cast", p->have_cast);
 	set_knob(obj, "have_task_btf", p->have_task_btf);
 	set_knob(obj, "fault_pages", p->owner[FACT_MMAP_PAGES] >= 0 && p->owner[FACT_MMAP_HUGE] >= 0);
+	set_knob(obj, "preempted", p->preempted);
 	set_knob(obj, "trampolines", p->set == SET_TRAMPOLINE);
 }
 

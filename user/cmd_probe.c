@@ -28,10 +28,11 @@ static const char *trial_text(int trial)
 
 static json_t *facts_json(const struct facts *f)
 {
-	return json_pack("{s:b,s:b,s:o,s:b,s:b,s:b}", "privileged", f->privileged, "btf", f->btf,
+	return json_pack("{s:b,s:b,s:o,s:b,s:b,s:b,s:b,s:b}", "privileged", f->privileged, "btf", f->btf,
 			 "cgroup2", *f->cgroup2 ? json_string(f->cgroup2) : json_null(),
 			 "rdonly_cast", f->have_cast, "current_task_btf", f->have_task_btf, "loop",
-			 f->have_loop);
+			 f->have_loop, "preempts_tracepoints", f->preempted, "preempts_trampolines",
+			 f->interrupted);
 }
 
 static json_t *programs_json(const struct outcome *o)
@@ -277,6 +278,8 @@ static int print_text(const struct outcome *o)
 	printf("may load     %s\n", yes(f->privileged));
 	printf("types (BTF)  %s\n", yes(f->btf));
 	printf("cgroup v2    %s\n", *f->cgroup2 ? f->cgroup2 : "not mounted");
+	printf("preempts     %s\n", f->preempted ? "programs on tracepoints and on trampolines"
+				    : f->interrupted ? "programs on trampolines" : "no programs");
 	printf("kernel help  bpf_rdonly_cast %s, bpf_get_current_task_btf %s, bpf_loop %s\n",
 	       yes(f->have_cast), yes(f->have_task_btf), yes(f->have_loop));
 	printf("hook set     %s: %s\n", set_name(o->plan.set), o->plan.why);

@@ -59,6 +59,17 @@ uint64_t hook_facts(enum hook h)
 	return hook_table[h].facts;
 }
 
+bool hook_steady(enum hook h)
+{
+	static const bool steady[HOOK_KINDS] = {
+#define X(program) [HOOK_##program] = true,
+		SL_STEADY(X)
+#undef X
+	};
+
+	return steady[h];
+}
+
 const char *set_name(enum hook_set s)
 {
 	return s == SET_TRAMPOLINE ? "trampoline" : s == SET_TRACEPOINT ? "tracepoint" : "both";
@@ -97,11 +108,12 @@ static int choose(const struct facts *facts, enum wish wish, struct plan *p)
 {
 	bool a = sees_enough(facts, SET_TRAMPOLINE), b = sees_enough(facts, SET_TRACEPOINT);
 
-	if (wish == WISH_TRACEPOINT || (wish == WISH_AUTO && !a)) {
+	if (wish == WISH_TRACEPOINT || (wish == WISH_AUTO && (!a || (b && facts->interrupted)))) {
 		p->set = SET_TRACEPOINT;
 		snprintf(p->why, sizeof(p->why), "%s",
 			 wish == WISH_TRACEPOINT ? "asked for"
-						 : "trampolines (fentry, fexit) do not load on this kernel");
+			 : a ? "this kernel preempts trampolines (fentry, fexit): calls would go uncounted"
+			     : "trampolines (fentry, fexit) do not load on this kernel");
 		return b ? 0 : -EOPNOTSUPP;
 	}
 	p->set = SET_TRAMPOLINE;
@@ -112,7 +124,8 @@ static int choose(const struct facts *facts, enum wish wish, struct plan *p)
 
 int plan_make(const struct facts *facts, enum wish wish, struct plan *ret)
 {
-	struct plan p = {.have_cast = facts->have_cast,
+	struct plan p = {.preempted = facts->preempted,
+			 .have_cast = facts->have_cast,
 			 .have_task_btf = facts->have_task_btf,
 			 .have_loop = facts->have_loop};
 	uint64_t owned = 0;

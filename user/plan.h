@@ -10,6 +10,8 @@
 struct facts {
 	int trial[HOOK_KINDS]; /* 0: loads and attaches; else the negative errno of the trial */
 	bool have_cast, have_task_btf, have_loop;
+	bool preempted;	  /* programs on tracepoints can be */
+	bool interrupted; /* those on trampolines can: runs of theirs are left out meanwhile */
 	bool btf;	  /* the kernel describes its types */
 	bool privileged;  /* may load BPF at all */
 	char cgroup2[128]; /* where the v2 root is mounted; "" if nowhere */
@@ -26,7 +28,7 @@ struct plan {
 	int trial[HOOK_KINDS]; /* as found: why a gap is one */
 	char why[160];	       /* why this set */
 	char disowned[FACT_KINDS][PLAN_WHY]; /* why a fact lost its owner after all; "" */
-	bool have_cast, have_task_btf, have_loop;
+	bool have_cast, have_task_btf, have_loop, preempted;
 	char cgroup2[128];
 };
 
@@ -43,6 +45,7 @@ const char *hook_name(enum hook h);
 const char *set_name(enum hook_set s);
 enum hook_set hook_set_of(enum hook h);
 uint64_t hook_facts(enum hook h);
+bool hook_steady(enum hook h); /* only of use where tracepoints are preempted */
 
 /* "auto", "trampoline", "tracepoint"; -EINVAL. */
 int wish_parse(const char *text, enum wish *ret);

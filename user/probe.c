@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "user/attach.h"
+#include "user/preemption.h"
 
 void probe_cgroup2(char *ret, size_t n)
 {
@@ -85,7 +86,7 @@ static void try_set(struct facts *f, const struct btf *btf, struct plan *plan, e
 	unsigned alike = 0;
 
 	for (int h = 0; h < HOOK_KINDS; h++) {
-		plan->on[h] = hook_set_of((enum hook)h) == set;
+		plan->on[h] = hook_set_of((enum hook)h) == set && (f->preempted || !hook_steady((enum hook)h));
 		if (plan->on[h])
 			f->trial[h] = 0;
 		if (plan->on[h] && missing[h]) {
@@ -137,7 +138,7 @@ static void try_sets(struct facts *f, const struct btf *btf, struct plan *plan, 
 	try_set(f, btf, plan, SET_BOTH, cgroup_fd);
 	if (all || wish != WISH_TRACEPOINT)
 		try_set(f, btf, plan, SET_TRAMPOLINE, cgroup_fd);
-	if (all || wish == WISH_TRACEPOINT || (wish == WISH_AUTO && !trampolines_do(f)))
+	if (all || wish == WISH_TRACEPOINT || (wish == WISH_AUTO && (f->interrupted || !trampolines_do(f))))
 		try_set(f, btf, plan, SET_TRACEPOINT, cgroup_fd);
 	if (cgroup_fd >= 0)
 		close(cgroup_fd);
@@ -164,9 +165,13 @@ static void probe(enum wish wish, bool all, struct facts *ret)
 		return;
 	}
 	probe_helpers(&f, btf);
+	if (f.have_loop && preemption_find(&f.preempted))
+		f.preempted = false;
+	f.interrupted = f.preempted || preemption_of_kernel();
 	plan.have_cast = f.have_cast;
 	plan.have_task_btf = f.have_task_btf;
 	plan.have_loop = f.have_loop;
+	plan.preempted = f.preempted;
 	try_sets(&f, btf, &plan, wish, all);
 	btf__free(btf);
 	*ret = f;

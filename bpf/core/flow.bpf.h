@@ -8,6 +8,18 @@
 #include "core/mptcp.bpf.h"
 #include "core/tcp.bpf.h"
 
+/* Where programs can be preempted two are told of each change: the second of them must not count an end again. */
+static __always_inline bool end_was_told(__u64 sk)
+{
+	volatile __u64 *seen = &closed_twice[sk >> 6 & 255];
+	bool told = *seen == sk;
+
+	if (!preempted)
+		return false;
+	*seen = told ? 0 : sk;
+	return told;
+}
+
 /* Every change of a TCP socket's state, under the socket's lock. */
 static __always_inline void tcp_state(__u64 sk, int old, int new)
 {
@@ -15,6 +27,13 @@ static __always_inline void tcp_state(__u64 sk, int old, int new)
 	struct flow *f;
 	struct tcp_count n;
 
+	if (preempted && new == TCP_SYN_SENT) {
+		f = bpf_map_lookup_elem(&flows, &key);
+		if (f && f->state == TCP_SYN_SENT)
+			return; /* told a second time */
+	}
+	if (new == TCP_CLOSE && end_was_told(sk))
+		return;
 	if (new == TCP_SYN_SENT) { /* in connect(): the caller is the owner, but of MPTCP's further subflows */
 		f = tcp_flow_new(sk, ROLE_CONNECT);
 		if (f && !mptcp_own(sk, f))

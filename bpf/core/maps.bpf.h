@@ -85,6 +85,7 @@ struct {
 const volatile bool have_cast __weak = false;	  /* bpf_rdonly_cast: a435ff6d ("bpf: Add kfunc bpf_rdonly_cast"), 6.2 */
 const volatile bool have_task_btf __weak = false; /* bpf_get_current_task_btf: 3ca1032ab7ab, 5.11 */
 const volatile bool trampolines __weak = false;	  /* set A */
+const volatile bool preempted __weak = false;	  /* programs on tracepoints are: each change may be told twice */
 const volatile bool fault_pages __weak = false;	  /* mapped files are counted page by page */
 /* bpf_loop: e6f2dd0f8067, 5.17. Without it the callback's address, an instruction of 69c087ba6225 (5.13), is refused even
  * in dead code, so that these kernels have an object of their own. */
@@ -102,5 +103,8 @@ volatile __u32 any_taint __weak = 0;	/* nonzero once any subject is tainted */
 volatile __u64 interval_ns __weak = 0;	 /* start of the running interval: a clock that costs nothing */
 volatile __u64 dump_since_ns __weak = 0; /* iterators leave out what is older */
 struct file_identity identified __weak = {}; /* answer of identify_fd */
+volatile __u64 closed_twice[256] __weak = {}; /* sockets whose end one of two programs has seen */
+volatile __u32 preemption_asked __weak = 0; /* by this thread */
+volatile __u32 preemption_found __weak = 0; /* 1: no; 2: yes */
 
 #endif

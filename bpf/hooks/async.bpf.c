@@ -63,6 +63,23 @@ int on_uring_asked(unsigned long long *ctx)
 	return uring_only_asked(ctx[1], ctx[4]);
 }
 
+#ifndef SLUICE_OLD_KERNEL
+SEC("?tracepoint/io_uring/io_uring_complete")
+int steady_uring_complete(struct trace_event_raw_io_uring_complete *ctx)
+{
+	__u64 req = (__u64)ctx->req;
+
+	return req ? uring_done(req) : uring_gave((__u64)ctx->ctx, ctx->user_data, ctx->res, 0);
+}
+
+SEC("?tracepoint/io_uring/io_uring_submit_req")
+int steady_uring_submit(struct trace_event_raw_io_uring_submit_req *ctx)
+{
+	uring_made((__u64)ctx->req, ctx->flags, ctx->opcode);
+	return 0;
+}
+#endif
+
 /* --- libaio ------------------------------------------------------------------- */
 
 SEC("?fentry/aio_prep_rw")

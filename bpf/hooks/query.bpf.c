@@ -29,4 +29,21 @@ int identify_fd(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+#ifndef SLUICE_OLD_KERNEL
+/* Asked by making a call while this is attached. Where the kernel keeps a program on its CPU by forbidding migration, it
+ * does not forbid preemption. */
+SEC("?tp_btf/sys_exit")
+int find_preemption(void *ctx)
+{
+	__u16 pinned = 0;
+
+	if (!preemption_asked || (__u32)bpf_get_current_pid_tgid() != preemption_asked)
+		return 0;
+	if (bpf_core_field_exists(struct task_struct, migration_disabled))
+		READ(pinned, struct task_struct, current_task(), migration_disabled);
+	preemption_found = pinned ? 2 : 1;
+	return 0;
+}
+#endif
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

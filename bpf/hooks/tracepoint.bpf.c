@@ -183,8 +183,7 @@ static __always_inline int rare_call(__u64 task, struct pt_regs *regs, long ret,
 	return 0;
 }
 
-SEC("?tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
+static __always_inline int called(struct pt_regs *regs, long ret)
 {
 	__u32 nr = regs_nr(regs);
 	__u64 task, file;
@@ -211,5 +210,20 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 		write_done(task, file, ret);
 	return 0;
 }
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
+{
+	return called(regs, ret);
+}
+
+#ifndef SLUICE_OLD_KERNEL
+SEC("?tracepoint/raw_syscalls/sys_exit")
+int steady_sys_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	/* 5.15, before any kernel that wants this program: dd6e10fbd9fb */
+	return called((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()), ctx->ret);
+}
+#endif
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

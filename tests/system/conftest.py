@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 """Fixtures. Every test that starts the monitor runs once per hook set; see README.md."""
 import collections
+import json
 import os
 import shutil
 import subprocess
@@ -36,8 +37,15 @@ def set_refusals(root):
     for name in SETS:
         p = subprocess.run([SLUICE, "probe", "--json", "--hooks", name], capture_output=True, text=True,
                            timeout=300)
-        refusals[name] = None if p.returncode == 0 else refusal_text(p)
+        refusals[name] = refusal_text(p) if p.returncode else inexact(name, p.stdout)
     return refusals
+
+
+def inexact(name, stdout):
+    """Not refused, but the kernel leaves out runs of trampolines and the monitor says so: no figure could be compared."""
+    if name == "trampoline" and json.loads(stdout)["facts"]["preempts_trampolines"]:
+        return "this kernel preempts trampolines, so that the monitor does not take them unless told"
+    return None
 
 
 def refusal_text(p):

@@ -7,12 +7,16 @@
 #include <cmocka.h>
 
 #include "user/plan.h"
+#include "user/preemption.h"
 
 static struct facts everything(void)
 {
 	struct facts f = {.btf = true, .privileged = true, .have_cast = true, .have_task_btf = true, .have_loop = true};
 
 	f.trial[HOOK_a_pipe_write] = -ESRCH; /* no kernel has both names */
+	for (int h = 0; h < HOOK_KINDS; h++)
+		if (hook_steady((enum hook)h))
+			f.trial[h] = -ECANCELED; /* on most kernels */
 	return f;
 }
 
@@ -50,6 +54,47 @@ static void refused_trampolines_leave_tracepoints(void **state)
 	assert_int_equal(p.owner[FACT_ACCEPT], HOOK_on_sys_exit);
 	assert_int_equal(plan_check(&p), 0);
 	assert_int_equal(plan_make(&f, WISH_TRAMPOLINE, &p), -EOPNOTSUPP);
+}
+
+static void preempted_trampolines_are_not_taken(void **state)
+{
+	struct facts f = everything();
+	struct plan p;
+
+	f.interrupted = true;
+	assert_int_equal(plan_make(&f, WISH_AUTO, &p), 0);
+	assert_int_equal(p.set, SET_TRACEPOINT);
+	assert_int_equal(plan_make(&f, WISH_TRAMPOLINE, &p), 0);
+	assert_int_equal(p.set, SET_TRAMPOLINE);
+	f.trial[HOOK_on_sys_exit] = f.trial[HOOK_steady_sys_exit] = -EINVAL;
+	assert_int_equal(plan_make(&f, WISH_AUTO, &p), 0);
+	assert_int_equal(p.set, SET_TRAMPOLINE);
+}
+
+static void a_steady_program_comes_first(void **state)
+{
+	struct facts f = no_trampolines();
+	struct plan p;
+
+	f.trial[HOOK_steady_sys_exit] = f.trial[HOOK_again_fork] = 0;
+	assert_int_equal(plan_make(&f, WISH_AUTO, &p), 0);
+	assert_int_equal(p.owner[FACT_READ], HOOK_steady_sys_exit);
+	assert_false(p.on[HOOK_on_sys_exit]);
+	assert_true(p.on[HOOK_again_fork]);
+	f.trial[HOOK_steady_sys_exit] = -ECANCELED;
+	assert_int_equal(plan_make(&f, WISH_AUTO, &p), 0);
+	assert_int_equal(p.owner[FACT_READ], HOOK_on_sys_exit);
+}
+
+static void the_kernel_says_whether_it_preempts(void **state)
+{
+	assert_false(preemption_told("none (voluntary) full ", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-01-01)"));
+	assert_true(preemption_told("none voluntary (full) ", "#1 SMP PREEMPT_DYNAMIC x"));
+	assert_true(preemption_told("full (lazy) ", "#1 SMP PREEMPT_DYNAMIC x"));
+	assert_false(preemption_told(NULL, "#1 SMP PREEMPT_DYNAMIC x"));
+	assert_true(preemption_told(NULL, "#1 SMP PREEMPT Thu Jan 1"));
+	assert_true(preemption_told(NULL, "#1 SMP PREEMPT_RT Thu Jan 1"));
+	assert_false(preemption_told(NULL, "#1 SMP Thu Jan 1"));
 }
 
 static void a_wish_is_followed(void **state)
@@ -187,6 +232,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(auto_prefers_trampolines),
 		cmocka_unit_test(refused_trampolines_leave_tracepoints),
+		cmocka_unit_test(preempted_trampolines_are_not_taken),
+		cmocka_unit_test(a_steady_program_comes_first),
+		cmocka_unit_test(the_kernel_says_whether_it_preempts),
 		cmocka_unit_test(a_wish_is_followed),
 		cmocka_unit_test(one_essential_hook_missing_changes_the_set),
 		cmocka_unit_test(the_other_name_of_a_function_serves),
