@@ -632,7 +632,7 @@ int collector_new(struct engine *engine, struct model *model, const struct plan 
 	if (!err)
 		err = object_names_new(engine, model, &c->names);
 	if (!err)
-		err = labels_new(&c->labels);
+		err = labels_new("/proc", &c->labels);
 	if (err) {
 		collector_free(c);
 		return err;

@@ -10,7 +10,8 @@
 #include "user/subjects.h"
 
 #define ASKED_MAX 256
-#define PATIENCE_NS (NSEC / 2) /* for the thread, at the end */
+#define STUCK_NS NSEC /* after which one that does not come back is replaced */
+#define WORKERS_MAX 8
 
 /* --- one environment -------------------------------------------------------------------- */
 
@@ -111,7 +112,7 @@ bool labels_parse(const char *env, size_t n, struct job_labels *ret)
 	return any;
 }
 
-/* --- the thread --------------------------------------------------------------------------- */
+/* --- the threads -------------------------------------------------------------------------- */
 
 struct answer {
 	struct subject who;
@@ -119,72 +120,124 @@ struct answer {
 };
 
 struct labels {
-	pthread_t thread;
+	const char *proc;
 	pthread_mutex_t lock;
 	pthread_cond_t news;
 	struct subject asked[ASKED_MAX];
 	struct answer answers[ASKED_MAX];
 	unsigned nasked, nanswers;
+	unsigned workers, idle;
+	uint64_t taken_ns; /* when a worker last took a request */
 	bool stop;
-	char environ[LABELS_ENVIRON_MAX]; /* the thread's own */
 };
 
-static bool read_environ(struct labels *l, const struct subject *who, struct job_labels *ret)
+struct worker {
+	struct labels *l;
+	char environ[LABELS_ENVIRON_MAX];
+};
+
+static bool read_environ(struct worker *w, const struct subject *who, struct job_labels *ret)
 {
-	char path[64];
+	char path[256];
 	size_t have = 0;
 
-	snprintf(path, sizeof(path), "/proc/%u/environ", who->tgid);
+	snprintf(path, sizeof(path), "%s/%u/environ", w->l->proc, who->tgid);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || subjects_verify(who)) /* the open file stays with the memory that it was opened for */
 		return false;
-	while (have < sizeof(l->environ)) {
-		ssize_t n = read(fd, l->environ + have, sizeof(l->environ) - have);
+	while (have < sizeof(w->environ)) {
+		ssize_t n = read(fd, w->environ + have, sizeof(w->environ) - have);
 
 		if (n <= 0)
 			break;
 		have += (size_t)n;
 	}
-	return labels_parse(l->environ, have, ret);
+	return labels_parse(w->environ, have, ret);
 }
 
+static void dispose(struct labels *l)
+{
+	pthread_cond_destroy(&l->news);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+/* Whoever is last puts out the light: one that is held up may be so beyond the end of all else. */
+static void leave(struct labels *l)
+{
+	bool last = !--l->workers && l->stop;
+
+	pthread_mutex_unlock(&l->lock);
+	if (last)
+		dispose(l);
+}
+
+/* With the lock held, as on return. False: it is over. */
 static bool next_asked(struct labels *l, struct subject *ret)
 {
-	pthread_mutex_lock(&l->lock);
+	l->idle++;
 	while (!l->stop && !l->nasked)
 		pthread_cond_wait(&l->news, &l->lock);
-	bool more = !l->stop;
-	if (more) {
-		*ret = l->asked[0];
-		memmove(l->asked, l->asked + 1, --l->nasked * sizeof(l->asked[0]));
-	}
-	pthread_mutex_unlock(&l->lock);
-	return more;
+	l->idle--;
+	if (l->stop)
+		return false;
+	*ret = l->asked[0];
+	memmove(l->asked, l->asked + 1, --l->nasked * sizeof(l->asked[0]));
+	l->taken_ns = now_boot_ns();
+	return true;
 }
 
 static void *work(void *arg)
 {
-	struct labels *l = arg;
+	struct worker *w = arg;
+	struct labels *l = w->l;
 	struct answer a;
 
+	pthread_mutex_lock(&l->lock);
 	while (next_asked(l, &a.who)) {
-		if (!read_environ(l, &a.who, &a.labels))
-			continue;
-		pthread_mutex_lock(&l->lock);
-		if (l->nanswers < ASKED_MAX)
-			l->answers[l->nanswers++] = a;
 		pthread_mutex_unlock(&l->lock);
+		bool any = read_environ(w, &a.who, &a.labels);
+
+		pthread_mutex_lock(&l->lock);
+		if (any && l->nanswers < ASKED_MAX)
+			l->answers[l->nanswers++] = a;
 	}
+	free(w);
+	leave(l);
 	return NULL;
+}
+
+/* With the lock held. */
+static int start_worker(struct labels *l)
+{
+	struct worker *w = malloc(sizeof(*w));
+	sigset_t all, before;
+	pthread_t thread;
+
+	if (!w)
+		return -ENOMEM;
+	w->l = l;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the one who asks */
+	int err = pthread_create(&thread, NULL, work, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err) {
+		free(w);
+		return -err;
+	}
+	pthread_detach(thread);
+	l->workers++;
+	return 0;
 }
 
 void labels_ask(struct labels *l, const struct subject *who)
 {
 	pthread_mutex_lock(&l->lock);
-	if (l->nasked < ASKED_MAX) {
+	if (l->nasked < ASKED_MAX)
 		l->asked[l->nasked++] = *who;
-		pthread_cond_signal(&l->news);
-	}
+	if (!l->idle && l->workers < WORKERS_MAX && now_boot_ns() - l->taken_ns > STUCK_NS)
+		start_worker(l); /* without a further one labels are missing, no more */
+	pthread_cond_signal(&l->news);
 	pthread_mutex_unlock(&l->lock);
 }
 
@@ -202,48 +255,35 @@ bool labels_take(struct labels *l, struct subject *ret_who, struct job_labels *r
 	return any;
 }
 
-int labels_new(struct labels **ret)
+int labels_new(const char *proc, struct labels **ret)
 {
 	struct labels *l = calloc(1, sizeof(*l));
-	sigset_t all, before;
+	int err;
 
 	if (!l)
 		return -ENOMEM;
+	l->proc = proc;
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->news, NULL);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the one who asks */
-	int err = pthread_create(&l->thread, NULL, work, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_mutex_lock(&l->lock);
+	err = start_worker(l);
+	pthread_mutex_unlock(&l->lock);
 	if (err) {
-		free(l);
-		return -err;
+		dispose(l);
+		return err;
 	}
 	*ret = l;
 	return 0;
 }
 
-/* A thread that waits for somebody's page is left to the end of the process, with what it uses. */
 struct labels *labels_free(struct labels *l)
 {
-	struct timespec until;
-
 	if (!l)
 		return NULL;
 	pthread_mutex_lock(&l->lock);
 	l->stop = true;
-	pthread_cond_signal(&l->news);
-	pthread_mutex_unlock(&l->lock);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += PATIENCE_NS;
-	until.tv_sec += until.tv_nsec / (long)NSEC;
-	until.tv_nsec %= (long)NSEC;
-	if (pthread_timedjoin_np(l->thread, NULL, &until)) {
-		pthread_detach(l->thread);
-		return NULL;
-	}
-	pthread_cond_destroy(&l->news);
-	pthread_mutex_destroy(&l->lock);
-	free(l);
+	pthread_cond_broadcast(&l->news);
+	l->workers++; /* ourselves */
+	leave(l);
 	return NULL;
 }

@@ -3,7 +3,8 @@
  * What a process says of itself in its environment: rank, stage, the job's name. Anyone can say anything there, so it
  * decorates and never decides.
  *
- * Reading /proc/PID/environ can wait for as long as that process likes (userfaultfd, FUSE), so a thread does it.
+ * Reading it waits for the lock of that process's memory, which is held while a file system does not answer. So threads do it:
+ * one, and a few more while some are held up.
  */
 #ifndef SLUICE_LABELS_H
 #define SLUICE_LABELS_H
@@ -15,8 +16,8 @@
 
 struct labels;
 
-/* -ENOMEM, -EAGAIN. */
-int labels_new(struct labels **ret);
+/* `proc`: where a process's environment is found, "/proc"; must outlive all. -ENOMEM, -EAGAIN. */
+int labels_new(const char *proc, struct labels **ret);
 struct labels *labels_free(struct labels *l);
 
 /* Never waits; with too many asked for at once this one is left out. */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "tests/unit/record_fixture.h"
@@ -145,7 +146,7 @@ static void test_reads_a_process(void **state)
 	struct job_labels got;
 	struct labels *l;
 
-	assert_int_equal(labels_new(&l), 0);
+	assert_int_equal(labels_new("/proc", &l), 0);
 	other.start_ns += NSEC; /* another process, which had this PID */
 	labels_ask(l, &other);
 	labels_ask(l, &(struct subject){1, 0x3fffffff, 0});
@@ -164,6 +165,64 @@ static void test_reads_a_process(void **state)
 	labels_free(NULL);
 	put_down(silent);
 	put_down(talker);
+}
+
+/* Where an environment is a FIFO, opening it waits until somebody writes. */
+static void make_held(const char *proc, const char *pid)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", proc, pid);
+	assert_int_equal(mkdir(path, 0700), 0);
+	strcat(path, "/environ");
+	assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void let_go(const char *proc, const char *pid)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s/environ", proc, pid);
+	close(open(path, O_WRONLY | O_CLOEXEC));
+	unlink(path);
+	*strrchr(path, '/') = '\0';
+	rmdir(path);
+}
+
+static void test_held_up(void **state)
+{
+	char proc[] = "/tmp/sluice-labels-XXXXXX", path[128];
+	char *const env[] = {"RANK=9", NULL};
+	pid_t pid = sleeper(env);
+	struct subject who = who_is(pid), answer;
+	struct job_labels got;
+	struct labels *l;
+
+	assert_non_null(mkdtemp(proc));
+	make_held(proc, "1");
+	make_held(proc, "2");
+	snprintf(path, sizeof(path), "%s/%d", proc, pid);
+	char real[64];
+	snprintf(real, sizeof(real), "/proc/%d", pid);
+	assert_int_equal(symlink(real, path), 0);
+
+	assert_int_equal(labels_new(proc, &l), 0);
+	labels_ask(l, &(struct subject){1, 1, 0});
+	labels_ask(l, &(struct subject){1, 2, 0});
+	/* each time that one is found held up another takes its place */
+	for (unsigned i = 0; !labels_take(l, &answer, &got); i++) {
+		assert_true(i < 60000);
+		labels_ask(l, &who);
+		usleep(1000);
+	}
+	assert_memory_equal(&answer, &who, sizeof(who));
+	assert_int_equal(got.number[NUMBER_RANK], 10);
+	labels_free(l); /* does not wait for them */
+	let_go(proc, "1");
+	let_go(proc, "2");
+	unlink(path);
+	rmdir(proc);
+	put_down(pid);
 }
 
 /* --- in the model --------------------------------------------------------------------------- */
@@ -204,7 +263,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_ranks),	  cmocka_unit_test(test_names), cmocka_unit_test(test_senseless),
-	    cmocka_unit_test(test_hostile), cmocka_unit_test(test_reads_a_process), cmocka_unit_test(test_model),
+	    cmocka_unit_test(test_hostile), cmocka_unit_test(test_reads_a_process), cmocka_unit_test(test_held_up), cmocka_unit_test(test_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
