@@ -252,6 +252,7 @@ struct vm_area_struct {
 	unsigned long vm_start;
 	unsigned long vm_end;
 	unsigned long vm_pgoff;
+	unsigned long vm_flags;
 	struct mm_struct *vm_mm;
 	struct file *vm_file;
 };

@@ -171,6 +171,16 @@ enum channel {
 	CHANNEL_KINDS,
 };
 
+#define SL_ACCELERATOR 0x100 /* a device that is no channel, but computes models */
+
+/* What makes a job an ML job. */
+enum ml_sign {
+	ML_ACCELERATOR = 1, /* holds or mapped a GPU, a Neuron core, ... */
+	ML_FRAMEWORK = 2,   /* mapped code of a framework */
+	ML_NAMED = 3,	    /* the configuration names it; not told by the kernel */
+};
+#define SL_ML_NAME_LEN 40
+
 struct channel_key {
 	struct subject who;
 	__u32 kind;   /* enum channel */
@@ -296,6 +306,7 @@ enum event_type {
 	EVENT_SUBJECT = 1, /* struct subject_event: a subject became of interest */
 	EVENT_EXIT = 2,	   /* struct exit_event: such a subject ended */
 	EVENT_FLOW_CLOSE = 3, /* struct flow_event: final figures; the map entry is gone */
+	EVENT_ML = 4,	   /* struct ml_event: the first sign of its kind of a subject that was announced */
 };
 
 /* Path parts come leaf first: part 0 is the file's own name. An empty part of exe is a mount point that was stepped over. */
@@ -333,6 +344,14 @@ struct flow_event {
 	struct flow flow;
 };
 
+struct ml_event {
+	__u32 type;
+	__u32 sign; /* enum ml_sign */
+	struct subject who;
+	__u64 time_ns;
+	char name[SL_ML_NAME_LEN]; /* of the file or device node: hostile, may be cut */
+};
+
 #define SL_ASSERT_SIZE(t, n) _Static_assert(sizeof(t) == (n), #t)
 SL_ASSERT_SIZE(struct subject, 16);
 SL_ASSERT_SIZE(struct object, 16);
@@ -350,5 +369,6 @@ SL_ASSERT_SIZE(struct flow_taint_key, 16);
 _Static_assert(__builtin_offsetof(struct flow, mask) == __builtin_offsetof(struct flow_taint_key, mask), "flow");
 SL_ASSERT_SIZE(struct file_identity, 32);
 SL_ASSERT_SIZE(struct exit_event, 32);
+SL_ASSERT_SIZE(struct ml_event, 72);
 
 #endif

@@ -28,6 +28,8 @@ groups() {
 	unit-tests|needed|libcmocka-dev|libcmocka-devel libasan libubsan
 	system-tests|needed|python3 python3-pytest|python3 python3-pytest
 	workloads|useful|fio socat stress-ng xfsprogs btrfs-progs fdisk|fio socat stress-ng xfsprogs btrfs-progs util-linux
+	stories|useful|curl tar make git gnupg openssh-client rsync iproute2 bsdutils|curl tar make git gnupg2 openssh-clients rsync iproute util-linux
+	training|useful|python3-torch|python3-torch
 	machines|useful|qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs procps|qemu-system-x86-core busybox cpio kmod xz e2fsprogs procps-ng
 	END
 	[ "$want" = arm64 ] || return 0
@@ -47,6 +49,12 @@ there_system_tests() {
 		/usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("pytest"))' 2>/dev/null
 }
 there_workloads() { all_there fio socat stress-ng mkfs.xfs mkfs.btrfs sfdisk; }
+# Not sshd: installed, it would listen on somebody's machine from then on. Tests over ssh are skipped without it.
+there_stories() { all_there curl tar make git gpg gpgconf ssh ssh-keygen rsync ss logger; }
+there_training() {
+	[ -x /usr/bin/python3 ] &&
+		/usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("torch"))' 2>/dev/null
+}
 there_machines() {
 	all_there qemu-system-x86_64 cpio depmod xz mke2fs ps && have busybox &&
 		! ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'

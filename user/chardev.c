@@ -13,7 +13,7 @@
 static const struct {
 	const char *name;
 	bool misc;
-	enum channel kind;
+	uint32_t kind;
 } drivers[] = {
 	{"tun", true, CHANNEL_TUN},
 	{"tap", false, CHANNEL_TUN},
@@ -28,6 +28,14 @@ static const struct {
 	{"vhost-net", true, CHANNEL_VHOST},
 	{"vhost-vsock", true, CHANNEL_VHOST},
 	{"vhost-vdpa", false, CHANNEL_VHOST},
+	{"nvidia", false, SL_ACCELERATOR},
+	{"nvidia-frontend", false, SL_ACCELERATOR}, /* NVIDIA's driver before 550 */
+	{"nvidiactl", false, SL_ACCELERATOR},
+	{"nvidia-uvm", false, SL_ACCELERATOR},
+	{"neuron", false, SL_ACCELERATOR},
+	{"kfd", false, SL_ACCELERATOR},
+	{"accel", false, SL_ACCELERATOR},
+	{"habanalabs", false, SL_ACCELERATOR},
 };
 
 static bool driver_kind(const char *name, bool misc, uint32_t *ret)

@@ -8,8 +8,9 @@
 
 #define CHARDEV_ANY_MINOR 0xfffffU
 
-/* Adds what /proc/devices (or, with `misc`, /proc/misc) names and is a way out to `ret` of `room` entries, from *n on:
- * device numbers as the kernel packs them (major << 20 | minor) with their enum channel. What has no room, and lines
+/* Adds what /proc/devices (or, with `misc`, /proc/misc) names and is a way out or an accelerator to `ret` of `room` entries, from *n on:
+ * device numbers as the kernel packs them (major << 20 | minor) with their enum channel or
+ * SL_ACCELERATOR. What has no room, and lines
  * that are none, are left out; at most 1024 lines are read. */
 struct chardev {
 	uint32_t device;

@@ -10,6 +10,7 @@
 #include "user/collect_channel.h"
 #include "user/collect_health.h"
 #include "user/hashmap.h"
+#include "user/labels.h"
 #include "user/object_name.h"
 #include "user/subjects.h"
 
@@ -39,6 +40,7 @@ struct collector {
 	struct engine *engine;
 	struct model *model;
 	struct object_names *names;
+	struct labels *labels;
 	struct ring_buffer *ring;
 	struct hashmap known;
 	struct known *dead; /* exited, not yet taken out */
@@ -105,6 +107,7 @@ static void introduce(struct collector *c, const struct subject *who)
 		return;
 	remember(c, who);
 	int err = subjects_look_up(c->model, who, c->now_ns);
+	labels_ask(c->labels, who);
 	if (unless_full(err) && err != -ESRCH && !c->err)
 		c->err = err;
 }
@@ -152,6 +155,21 @@ static int keep_closed(struct collector *c, const struct flow *f, const struct f
 	return 0;
 }
 
+/* It was announced just before; where the ring had no room for that, /proc may still know it. */
+static int take_sign(struct collector *c, const struct ml_event *ev)
+{
+	struct subject who = ev->who;
+	int err = 0;
+
+	if (!hashmap_find(&c->known, &who)) {
+		remember(c, &who);
+		err = subjects_look_up(c->model, &who, c->now_ns);
+	}
+	if (!err)
+		err = model_set_ml(c->model, &who, ev->sign, ev->name);
+	return err == -ENOENT || err == -ESRCH ? 0 : err;
+}
+
 static int take_event(void *arg, void *data, size_t len)
 {
 	struct collector *c = arg;
@@ -166,10 +184,13 @@ static int take_event(void *arg, void *data, size_t len)
 			err = subjects_announced(c->model, ev, len);
 		if (k)
 			k->announced = true;
+		labels_ask(c->labels, &ev->who);
 	} else if (type == EVENT_EXIT && len >= sizeof(struct exit_event)) {
 		all_images_ended(c, data);
 	} else if (type == EVENT_FLOW_CLOSE && len >= sizeof(struct flow_event)) {
 		err = keep_closed(c, &((const struct flow_event *)data)->flow, NULL);
+	} else if (type == EVENT_ML && len >= sizeof(struct ml_event)) {
+		err = take_sign(c, data);
 	}
 	if (unless_full(err) && !c->err)
 		c->err = err;
@@ -508,6 +529,15 @@ static int look_at_descriptors(struct collector *c)
 	return 0;
 }
 
+static void take_labels(struct collector *c)
+{
+	struct job_labels labels;
+	struct subject who;
+
+	while (labels_take(c->labels, &who, &labels))
+		model_set_labels(c->model, &who, &labels); /* of whom it no longer knows it needs none */
+}
+
 /* --- as a whole ---------------------------------------------------------------------- */
 
 static int dump(struct collector *c, enum engine_iter it, size_t size, int (*take)(void *, const void *))
@@ -551,6 +581,7 @@ int collector_tick(struct collector *c, uint64_t now_ns, uint64_t late_ns)
 	err = collector_drain(c);
 	if (!err)
 		err = read_maps(c);
+	take_labels(c);
 	if (!err)
 		err = object_names_tick(c->names, now_ns);
 	if (!err)
@@ -600,6 +631,8 @@ int collector_new(struct engine *engine, struct model *model, const struct plan 
 	err = c->ring ? health_init(&c->health, engine, plan) : -errno;
 	if (!err)
 		err = object_names_new(engine, model, &c->names);
+	if (!err)
+		err = labels_new("/proc", &c->labels);
 	if (err) {
 		collector_free(c);
 		return err;
@@ -618,6 +651,7 @@ struct collector *collector_free(struct collector *c)
 	hashmap_free(&c->known);
 	ring_buffer__free(c->ring);
 	object_names_free(c->names);
+	labels_free(c->labels);
 	health_done(&c->health);
 	free(c->closed);
 	free(c->gone_flows);

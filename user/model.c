@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "user/model_graph.h"
+#include "user/model_ml.h"
 #include "user/policy/finding.h"
 #include "user/policy/users.h"
 
@@ -295,6 +296,7 @@ int model_new(const struct config *config, const struct classes *classes, struct
 	m->flows = HASHMAP_OF(struct m_flow, id);
 	m->folds = HASHMAP_OF(struct m_flow, fold);
 	m->overflows = HASHMAP_OF(struct m_overflow, key);
+	m->ml = HASHMAP_OF(struct m_ml, job);
 	m->nodes_max = MODEL_NODES_MAX;
 	m->merge_above = MODEL_MERGE_ABOVE;
 	err = findings_new(&m->findings);
@@ -345,6 +347,7 @@ struct model *model_free(struct model *m)
 		m->first_overflow = o->next;
 		free(o);
 	}
+	ml_free(m);
 	struct hashmap *all[] = {&m->jobs,  &m->processes, &m->subjects, &m->objects,
 				 &m->edges, &m->flows,	   &m->folds,	 &m->overflows};
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -463,9 +466,4 @@ bool model_owns_fact(const struct model *m, const char *fact)
 			return false;
 	}
 	return true;
-}
-
-bool job_is_ml(const struct model *m, const char *job)
-{
-	return job && strings_match(&m->config->jobs, job);
 }

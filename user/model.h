@@ -35,6 +35,15 @@ struct subject_info {
 	const char *job;    /* "slurm:12.0", "unit:x.service", ...: see user/job.h */
 };
 
+/* What a subject says of its job and of its own place in it; "" or 0: nothing. Never to decide by. */
+#define LABEL_LEN 128
+enum job_label { LABEL_JOB_NAME, LABEL_POD, LABEL_STAGE, LABEL_KINDS };
+enum job_number { NUMBER_RANK, NUMBER_LOCAL_RANK, NUMBER_WORLD_SIZE, NUMBER_KINDS };
+struct job_labels {
+	char text[LABEL_KINDS][LABEL_LEN]; /* made safe */
+	uint32_t number[NUMBER_KINDS];	   /* plus one */
+};
+
 /* `config` and `classes` must outlive the model or be replaced by model_policy(). -ENOSPC there:
  * more datasets than numbers, those of earlier policies included; nothing has changed then. */
 int model_new(const struct config *config, const struct classes *classes, struct model **ret);
@@ -72,6 +81,13 @@ int model_set_overflow(struct model *m, const struct overflow_key *key,
 int model_set_taint(struct model *m, const struct subject *who, const struct taint *t);
 int model_set_edge(struct model *m, const struct edge_key *key, const struct edge_val *val);
 int model_settle_edge(struct model *m, const struct edge_key *key);
+
+/* It shows (enum ml_sign) that it computes a model, by the library or device `name` (hostile, copied): its job is an ML
+ * job from then on. -ENOENT: it or its job is not known. */
+int model_set_ml(struct model *m, const struct subject *who, uint32_t sign, const char *name);
+
+/* Of a job's processes the first to say a thing is quoted. -ENOENT, -ENOMEM. */
+int model_set_labels(struct model *m, const struct subject *who, const struct job_labels *labels);
 
 /* What is known of an object that an edge named: where it lies (hostile text, copied; NULL: not known),
  * and whether only its owner can read it, and only on this host. -ENOENT, -ENOMEM. */

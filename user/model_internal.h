@@ -49,6 +49,7 @@ struct m_job {
 	struct m_subject *merged; /* stands for its dead, or NULL */
 	struct m_object *merged_files; /* stands for files that are gone, or NULL */
 	struct past past;	  /* of subjects that are forgotten */
+	struct job_labels *labels; /* NULL: nobody said anything */
 };
 
 /* A process: its exec instances, and who its parent is. Kept while a subject or a child needs it.
@@ -126,6 +127,7 @@ struct m_subject {
 	unsigned merged;   /* how many it stands for; 0: itself */
 	struct past past;
 	uint32_t slot, uid, session;
+	uint32_t rank, local_rank; /* as it says; plus one, 0 not known */
 	bool uid_known, known, dead;
 };
 
@@ -299,7 +301,8 @@ struct model {
 	const struct config *config;
 	const struct classes *classes;
 	struct m_dataset datasets[SL_DATASETS_MAX];
-	struct hashmap jobs, processes, subjects, objects, edges, flows, folds, overflows;
+	struct hashmap jobs, processes, subjects, objects, edges, flows, folds, overflows, ml;
+	struct m_ml *first_ml;
 	struct m_subject *first_subject, *last_subject;
 	struct m_object *first_object, *last_object;
 	struct m_flow *first_flow, *last_flow;

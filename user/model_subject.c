@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Subjects, their processes and their jobs. */
 #include "user/model_internal.h"
+#include "user/model_ml.h"
 
 #include <string.h>
 
@@ -28,6 +29,8 @@ void job_unref(struct model *m, struct m_job *job)
 {
 	if (job && !--job->refs) {
 		hashmap_remove(&m->jobs, job->name);
+		ml_job_gone(m, job->name);
+		free(job->labels);
 		free(job);
 	}
 }
@@ -363,6 +366,32 @@ int model_set_subject(struct model *m, const struct subject_info *info)
 	s->session = info->session ? info->session : s->session;
 	s->seen_ns = s->seen_ns ? s->seen_ns : info->seen_ns;
 	s->known = true;
+	return 0;
+}
+
+static void labels_add(struct job_labels *to, const struct job_labels *more)
+{
+	for (unsigned i = 0; i < LABEL_KINDS; i++) {
+		if (!to->text[i][0])
+			memcpy(to->text[i], more->text[i], LABEL_LEN);
+	}
+	if (!to->number[NUMBER_WORLD_SIZE])
+		to->number[NUMBER_WORLD_SIZE] = more->number[NUMBER_WORLD_SIZE];
+}
+
+int model_set_labels(struct model *m, const struct subject *who, const struct job_labels *labels)
+{
+	struct m_subject *s = subject_find(m, who);
+
+	if (!s || !s->job)
+		return -ENOENT;
+	if (!s->job->labels)
+		s->job->labels = calloc(1, sizeof(*s->job->labels));
+	if (!s->job->labels)
+		return -ENOMEM;
+	labels_add(s->job->labels, labels);
+	s->rank = labels->number[NUMBER_RANK];
+	s->local_rank = labels->number[NUMBER_LOCAL_RANK];
 	return 0;
 }
 

@@ -59,6 +59,8 @@ static const struct field dataset_fields[] = {
 static const struct field job_fields[] = {
 	FIELD("job",         TEXT,  TEXT_COLUMN("JOB", 16, 0)),
 	FIELD("ml",          YES,   TEXT_COLUMN("ML", 3, 3)),
+	FIELD("ml_reason",   SIGNS, TEXT_COLUMN("BECAUSE OF", 12, 5)),
+	FIELD("job_labels",  TAGS,  TEXT_COLUMN("CALLS ITSELF", 12, 4)),
 	FIELD("datasets",    NAMES, TEXT_COLUMN("DATASETS", 10, 1)),
 	FIELD("processes",   COUNT, FIGURE("PROCESSES", 2)),
 	FIELD("bytes_read",  SIZE,  FIGURE("READ", 0)),

@@ -129,8 +129,9 @@ int job_items(struct snapshot_work *w, json_t *items)
 		if (err)
 			return err;
 		json_t *item = json_pack(
-		    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "job", json_safe(name), "ml",
-		    json_boolean(job_is_ml(w->m, name)), "datasets", json_datasets(w->m, s->mask),
+		    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "job", json_safe(name), "ml",
+		    json_boolean(job_is_ml(w->m, name)), "ml_reason", json_ml(w->m, name), "job_labels",
+		    json_job_labels(s->job, NULL), "datasets", json_datasets(w->m, s->mask),
 		    "processes", json_count(s->processes), "bytes_read", json_count(s->read),
 		    "bytes_out", json_count(s->sent.out), "tainted_out",
 		    json_count(s->sent.tainted), "leak_bound", json_count(bound));
@@ -207,13 +208,14 @@ int process_items(struct snapshot_work *w, json_t *items)
 		if (err)
 			return err;
 		sum_accesses(s, bytes);
-		json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "process",
+		json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o}", "process",
 					 json_process(w->m, s), "job", json_job(s), "datasets",
 					 json_datasets(w->m, subject_mask(s)), "bytes",
 					 json_bytes(w->m, bytes), "volume", volume, "bytes_out",
 					 json_count(sent[s->slot].out), "tainted_out",
 					 json_count(sent[s->slot].tainted), "alive",
-					 json_boolean(subject_alive(s)), "merged", (int)s->merged);
+					 json_boolean(subject_alive(s)), "merged", (int)s->merged, "job_labels",
+					 json_job_labels(s->job, s));
 		if (json_array_append_new(items, item))
 			return -ENOMEM;
 	}

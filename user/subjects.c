@@ -99,6 +99,13 @@ static int same_process(const struct subject *who, struct stat_line *ret)
 	return 0;
 }
 
+int subjects_verify(const struct subject *who)
+{
+	struct stat_line s;
+
+	return same_process(who, &s);
+}
+
 static bool proc_exe(uint32_t pid, char *ret, size_t n)
 {
 	static const char gone[] = " (deleted)";

@@ -123,11 +123,22 @@ static char *remote_of(const json_t *v)
 		       (long long)json_integer_value(port));
 }
 
+static char *sign_of(const json_t *v)
+{
+	const char *sign = json_string_value(json_at(v, "sign")), *name = json_string_value(json_at(v, "name"));
+	_cleanup_free_ char *process = process_of(v);
+
+	return process ? text_of("%s %s in %s", sign ? sign : "?", name ? name : "?", process)
+		       : text_of("%s %s", sign ? sign : "?", name ? name : "?");
+}
+
 /* One entry of a list or object, as the format wants it; NULL: nothing to show. */
 static char *entry_of(const char *key, const json_t *value, enum value_format format)
 {
 	_cleanup_free_ char *text = NULL;
 
+	if (format == FORMAT_SIGNS)
+		return sign_of(value);
 	if (format == FORMAT_NAMES)
 		return key ? strdup(key) : plain(value);
 	text = format == FORMAT_SIZES ? size_of(value) : plain(value);
@@ -200,6 +211,7 @@ char *value_text(const json_t *value, enum value_format format, const char *now)
 	case FORMAT_NAMES:
 	case FORMAT_TAGS:
 	case FORMAT_SIZES:
+	case FORMAT_SIGNS:
 		return list_of(value, format);
 	}
 	return NULL;

@@ -14,6 +14,7 @@ enum value_format {
 	FORMAT_NAMES, /* a list's texts, an object's keys; "-" when empty */
 	FORMAT_TAGS,  /* an object as KEY=VALUE */
 	FORMAT_SIZES, /* an object of bytes as KEY 1.5 GiB */
+	FORMAT_SIGNS, /* why a job is an ML job: "framework libx.so in python3[12]" */
 	FORMAT_YES,   /* yes or no */
 	FORMAT_TIME,  /* the time of day, or the date when that is another than the document's; UTC
 		       */

@@ -82,7 +82,7 @@ static __always_inline void device_mark(__u64 task, __u64 inode, __u64 mask)
 	kind = bpf_map_lookup_elem(&char_devices, &dev);
 	if (!kind)
 		kind = bpf_map_lookup_elem(&char_devices, &any);
-	if (kind)
+	if (kind && *kind < CHANNEL_KINDS)
 		channel_add(task, *kind, dev, mask);
 }
 

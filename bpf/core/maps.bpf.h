@@ -57,7 +57,7 @@ MAP_HASH(roots, HASH, struct root_key, __u8, SL_ROOTS_MAX);
 MAP_HASH(inodes, LRU_HASH, struct root_key, struct inode_verdict, SL_INODES_MAX);
 
 /* written by user space: block devices that hold datasets (a mask of them), character devices that are
- * channels (enum channel); by device number as the kernel packs it, minor 0xfffff for every minor */
+ * channels (enum channel) or accelerators; by device number as the kernel packs it, minor 0xfffff for every minor */
 MAP_HASH(block_devices, HASH, __u32, __u64, SL_DEVICES_MAX);
 MAP_HASH(char_devices, HASH, __u32, __u32, SL_DEVICES_MAX);
 
@@ -66,7 +66,7 @@ struct seen_key {
 	struct object what;
 };
 MAP_HASH(seen, LRU_HASH, struct seen_key, __u8, SL_SEEN_MAX);
-MAP_HASH(announced, LRU_HASH, struct subject, __u8, SL_ANNOUNCED_MAX);
+MAP_HASH(announced, LRU_HASH, struct subject, __u8, SL_ANNOUNCED_MAX); /* and which signs (1 << enum ml_sign) were told */
 
 struct cpu_cache {
 	__u64 file[SL_CACHE_SLOTS]; /* signature of a file, its tag in the low byte */

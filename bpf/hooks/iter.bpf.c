@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /* What no event tells: the state at the start, live sockets, and what changed since the last look. */
 #include "core/ledger.bpf.h"
+#include "core/ml.bpf.h"
 
 /* Descriptors already open: sockets get their flow or their owner; pipes are named, so that user space
  * learns which of those it knows are gone. */
@@ -22,6 +23,8 @@ int find_files(struct bpf_iter__task_file *ctx)
 		if ((mode & S_IFMT) == S_IFIFO || bpf_map_lookup_elem(&objects, &what))
 			bpf_seq_write(ctx->meta->seq, &what, sizeof(what));
 	}
+	if ((mode & S_IFMT) == S_IFCHR)
+		ml_look(plain(task), plain(file), 0);
 	if ((mode & S_IFMT) != S_IFSOCK)
 		return 0;
 	sk = socket_of(file);
@@ -41,8 +44,10 @@ int find_mappings(struct bpf_iter__task_vma *ctx)
 	if (!task || !vma || task->pid != task->tgid)
 		return 0;
 	file = (__u64)vma->vm_file;
-	if (file)
-		map_done((__u64)task, file, vma->vm_end - vma->vm_start, vma->vm_pgoff << 12);
+	if (!file)
+		return 0;
+	map_done((__u64)task, file, vma->vm_end - vma->vm_start, vma->vm_pgoff << 12);
+	ml_look(plain((__u64)task), plain(file), vma->vm_flags);
 	return 0;
 }
 

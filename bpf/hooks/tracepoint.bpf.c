@@ -7,6 +7,7 @@
 #include "core/ledger.bpf.h"
 #include "core/identity.bpf.h"
 #include "core/calls.bpf.h"
+#include "core/ml.bpf.h"
 
 static __always_inline __u64 file_of(__u64 task, __u64 fd)
 {
@@ -74,6 +75,8 @@ static __noinline int mapped(__u64 task, struct pt_regs *regs, __u64 at, __u8 op
 
 		file = (__s32)fd < 0 ? 0 : file_of(task, fd); /* -1: anonymous */
 		at = 0;
+		if (file)
+			ml_look(plain(task), plain(file), regs_arg(regs, 2, compat));
 	} else {
 		if (op == OP_REMAP) {
 			__u64 new = regs_arg(regs, 2, compat);

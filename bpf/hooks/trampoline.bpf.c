@@ -2,6 +2,7 @@
 /* Set A: the functions that carry the bytes, and nothing else on the machine. */
 #define SLUICE_TYPED_FILES
 #include "core/ledger.bpf.h"
+#include "core/ml.bpf.h"
 
 SEC("?fexit/vfs_read")
 int BPF_PROG(a_read, struct file *file, char *buf, unsigned long count, loff_t *pos, long ret)
@@ -60,8 +61,10 @@ SEC("?fexit/vm_mmap_pgoff")
 int BPF_PROG(a_mmap, struct file *file, unsigned long addr, unsigned long len, unsigned long prot,
 	     unsigned long flag, unsigned long pgoff, unsigned long ret)
 {
-	if (file && ret < -4095UL)
-		map_done(current_task(), (__u64)file, len, pgoff << 12);
+	if (!file || ret >= -4095UL)
+		return 0;
+	map_done(current_task(), (__u64)file, len, pgoff << 12);
+	ml_look(plain(current_task()), plain((__u64)file), prot);
 	return 0;
 }
 

@@ -167,13 +167,13 @@ class Sink:
     """Counts the payload that arrives at one of the lab's hosts. `senders`: the hosts it may come from, beside this one."""
     running = []
 
-    def __init__(self, host, family=4, udp=False, address=None, send=0, senders=()):
+    def __init__(self, host, family=4, udp=False, address=None, port=0, send=0, senders=()):
         address = address or (host.address(family) if host else "127.0.0.1" if family == 4 else "::1")
         self.host, self.udp, self.family, self.senders = host, udp, family, senders
         self.ip = address
         self.options = ["--send", str(send)] if send else []
         self.process = subprocess.Popen(
-            [*inside(host), program("sink"), "--udp" if udp else "--tcp", f"{self.bracket()}:0", *self.options],
+            [*inside(host), program("sink"), "--udp" if udp else "--tcp", f"{self.bracket()}:{port}", *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         words = self.process.stdout.readline().split()
         if words[:1] != ["ready"]:

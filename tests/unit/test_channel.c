@@ -51,6 +51,20 @@ static void misc_devices_by_minor(void **state)
 	assert_int_equal(d[3].kind, CHANNEL_RDMA);
 }
 
+static void accelerators_by_driver(void **state)
+{
+	static const char text[] = "195 nvidia\n236 nvidiactl\n507 nvidia-uvm\n240 neuron\n241 kfd\n261 accel\n"
+				   "226 drm\n29 fb\n242 nvidia-modeset\n243 neurons\n";
+	struct chardev d[16];
+
+	assert_int_equal(parse_text(text, false, d, 16), 6);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(d[i].kind, SL_ACCELERATOR);
+	assert_int_equal(d[0].device, 195U << 20 | CHARDEV_ANY_MINOR);
+	assert_int_equal(parse_text("60 kfd\n", true, d, 16), 0);
+	assert_true(SL_ACCELERATOR >= CHANNEL_KINDS);
+}
+
 static void devices_that_make_no_sense(void **state)
 {
 	static const char text[] = "tun\n-1 tun\n99999999999 tun\n4294967296 tun\n1048576 tun\n\n \nxx 200 tun\n";
@@ -224,7 +238,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(devices_by_driver),
 		cmocka_unit_test(misc_devices_by_minor),
-		cmocka_unit_test(devices_that_make_no_sense),
+		cmocka_unit_test(accelerators_by_driver),
+	    cmocka_unit_test(devices_that_make_no_sense),
 		cmocka_unit_test(channels_have_names),
 		cmocka_unit_test(holder_is_found),
 		cmocka_unit_test(bound_follows_what_is_read),

@@ -184,6 +184,70 @@ static void test_borrowed_names(void **state)
 	check(e, ARRAY_SIZE(e));
 }
 
+/* Every quality of service, driver and runtime of Kubernetes. */
+static void test_kubernetes_layouts(void **state)
+{
+	static const char *const qos[] = {"", "burstable", "besteffort"};
+	static const char *const scope[] = {"cri-containerd-" HEX ".scope", "crio-" HEX ".scope", "docker-" HEX ".scope",
+					    "crio-conmon-" HEX ".scope", ""};
+	static const char *const below[] = {"", "/init.scope", "/system.slice/train.service", "/slurm/uid_0"};
+
+	for (size_t q = 0; q < ARRAY_SIZE(qos); q++) {
+		const char *dash = qos[q][0] ? "-" : "", *slash = qos[q][0] ? "/" : "";
+		char path[1024], level[128];
+
+		snprintf(level, sizeof(level), qos[q][0] ? "/kubepods-%s.slice" : "%s", qos[q]);
+		for (size_t r = 0; r < ARRAY_SIZE(scope); r++) {
+			for (size_t b = 0; b < ARRAY_SIZE(below); b++) {
+				snprintf(path, sizeof(path), "/kubepods.slice%s/kubepods%s%s-pod" POD_ ".slice/%s%s", level, dash,
+					 qos[q], scope[r], below[b]);
+				check(&(struct example){path, "k8s:" POD}, 1);
+			}
+		}
+		snprintf(path, sizeof(path), "/kubepods%s%s/pod" POD "/" HEX, slash, qos[q]);
+		check(&(struct example){path, "k8s:" POD}, 1);
+		snprintf(path, sizeof(path), "/kubepods%s%s/pod" POD "/crio-" HEX, slash, qos[q]);
+		check(&(struct example){path, "k8s:" POD}, 1);
+		snprintf(path, sizeof(path), "/system.slice/containerd.service/kubepods%s%s-pod" POD_ ".slice:cri-containerd:" HEX, dash,
+			 qos[q]);
+		check(&(struct example){path, "k8s:" POD}, 1);
+	}
+}
+
+/* As they are met on SageMaker HyperPod, ECS, Fargate, Batch and plain Docker hosts. */
+static void test_cloud_layouts(void **state)
+{
+	static const struct example e[] = {
+	    /* HyperPod with Slurm: enroot and pyxis make no cgroup of their own */
+	    {"/system.slice/slurmstepd.scope/job_118/step_0/user/task_3", "slurm:118.0"},
+	    {"/system.slice/ip-10-1-2-3_slurmstepd.scope/job_118/step_batch/user/task_0", "slurm:118.batch"},
+	    {"/slurm_ip-10-1-2-3/uid_1000/job_118/step_0/task_3", "slurm:118.0"},
+	    {"/slurm_ip-10-1-2-3/uid_1000/job_118/step_0/task_3/docker/" HEX, "slurm:118.0"},
+	    /* HyperPod with EKS */
+	    {"/kubepods.slice/kubepods-pod" POD_ ".slice/cri-containerd-" HEX ".scope", "k8s:" POD},
+	    /* a SageMaker container, local mode: Docker with or without a parent of its own */
+	    {"/system.slice/docker-" HEX ".scope", "container:0123456789ab"},
+	    {"/sagemaker/" HEX, "container:0123456789ab"},
+	    {"/sagemaker.slice/docker-" HEX ".scope", "container:0123456789ab"},
+	    /* ECS on EC2 by either driver and version; Fargate; Batch */
+	    {"/ecs/" TASK "/" HEX, "ecs:" TASK},
+	    {"/ecs/training/" TASK "/" HEX, "ecs:" TASK},
+	    {"/ecs/" TASK "/" TASK "-2531612879", "ecs:" TASK},
+	    {"/ecstasks.slice/ecstasks-" TASK ".slice/docker-" HEX ".scope", "ecs:" TASK},
+	    {"/ecstasks.slice/ecstasks-" TASK ".slice/docker-" HEX ".scope/buildkit/x", "ecs:" TASK},
+	    {"/system.slice/ecs.service", "unit:ecs.service"},
+	    {"/system.slice/amazon-ssm-agent.service", "unit:amazon-ssm-agent.service"},
+	    /* Podman, rootless, in a pod, and run by systemd */
+	    {"/machine.slice/machine-libpod_pod_" HEX ".slice/libpod-" HEX2 ".scope", "container:fedcba987654"},
+	    {USER "user@1000.service/user.slice/user-libpod_pod_" HEX ".slice/libpod-" HEX2 ".scope", "container:fedcba987654"},
+	    {"/system.slice/train.service/libpod-payload-" HEX, "unit:train.service"},
+	    {"/system.slice/containerd.service", "unit:containerd.service"},
+	    {"/default/" HEX, "container:0123456789ab"},
+	};
+
+	check(e, ARRAY_SIZE(e));
+}
+
 static void test_hierarchies(void **state)
 {
 	char job[JOB_LEN];
@@ -202,6 +266,25 @@ static void test_hierarchies(void **state)
 		      "0::/system.slice/x.service",
 		      7);
 	assert_string_equal(job, "container:0123456789ab");
+	job_from_proc(job,
+		      "11:devices:/ecs/" TASK "/" HEX "\n"
+		      "3:cpu,cpuacct:/ecs/" TASK "/" HEX "\n"
+		      "1:name=systemd:/ecs/" TASK "/" HEX "\n"
+		      "0::/system.slice/docker.service\n",
+		      7);
+	assert_string_equal(job, "ecs:" TASK);
+	job_from_proc(job,
+		      "5:memory:/kubepods/besteffort/pod" POD "/" HEX "\n"
+		      "1:name=systemd:/kubepods/besteffort/pod" POD "/" HEX "\n"
+		      "0::/\n",
+		      7);
+	assert_string_equal(job, "k8s:" POD);
+	job_from_proc(job,
+		      "4:devices:/slurm_gpu-7/uid_1000/job_12/step_extern/task_0\n"
+		      "1:name=systemd:/user.slice/user-1000.slice/session-3.scope\n"
+		      "0::/user.slice/user-1000.slice/session-3.scope\n",
+		      7);
+	assert_string_equal(job, "slurm:12.extern");
 	job_from_proc(job, "0::/system.slice/with:colon.service\n", 7);
 	assert_string_equal(job, "unit:with:colon.service");
 	job_from_proc(job, "no colons\n1:one colon\n\n\n:::\n", 7);
@@ -275,6 +358,8 @@ int main(void)
 	    cmocka_unit_test(test_nesting),
 	    cmocka_unit_test(test_units_and_sessions),
 	    cmocka_unit_test(test_borrowed_names),
+	    cmocka_unit_test(test_kubernetes_layouts),
+	    cmocka_unit_test(test_cloud_layouts),
 	    cmocka_unit_test(test_hierarchies),
 	    cmocka_unit_test(test_hostile),
 	};

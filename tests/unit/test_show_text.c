@@ -192,6 +192,20 @@ static void test_order_by_figures(void **state)
 		     "b    ?   ?                 ?     ?    ?            ?           ?\n");
 }
 
+static void test_why_ml(void **state)
+{
+	json_t *d = parse("{'type':'jobs','items':[{'job':'a','ml':true,'job_labels':{'job_name':'x y','world_size':8},'ml_reason':["
+			  "{'sign':'accelerator','name':'nvidia0','pid':7,'comm':'python3'},"
+			  "{'sign':'named','name':'slurm:*','pid':null,'comm':null},{},7]},"
+			  "{'job':'b','ml':false,'ml_reason':[],'job_labels':{}}]}");
+	_cleanup_free_ char *text = show("jobs", d, 0, 0);
+
+	assert_non_null(strstr(text, "accelerator nvidia0 in python3[7], named slurm:*, ? ?, ? ?"));
+	assert_non_null(strstr(text, "job_name=x y, world_size=8"));
+	assert_non_null(strstr(text, "\nb    no   -"));
+	json_decref(d);
+}
+
 static void test_health(void **state)
 {
 	json_t *d = parse(
@@ -404,6 +418,7 @@ int main(void)
 	    cmocka_unit_test(test_values),	 cmocka_unit_test(test_long_lists_end),
 	    cmocka_unit_test(test_datasets),	 cmocka_unit_test(test_findings),
 	    cmocka_unit_test(test_long_chain),	 cmocka_unit_test(test_order_by_figures),
+	    cmocka_unit_test(test_why_ml),
 	    cmocka_unit_test(test_health),	 cmocka_unit_test(test_wrong_documents),
 	    cmocka_unit_test(test_any_document), cmocka_unit_test(test_filter),
 	    cmocka_unit_test(test_config),	 cmocka_unit_test(test_durations),

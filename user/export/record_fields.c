@@ -18,6 +18,11 @@ static json_t *get_job(matter *s)
 	return json_job(s->subject);
 }
 
+static json_t *get_labels(matter *s)
+{
+	return json_job_labels(s->subject ? s->subject->job : NULL, s->subject);
+}
+
 static json_t *get_process(matter *s)
 {
 	return json_process(s->m, s->subject);
@@ -78,7 +83,8 @@ static json_t *get_true(matter *s)
 const struct field access_fields[] = {
     {"job", get_job},	  {"process", get_process}, {"dataset", get_dataset},
     {"tags", get_tags},	  {"bytes", get_bytes},	    {"ops", get_ops},
-    {"files", get_files}, {"exact", get_exact},	    {0},
+    {"files", get_files}, {"exact", get_exact},	    {"job_labels", get_labels},
+    {0},
 };
 
 const struct field overflow_fields[] = {
@@ -163,6 +169,7 @@ const struct field flow_fields[] = {
     {"tainted_out", get_tainted},
     {"datasets", get_flow_datasets},
     {"encrypted", get_null},
+    {"job_labels", get_labels},
     {0},
 };
 

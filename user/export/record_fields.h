@@ -46,6 +46,9 @@ json_t *json_count(uint64_t n);
 json_t *json_process(const struct model *m,
 		     const struct m_subject *s); /* null for a merged subject */
 json_t *json_job(const struct m_subject *s);
+json_t *json_ml(const struct model *m, const char *job); /* by what it is an ML job: a list, empty if it is none */
+/* What its processes say of a job (NULL: none), and this one (or NULL) of itself: what is known, as an object. */
+json_t *json_job_labels(const struct m_job *job, const struct m_subject *s);
 json_t *json_moment(const struct model *m, uint64_t boot_ns, int64_t offset); /* 0: null */
 json_t *json_dataset(const struct model *m, unsigned dataset);
 json_t *json_datasets(const struct model *m, uint64_t mask);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/export/record_fields.h"
 
+#include <string.h>
+
 typedef const struct subject_matter matter;
 
 static json_t *get_id(matter *s)
@@ -113,6 +115,20 @@ static json_t *get_action(matter *s)
 	return json_string("alerted");
 }
 
+static json_t *get_labels(matter *s)
+{
+	struct m_job key = {0};
+
+	if (s->finding->job)
+		strncpy(key.name, s->finding->job, sizeof(key.name) - 1);
+	return json_job_labels(hashmap_find(&s->m->jobs, key.name), s->finding->process);
+}
+
+static json_t *get_ml(matter *s)
+{
+	return json_ml(s->m, s->finding->job);
+}
+
 const struct field finding_fields[] = {
     {"id", get_id},
     {"rule", get_rule},
@@ -131,5 +147,7 @@ const struct field finding_fields[] = {
     {"last", get_last},
     {"count", get_count},
     {"action", get_action},
+    {"job_labels", get_labels},
+    {"ml_reason", get_ml},
     {0},
 };
