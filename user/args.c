@@ -47,6 +47,8 @@ static const struct option_spec run_options[] = {
 
 static const struct option_spec show_options[] = {
 	OPTION_JSON,
+	{.name = "tree", .kind = OPTION_FLAG, .offset = AT(tree),
+	 .help = "processes under those that they come from, and what each received"},
 	{.name = "since", .kind = OPTION_TIME, .value = "T", .offset = AT(since), .given = AT(since_given),
 	 .help = "only what was active at T or later (RFC 3339, or 15m before now)"},
 	{.name = "until", .kind = OPTION_TIME, .value = "T", .offset = AT(until), .given = AT(until_given),
@@ -284,6 +286,8 @@ static int check_whole(const struct command_spec *c, const struct options *o,
 	if (c->operands && !o->operand)
 		return refuse(ret_error, "say what to show: %s",
 			      words_list(list, sizeof(list), c->operands));
+	if (o->tree && strcmp(o->operand, "processes") != 0)
+		return refuse(ret_error, "--tree: only processes have one: sluice show processes --tree");
 	if (o->since_given && o->until_given &&
 	    (o->since.tv_sec > o->until.tv_sec ||
 	     (o->since.tv_sec == o->until.tv_sec && o->since.tv_nsec > o->until.tv_nsec)))

@@ -16,6 +16,7 @@ struct options {
 	enum wish hooks;
 	bool json;
 	bool self_test;
+	bool tree;
 	bool since_given, until_given;
 	struct timespec since, until; /* wall clock */
 	const char *operand;	      /* NULL: none */
