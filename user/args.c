@@ -47,10 +47,30 @@ static const struct option_spec run_options[] = {
 
 static const struct option_spec show_options[] = {
 	OPTION_JSON,
+	{.name = "tree", .kind = OPTION_FLAG, .offset = AT(tree),
+	 .help = "processes under those that they come from, and what each received"},
 	{.name = "since", .kind = OPTION_TIME, .value = "T", .offset = AT(since), .given = AT(since_given),
 	 .help = "only what was active at T or later (RFC 3339, or 15m before now)"},
 	{.name = "until", .kind = OPTION_TIME, .value = "T", .offset = AT(until), .given = AT(until_given),
 	 .help = "only what had begun by T"},
+	OPTION_SOCKET("where the monitor listens"),
+	OPTION_HELP,
+};
+
+static const struct option_spec report_options[] = {
+	{.name = "events", .kind = OPTION_TEXT, .value = "FILE|-", .offset = AT(events),
+	 .help = "records to read, as `sluice run --events` wrote them"},
+	{.name = "finding", .kind = OPTION_TEXT, .value = "ID", .offset = AT(finding),
+	 .help = "the story of one finding, hop by hop; without --events of the running monitor"},
+	{.name = "dataset", .kind = OPTION_TEXT, .value = "ID", .offset = AT(dataset), .help = "of this dataset only"},
+	{.name = "job", .kind = OPTION_TEXT, .value = "ID", .offset = AT(job), .help = "of this job only"},
+	{.name = "since", .kind = OPTION_TIME, .value = "T", .offset = AT(since), .given = AT(since_given),
+	 .help = "only records of T or later (RFC 3339, or 15m before now)"},
+	{.name = "until", .kind = OPTION_TIME, .value = "T", .offset = AT(until), .given = AT(until_given),
+	 .help = "only records of T or earlier"},
+	OPTION_JSON,
+	{.name = "fail-on", .kind = OPTION_TEXT, .value = "RULE,...", .offset = AT(fail_on),
+	 .help = "exit with 1 if one of these rules, or any, was broken"},
 	OPTION_SOCKET("where the monitor listens"),
 	OPTION_HELP,
 };
@@ -75,6 +95,7 @@ const struct command_spec args_commands[] = {
 	{.name = "run", .summary = "the monitor, in the foreground", OPTIONS(run_options),
 	 .detail = "Watches the configured datasets until SIGINT or SIGTERM. Needs root.\n"},
 	{.name = "show", .summary = "what a running monitor knows", .operands = show_words, OPTIONS(show_options)},
+	{.name = "report", .summary = "who read what and where it can have gone, from records", OPTIONS(report_options)},
 	{.name = "check", .summary = "validate the configuration and the host's posture", OPTIONS(check_options),
 	 .detail = "Exits with 1 when a check fails, with 2 when the configuration is refused.\n"},
 	{.name = "probe", .summary = "what this kernel allows, the hook set chosen, the gaps",
@@ -284,6 +305,8 @@ static int check_whole(const struct command_spec *c, const struct options *o,
 	if (c->operands && !o->operand)
 		return refuse(ret_error, "say what to show: %s",
 			      words_list(list, sizeof(list), c->operands));
+	if (o->tree && strcmp(o->operand, "processes") != 0)
+		return refuse(ret_error, "--tree: only processes have one: sluice show processes --tree");
 	if (o->since_given && o->until_given &&
 	    (o->since.tv_sec > o->until.tv_sec ||
 	     (o->since.tv_sec == o->until.tv_sec && o->since.tv_nsec > o->until.tv_nsec)))

@@ -16,6 +16,8 @@ struct options {
 	enum wish hooks;
 	bool json;
 	bool self_test;
+	bool tree;
+	const char *dataset, *job, *finding, *fail_on; /* NULL: not given */
 	bool since_given, until_given;
 	struct timespec since, until; /* wall clock */
 	const char *operand;	      /* NULL: none */

@@ -7,6 +7,7 @@
 #include "user/client.h"
 #include "user/screen.h"
 #include "user/show_text.h"
+#include "user/tree.h"
 
 #define TIMEOUT_MS 15000
 
@@ -41,10 +42,14 @@ int cmd_show(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	show_filter(document, o.since_given ? &o.since : NULL, o.until_given ? &o.until : NULL);
-	if (o.json) {
+	r = o.tree ? tree_sort(document) : 0;
+	if (r < 0) {
+		json_decref(document);
+	} else if (o.json) {
 		r = screen_json(document);
 	} else {
-		r = show_text(o.operand, document, screen_width(), stdout);
+		r = o.tree ? tree_text(document, screen_width(), stdout)
+			   : show_text(o.operand, document, screen_width(), stdout);
 		json_decref(document);
 	}
 	if (r == -EPROTO)

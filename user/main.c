@@ -10,6 +10,7 @@ static const struct {
 } commands[] = {
     {"run", cmd_run},
     {"show", cmd_show},
+    {"report", cmd_report},
     {"check", cmd_check},
     {"probe", cmd_probe},
 };

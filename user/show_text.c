@@ -106,6 +106,7 @@ static const struct field finding_fields[] = {
 	FIELD_OR_NONE("remote",     REMOTE,  TEXT_COLUMN("DESTINATION", 16, 0)),
 	FIELD("count",      COUNT,   FIGURE("COUNT", 5)),
 	FIELD("last",       TIME,    TEXT_COLUMN("LAST", 8, 3)),
+	FIELD("id",         TEXT,    TEXT_COLUMN("ID", 18, 7)),
 };
 // clang-format on
 

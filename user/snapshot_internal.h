@@ -18,5 +18,7 @@ int snapshot_outside(struct snapshot_work *w, unsigned dataset, bool any, const 
 
 int job_items(struct snapshot_work *w, json_t *items);
 int process_items(struct snapshot_work *w, json_t *items);
+/* Adds "received" to a process's item, and how many ways in are not listed. -ENOMEM. */
+int snapshot_received(const struct model *m, const struct m_subject *s, json_t *item);
 
 #endif

@@ -208,8 +208,8 @@ int process_items(struct snapshot_work *w, json_t *items)
 		if (err)
 			return err;
 		sum_accesses(s, bytes);
-		json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o}", "process",
-					 json_process(w->m, s), "job", json_job(s), "datasets",
+		json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o}", "process",
+					 json_process(w->m, s), "image", json_count(s->who.exec), "job", json_job(s), "datasets",
 					 json_datasets(w->m, subject_mask(s)), "bytes",
 					 json_bytes(w->m, bytes), "volume", volume, "bytes_out",
 					 json_count(sent[s->slot].out), "tainted_out",
@@ -218,6 +218,9 @@ int process_items(struct snapshot_work *w, json_t *items)
 					 json_job_labels(s->job, s));
 		if (json_array_append_new(items, item))
 			return -ENOMEM;
+		err = snapshot_received(w->m, s, item);
+		if (err)
+			return err;
 	}
 	return 0;
 }

@@ -46,7 +46,7 @@ def tagged(path, name="set", **more):
 
 def run_sluice(*words, timeout=PATIENCE, **options):
     return subprocess.run([SLUICE, *words], capture_output=True, text=True, errors="replace", timeout=timeout,
-                          stdin=subprocess.DEVNULL, **options)
+                          **{"stdin": subprocess.DEVNULL, **options})
 
 
 def sluice_json(*words, **options):

@@ -144,13 +144,13 @@ static void test_findings(void **state)
 {
 	assert_shows("findings", findings, 0,
 		     "SEVERITY  RULE                 DATASET  LEAK BOUND  EXPOSED  PROCESS  JOB  "
-		     "DESTINATION  COUNT  LAST\n"
+		     "DESTINATION  COUNT  LAST        ID\n"
 		     "critical  access.unauthorized  d                 ?        ?  ?        ?    - "
-		     "               ?  10:00:01\n"
+		     "               ?  10:00:01    ?\n"
 		     "    t1\n"
 		     "    weakened by 5 gaps in what is measured: see `sluice show health`\n"
 		     "medium    exfil.volume         d           2.0 KiB  4.0 KiB  a[1]     ?    "
-		     "1.2.3.4:80       1  2026-11-19\n"
+		     "1.2.3.4:80       1  2026-11-19  ?\n"
 		     "    t2\n"
 		     "    dataset d\n"
 		     "    └ read 4.0 KiB → process r[2]\n"
@@ -158,7 +158,7 @@ static void test_findings(void **state)
 		     "        └ tcp 2.0 KiB → 1.2.3.4:80\n"
 		     "    weakened by what is not measured: read.io_uring\n"
 		     "medium    egress.unexpected    -                 ?        ?  c[3]     j    "
-		     "1.2.3.4:80       2  10:00:00\n"
+		     "1.2.3.4:80       2  10:00:00    ?\n"
 		     "    t3\n");
 }
 
