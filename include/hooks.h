@@ -58,6 +58,7 @@
 	X(FACT_DERIVED, "taint.file", "files written from tagged data by write")                   \
 	X(FACT_DERIVEDV, "taint.filev", "the same by writev")                                      \
 	X(FACT_TTY, "taint.tty", "bytes shown on terminals and carried away by who holds them")    \
+	X(FACT_SERVED, "taint.served", "bytes written to file systems that a process serves (FUSE)") \
 	X(FACT_LOOPBACK, "taint.loopback", "bytes passed over loopback connections")               \
 	X(FACT_MOVED_OUT, "identity.moved_out", "a file moved out of its dataset before it was ever read") \
 	X(FACT_SCTP, "flow.sctp", "SCTP payload sent")                                             \
@@ -100,7 +101,8 @@ enum hook_set {
 	X(a_accept, SET_TRAMPOLINE, F(ACCEPT))                                                     \
 	X(a_rename, SET_TRAMPOLINE, F(NAMES))                                                      \
 	X(a_link, SET_TRAMPOLINE, 0)                                                               \
-	X(a_write, SET_TRAMPOLINE, F(DERIVED))                                                     \
+	X(a_ptmx_open, SET_TRAMPOLINE, 0)                                                          \
+	X(a_write, SET_TRAMPOLINE, F(DERIVED) | F(TTY) | F(SERVED))                                                     \
 	X(a_writev, SET_TRAMPOLINE, F(DERIVEDV))                                                   \
 	X(a_splice_begins, SET_TRAMPOLINE, F(BEFORE_SPLICE))                                       \
 	X(a_splice, SET_TRAMPOLINE, F(SPLICE))                                                     \
@@ -121,7 +123,7 @@ enum hook_set {
 	X(on_sys_exit, SET_TRACEPOINT,                                                             \
 	  F(READ) | F(READV) | F(MMAP) | F(MMAP_GROWN) | F(PIPE_WRITE) | F(PIPE_READ) | F(PIPE_READV) |            \
 		  F(SPLICE) | F(TEE) | F(SENDFILE) | F(COPY) | F(CLONE) | F(PEEK) | F(DERIVED) |   \
-		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) |                                 \
+		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) | F(TTY) | F(SERVED) |            \
 		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL))                               \
 	X(on_uring_complete, SET_BOTH, F(READ_URING))                                              \
 	X(on_uring_submit, SET_BOTH, F(CHANNEL_URING))                                             \

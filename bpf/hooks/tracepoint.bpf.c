@@ -150,11 +150,28 @@ static __always_inline bool is_clone(struct pt_regs *regs, bool compat)
 	return request == FICLONE || request == FICLONERANGE;
 }
 
+#define NR_PIDFD_GETFD 438 /* everywhere: gives a file that was opened before */
+
+static __noinline int made(__u64 task, long fd)
+{
+	__u64 file = file_of(task, fd), inode;
+	__u32 dev;
+
+	if (!file)
+		return 0;
+	READ(inode, struct file, file, f_inode);
+	READ(dev, struct inode, inode, i_rdev);
+	return dev == PTMX_DEVICE ? pty_made(plain(file)) : 0;
+}
+
 /* Only what a tainted subject does, or what is done to one, matters. */
 static __always_inline int tainted_call(__u64 task, struct pt_regs *regs, long ret, __u8 op, bool compat)
 {
-	if (op == OP_OPEN)
+	if (op == OP_OPEN) {
+		if (regs_nr(regs) != NR_PIDFD_GETFD)
+			made(task, ret);
 		return opened(task, ret);
+	}
 	if (op == OP_PIPE)
 		descriptors_added(task);
 	else if (op == OP_PEEK)

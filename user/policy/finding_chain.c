@@ -44,6 +44,12 @@ char *object_text(char buf[static OBJECT_LEN], const struct m_object *o)
 		snprintf(buf, OBJECT_LEN, "%u deleted files", o->merged);
 	} else if (o->kind == OBJECT_PIPE || o->kind == OBJECT_SOCKET) {
 		snprintf(buf, OBJECT_LEN, "%s:[%llu]", object_kind_name(o->kind), (unsigned long long)o->what.ino);
+	} else if (o->kind == OBJECT_TERMINAL) {
+		snprintf(buf, OBJECT_LEN, "terminal %u:%u/%llu", o->what.dev >> 20,
+			 o->what.dev & 0xfffff, (unsigned long long)(o->what.ino & ~SL_NO_INODE));
+	} else if (o->kind == OBJECT_SERVED && !o->path) {
+		snprintf(buf, OBJECT_LEN, "file system %u:%u", o->what.dev >> 20,
+			 o->what.dev & 0xfffff);
 	} else if (o->path) {
 		size_t n = (size_t)snprintf(buf, OBJECT_LEN, "%s ", object_kind_name(o->kind));
 
