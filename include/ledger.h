@@ -42,6 +42,7 @@
 #define SL_DEVICES_MAX 1024
 #define SL_CONNECTIONS_MAX 1024
 #define SL_PTYS_MAX 4096
+#define SL_NET_DEVICES_MAX 1024
 #define SL_ROOT_WHOLE 0x80 /* a marker's tag with this: all that is on the device is in that dataset */
 #define SL_RING_BYTES (4u << 20)
 #define SL_CACHE_BITS 9 /* 512 files, and as many (subject, file) pairs, remembered per CPU */

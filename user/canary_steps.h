@@ -34,6 +34,7 @@ int step_exec(struct canary *c);
 int step_exit(struct canary *c);
 int step_pipe(struct canary *c);
 int step_pipe_readv(struct canary *c);
+int step_terminal(struct canary *c);
 int step_new_pipe(struct canary *c);
 int step_open_fifo(struct canary *c);
 int step_process_vm_readv(struct canary *c);

@@ -172,6 +172,8 @@ static __noinline int regular_write(__u64 task, __u64 file, __u64 inode, __u64 b
 	READ_IF(TYPED, magic, struct super_block, sb, s_magic);
 	if (magic == FUSE_SUPER_MAGIC)
 		served_write(plain(task), plain(inode), bytes);
+	else if (is_remote_fs(magic))
+		remote_fs(plain(inode), magic);
 	return file_write(task, inode, bytes, tag_bit(file_tag(file, inode, &derived)));
 }
 

@@ -65,6 +65,9 @@ MAP_HASH(char_devices, HASH, __u32, __u32, SL_DEVICES_MAX);
 MAP_HASH(connections, LRU_HASH, __u64, __u32, SL_CONNECTIONS_MAX);
 MAP_HASH(ptys, HASH, struct root_key, __u32, SL_PTYS_MAX);
 
+/* by device number: the magic number of a file system of another host that a tainted subject wrote to */
+MAP_HASH(net_devices, HASH, __u32, __u64, SL_NET_DEVICES_MAX);
+
 struct seen_key {
 	struct subject who;
 	struct object what;

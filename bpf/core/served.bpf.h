@@ -92,4 +92,26 @@ __weak __noinline int served_mark(__u64 inode, __u64 mask)
 	return 0;
 }
 
+/* File systems of another host: include/uapi/linux/magic.h. */
+static __always_inline bool is_remote_fs(unsigned long magic)
+{
+	return magic == 0x6969 || magic == 0xff534d42 || magic == 0xfe534d42 || magic == 0x01021997 || /* NFS, SMB, 9p */
+	       magic == 0x00c36400 || magic == 0x5346414f || magic == 0x0bd00bd0;	     /* Ceph, AFS, Lustre */
+}
+
+/* User space knows the server by what is mounted there; this is for where it cannot see that. A plain address. */
+int remote_fs(__u64 inode, __u64 magic);
+
+__weak __noinline int remote_fs(__u64 inode, __u64 magic)
+{
+	__u64 sb;
+	__u32 dev;
+
+	READ_PROBE(sb, struct inode, inode, i_sb);
+	READ_PROBE(dev, struct super_block, sb, s_dev);
+	if (!bpf_map_lookup_elem(&net_devices, &dev) && bpf_map_update_elem(&net_devices, &dev, &magic, BPF_ANY))
+		lose(LOSS_OBJECT_FULL);
+	return 0;
+}
+
 #endif

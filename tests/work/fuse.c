@@ -9,6 +9,7 @@
  * With BACKING the file's bytes are read from there, so that the daemon itself reads what it serves.
  *
  *   --sink ADDR:PORT    what is written is sent on there by TCP, byte for byte, over a connection made beforehand
+ *   --into FILE         what is written is written there instead
  *   --late              over one that is made with the first byte
  *   --by WAY            how requests are taken: read (the default), readv, splice (into a pipe, read from there)
  *   --writeback         written bytes stay in the page cache until a kernel thread hands them over
@@ -31,7 +32,7 @@ static struct {
 	int dev, backing, sink, in, out; /* in, out: the pipe that requests are spliced through */
 	uint64_t size, served, reads, written, writes, taken, sent;
 	uint64_t length[WRITABLE];
-	const char *by, *to, *report;
+	const char *by, *to, *into, *report;
 	bool late, writeback, clone;
 } fs = {.backing = -1, .sink = -1, .by = "read"};
 
@@ -157,12 +158,14 @@ static void connect_sink(void)
 
 static void send_on(const char *p, size_t n)
 {
-	if (!fs.to)
+	if (!fs.to && !fs.into)
 		return;
-	if (fs.sink < 0)
+	if (fs.sink < 0 && fs.to)
 		connect_sink();
+	if (fs.sink < 0)
+		fs.sink = open(fs.into, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	while (n) {
-		ssize_t done = send(fs.sink, p, n, MSG_NOSIGNAL);
+		ssize_t done = fs.to ? send(fs.sink, p, n, MSG_NOSIGNAL) : write(fs.sink, p, n);
 
 		if (done < 0)
 			die("send");
@@ -320,6 +323,7 @@ static void tell(void)
 static int parse(int argc, char **argv)
 {
 	static const struct option options[] = {{"sink", 1, NULL, 's'},	     {"late", 0, NULL, 'l'},
+						{"into", 1, NULL, 'i'},
 						{"by", 1, NULL, 'b'},	     {"writeback", 0, NULL, 'w'},
 						{"clone", 0, NULL, 'c'}, {0}};
 	int c;
@@ -331,6 +335,9 @@ static int parse(int argc, char **argv)
 			break;
 		case 'l':
 			fs.late = true;
+			break;
+		case 'i':
+			fs.into = optarg;
 			break;
 		case 'b':
 			fs.by = optarg;
@@ -345,7 +352,7 @@ static int parse(int argc, char **argv)
 			fs.report = optarg;
 			break;
 		default:
-			misuse("fuse [--sink ADDR:PORT] [--late] [--by WAY] [--writeback] [--clone] [-o FILE] DIR SIZE [BACKING]");
+			misuse("fuse [--sink ADDR:PORT | --into FILE] [--late] [--by WAY] [--writeback] [--clone] [-o FILE] DIR SIZE [BACKING]");
 		}
 	}
 	return optind;
