@@ -169,6 +169,12 @@ enum hook {
 	"who accepted one is known within 5 s, at the latest when it closes; before 6.5 what MPTCP sends again counts again"
 #define SL_LIMIT_CHANNEL "passthrough requests on a disk's own device node are not told from its use as a disk"
 
+#define SL_LIMIT_TTY "what TIOCSTI pushes into a terminal is not seen"
+#define SL_LIMIT_SERVED                                                                            \
+	"names, attributes and mapped pages that go to a daemon are not counted; nor are a daemon that takes its requests by " \
+	"io_uring and files passed through to another one (passthrough); what a daemon that read a dataset serves to others is not " \
+	"followed"
+
 /* What a set cannot know although it owns the fact. X(set, fact, text) */
 #define SL_LIMITS(X)                                                                               \
 	X(SET_TRAMPOLINE, FACT_READ_DEVICE, SL_LIMIT_IMAGES)                                       \
@@ -177,6 +183,10 @@ enum hook {
 	  "a descriptor that another thread replaces during the call is charged to its new file")  \
 	X(SET_TRACEPOINT, FACT_MMAP, "a mapping counts in full, whether its pages are touched or not")    \
 	X(SET_TRAMPOLINE, FACT_MMAP_GROWN, "not on tmpfs, DAX and other file systems whose pages are not told") \
+	X(SET_TRAMPOLINE, FACT_TTY, SL_LIMIT_TTY)                                                  \
+	X(SET_TRACEPOINT, FACT_TTY, SL_LIMIT_TTY)                                                  \
+	X(SET_TRAMPOLINE, FACT_SERVED, SL_LIMIT_SERVED)                                            \
+	X(SET_TRACEPOINT, FACT_SERVED, SL_LIMIT_SERVED)                                            \
 	X(SET_TRACEPOINT, FACT_DESCRIPTOR, "descriptors received over unix sockets are not seen")          \
 	X(SET_TRAMPOLINE, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRACEPOINT, FACT_SCTP, SL_LIMIT_SCTP)                                                \

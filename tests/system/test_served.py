@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import work
-from monitor import tagged
+from monitor import tagged, wait_for
 from work import FILE
 
 MOVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mover.py")
@@ -183,3 +183,38 @@ def test_what_is_written_to_a_dataset_there_leaves_too(sluice, actor, served, si
     assert truth.total("read") == r.read() == FILE
     assert s.bytes() == WRITTEN
     assert r.finding("exfil.volume", s)["leak_bound"] == WRITTEN
+
+
+# --- as a dataset -----------------------------------------------------------------------------------------
+
+def test_a_prefix_of_a_bucket(sluice, served, tmp, lab):
+    """path: s3://, with where it is mounted."""
+    fs = served()
+    m = sluice({"datasets": [{"id": "set", "path": "s3://bucket/prefix", "mount": fs.point, "tags": {"DataType": "PII"}}],
+                "network": lab.network})
+    truth = work.reader(tmp, f"{fs.point}/f")
+    fs.close()
+    r = m.stop()
+    assert truth["bytes"] == r.read(dataset="set") == FILE
+    assert {a["process"]["comm"] for a in r.of("access")} == {"reader"}
+
+
+def test_mounted_within_a_dataset(sluice, dataset, data, served, tmp, lab):
+    """Before the monitor starts, and while it runs."""
+    before = served(name="set/before")
+    m = sluice(tagged(dataset, network=lab.network))
+    first = work.reader(tmp, f"{before.point}/f", name="first")
+    assert m.dataset_read("set") == first["bytes"] == FILE
+    later = served(name="set/later")
+    turn = iter(range(10000))
+
+    def counted():
+        work.reader(tmp, f"{later.point}/f", name=f"later{next(turn)}")
+        return m.dataset_read("set") > FILE
+
+    wait_for("the new mount is part of the dataset", counted)
+    was = m.dataset_read("set")
+    assert work.reader(tmp, f"{later.point}/f", name="last")["bytes"] == FILE
+    before.close()
+    later.close()
+    assert m.stop().read() == was + FILE
