@@ -46,6 +46,9 @@ int step_derived(struct canary *c);
 int step_derivedv(struct canary *c);
 int step_packet(struct canary *c);
 
+/* canary_served.c */
+int step_served(struct canary *c);
+
 /* canary_net.c: over loopback only. */
 int step_tcp(struct canary *c);
 int step_loopback(struct canary *c);

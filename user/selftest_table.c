@@ -76,6 +76,8 @@ const struct proof_row proof_rows[] = {
 
 	EDGE("write to a file", F(DERIVED), step_derived, 2, VIA_FILE_WRITE),
 	EDGE("writev to a file", F(DERIVEDV), step_derivedv, 2, VIA_FILE_WRITE),
+	EDGE("write to a served file", F(SERVED), step_served, 0, VIA_SERVED_WRITE),
+	{.name = "its daemon", .facts = F(SERVED), .needs = F(READ), .check = check_tainted, .role = 1},
 	TAINT("process_vm_readv", F(PEEK), step_process_vm_readv, 2),
 	TAINT("ptrace", F(PEEK), step_ptrace, 2),
 	TAINT("/proc/PID/mem", F(PEEK), step_proc_mem, 2),
