@@ -19,7 +19,7 @@ struct fs_kind {
 const char *net_proto_name(uint8_t proto)
 {
 	static const char *const names[NET_END - NET_FIRST] = {
-	    "nfs", "smb", "9p", "ceph", "lustre", "afs", "virtiofs", "network file system",
+	    "nfs", "smb", "9p", "ceph", "lustre", "afs", "virtiofs", "netfs",
 	};
 
 	return proto >= NET_FIRST && proto < NET_END ? names[proto - NET_FIRST] : NULL;

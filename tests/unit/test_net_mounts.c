@@ -83,7 +83,7 @@ static void test_clusters(void **state)
 	expect_server("90 25 0:55 / /m rw - lustre fs-0a.fsx.eu-west-1.amazonaws.com@tcp:/x rw", "lustre ?");
 	expect_server("90 25 0:56 / /m rw - afs %example.org:root.cell. rw", "afs ?");
 	expect_server("90 25 0:57 / /m rw - virtiofs share rw", "virtiofs ?");
-	expect_server("90 25 0:58 / /m rw - gpfs fs1 rw", "network file system ?");
+	expect_server("90 25 0:58 / /m rw - gpfs fs1 rw", "netfs ?");
 }
 
 static void test_local(void **state)
