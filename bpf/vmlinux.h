@@ -195,6 +195,7 @@ typedef struct {
 struct super_block {
 	dev_t s_dev;
 	unsigned long s_magic;
+	void *s_fs_info;
 };
 struct inode {
 	umode_t i_mode;
@@ -236,6 +237,18 @@ struct file {
 	struct inode *f_inode;
 	fmode_t f_mode;
 	void *private_data;
+};
+struct tty_driver {
+	int major;
+};
+struct tty_struct {
+	int index;
+	struct tty_driver *driver;
+	struct tty_struct *link;
+	void *driver_data;
+};
+struct tty_file_private {
+	struct tty_struct *tty;
 };
 struct fdtable {
 	unsigned int max_fds;

@@ -58,6 +58,7 @@
 	X(FACT_DERIVED, "taint.file", "files written from tagged data by write")                   \
 	X(FACT_DERIVEDV, "taint.filev", "the same by writev")                                      \
 	X(FACT_TTY, "taint.tty", "bytes shown on terminals and carried away by who holds them")    \
+	X(FACT_SERVED, "taint.served", "bytes written to file systems that a process serves (FUSE)") \
 	X(FACT_LOOPBACK, "taint.loopback", "bytes passed over loopback connections")               \
 	X(FACT_MOVED_OUT, "identity.moved_out", "a file moved out of its dataset before it was ever read") \
 	X(FACT_SCTP, "flow.sctp", "SCTP payload sent")                                             \
@@ -81,11 +82,12 @@ enum hook_set {
 };
 
 #define F(x) (1ULL << FACT_##x)
+_Static_assert(FACT_KINDS <= 64, "F()");
 
 #define SYS_EXIT_FACTS                                                                             \
 	(F(READ) | F(READV) | F(MMAP) | F(MMAP_GROWN) | F(PIPE_WRITE) | F(PIPE_READ) | F(PIPE_READV) |            \
 		  F(SPLICE) | F(TEE) | F(SENDFILE) | F(COPY) | F(CLONE) | F(PEEK) | F(DERIVED) |   \
-		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) |                                 \
+		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) | F(TTY) | F(SERVED) |            \
 		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL))
 
 /* X(program, set, facts it owns) */
@@ -110,7 +112,8 @@ enum hook_set {
 	X(a_accept, SET_TRAMPOLINE, F(ACCEPT))                                                     \
 	X(a_rename, SET_TRAMPOLINE, F(NAMES))                                                      \
 	X(a_link, SET_TRAMPOLINE, 0)                                                               \
-	X(a_write, SET_TRAMPOLINE, F(DERIVED))                                                     \
+	X(a_ptmx_open, SET_TRAMPOLINE, 0)                                                          \
+	X(a_write, SET_TRAMPOLINE, F(DERIVED) | F(TTY) | F(SERVED))                                                     \
 	X(a_writev, SET_TRAMPOLINE, F(DERIVEDV))                                                   \
 	X(a_splice_begins, SET_TRAMPOLINE, F(BEFORE_SPLICE))                                       \
 	X(a_splice, SET_TRAMPOLINE, F(SPLICE))                                                     \
@@ -191,6 +194,12 @@ enum hook {
 	"who accepted one is known within 5 s, at the latest when it closes; before 6.5 what MPTCP sends again counts again"
 #define SL_LIMIT_CHANNEL "passthrough requests on a disk's own device node are not told from its use as a disk"
 
+#define SL_LIMIT_TTY "what TIOCSTI pushes into a terminal is not seen"
+#define SL_LIMIT_SERVED                                                                            \
+	"names, attributes and mapped pages that go to a daemon are not counted; nor are a daemon that takes its requests by " \
+	"io_uring and files passed through to another one (passthrough); what a daemon that read a dataset serves to others is not " \
+	"followed"
+
 /* What a set cannot know although it owns the fact. X(set, fact, text) */
 #define SL_LIMITS(X)                                                                               \
 	X(SET_TRAMPOLINE, FACT_READ_DEVICE, SL_LIMIT_IMAGES)                                       \
@@ -199,6 +208,10 @@ enum hook {
 	  "a descriptor that another thread replaces during the call is charged to its new file")  \
 	X(SET_TRACEPOINT, FACT_MMAP, "a mapping counts in full, whether its pages are touched or not")    \
 	X(SET_TRAMPOLINE, FACT_MMAP_GROWN, "not on tmpfs, DAX and other file systems whose pages are not told") \
+	X(SET_TRAMPOLINE, FACT_TTY, SL_LIMIT_TTY)                                                  \
+	X(SET_TRACEPOINT, FACT_TTY, SL_LIMIT_TTY)                                                  \
+	X(SET_TRAMPOLINE, FACT_SERVED, SL_LIMIT_SERVED)                                            \
+	X(SET_TRACEPOINT, FACT_SERVED, SL_LIMIT_SERVED)                                            \
 	X(SET_TRACEPOINT, FACT_DESCRIPTOR, "descriptors received over unix sockets are not seen")          \
 	X(SET_TRAMPOLINE, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRACEPOINT, FACT_SCTP, SL_LIMIT_SCTP)                                                \

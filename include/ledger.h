@@ -40,6 +40,9 @@
 #define SL_REPEATS_MAX 1024   /* io_uring requests that go on reading */
 #define SL_CHANNELS_MAX 4096
 #define SL_DEVICES_MAX 1024
+#define SL_CONNECTIONS_MAX 1024
+#define SL_PTYS_MAX 4096
+#define SL_NET_DEVICES_MAX 1024
 #define SL_ROOT_WHOLE 0x80 /* a marker's tag with this: all that is on the device is in that dataset */
 #define SL_RING_BYTES (4u << 20)
 #define SL_CACHE_BITS 9 /* 512 files, and as many (subject, file) pairs, remembered per CPU */
@@ -59,6 +62,13 @@ struct object {
 	__u32 dev; /* s_dev as the kernel packs it: major << 20 | minor */
 	__u32 gen; /* i_generation: an inode number is used again, this is not */
 };
+
+/* An object that is not an inode: its number has the first of these, its gen one of the others. A terminal: the number of its
+ * slave's inode, how many had that number before, and in the lowest bit which end reads it; a FUSE connection: only a device. */
+#define SL_NO_INODE (1ULL << 63)
+#define SL_GEN_TTY 0x80000000u
+#define SL_GEN_SERVED 0xffffffffu
+#define SL_TTY_PAIRS 0x1fffffffu
 
 /* How tagged bytes reached a subject; the ledger's second coordinate. */
 enum access_kind {
@@ -118,7 +128,7 @@ enum edge_via {
 	VIA_SHARED_READ = 16,  /* object to subject; no limit but the object's volume */
 	VIA_QUEUE_WRITE = 17, /* subject to object: a message queue */
 	VIA_QUEUE_READ = 18,  /* object to subject */
-	VIA_TTY_WRITE = 19, /* subject to object: a terminal, named by its other end */
+	VIA_TTY_WRITE = 19, /* subject to object: a terminal, named by the end that reads it */
 	VIA_TTY_READ = 20,  /* object to subject */
 	VIA_SERVED_WRITE = 21, /* subject to object: a file system that a process serves (FUSE) */
 	VIA_SERVED_READ = 22,  /* object to subject: its daemon */

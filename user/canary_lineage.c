@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 static int ends[2]; /* of a pipe or socket pair: to read from, to write into */
 static char page[4096];
@@ -151,6 +152,48 @@ int step_open_fifo(struct canary *c)
 		return canary_refuse(c, "mkfifo");
 	fd = openat(c->out, "fifo", O_RDWR | O_CLOEXEC);
 	return fd < 0 ? canary_refuse(c, "open") : canary_about(c, fd);
+}
+
+/* --- terminals --------------------------------------------------------------------------------- */
+
+#define TTY_BYTES 241 /* less than a line holds: no write waits */
+
+static int read_terminal(struct canary *c)
+{
+	size_t got = 0;
+
+	while (got < TTY_BYTES) {
+		ssize_t n = read(ends[0], page + got, TTY_BYTES - got);
+
+		if (n <= 0)
+			return canary_refuse(c, "read from a terminal");
+		got += (size_t)n;
+	}
+	return canary_bytes(c, 1, "read", (ssize_t)got, TTY_BYTES);
+}
+
+/* As a shell's output comes to who holds the master. */
+int step_terminal(struct canary *c)
+{
+	struct termios raw;
+	char name[64];
+	int err;
+
+	ends[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (ends[0] < 0 || unlockpt(ends[0]) || ptsname_r(ends[0], name, sizeof(name)))
+		return canary_refuse(c, "posix_openpt");
+	ends[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (ends[1] < 0 || tcgetattr(ends[1], &raw))
+		return canary_refuse(c, "open a terminal");
+	cfmakeraw(&raw);
+	if (tcsetattr(ends[1], TCSANOW, &raw))
+		return canary_refuse(c, "tcsetattr");
+	err = canary_start(c, 1, read_terminal);
+	if (!err)
+		err = canary_taste(c);
+	if (!err)
+		err = canary_bytes(c, 0, "write", write(ends[1], page, TTY_BYTES), TTY_BYTES);
+	return err ? err : canary_wait(c, 1);
 }
 
 /* --- another's memory ------------------------------------------------------------------------- */

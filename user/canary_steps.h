@@ -34,6 +34,7 @@ int step_exec(struct canary *c);
 int step_exit(struct canary *c);
 int step_pipe(struct canary *c);
 int step_pipe_readv(struct canary *c);
+int step_terminal(struct canary *c);
 int step_new_pipe(struct canary *c);
 int step_open_fifo(struct canary *c);
 int step_process_vm_readv(struct canary *c);
@@ -44,6 +45,9 @@ int step_shm(struct canary *c);
 int step_derived(struct canary *c);
 int step_derivedv(struct canary *c);
 int step_packet(struct canary *c);
+
+/* canary_served.c */
+int step_served(struct canary *c);
 
 /* canary_net.c: over loopback only. */
 int step_tcp(struct canary *c);

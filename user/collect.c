@@ -11,6 +11,7 @@
 #include "user/collect_health.h"
 #include "user/hashmap.h"
 #include "user/labels.h"
+#include "user/net_mounts.h"
 #include "user/object_name.h"
 #include "user/subjects.h"
 
@@ -41,6 +42,7 @@ struct collector {
 	struct model *model;
 	struct object_names *names;
 	struct labels *labels;
+	struct net_mounts *net;
 	struct ring_buffer *ring;
 	struct hashmap known;
 	struct known *dead; /* exited, not yet taken out */
@@ -240,6 +242,15 @@ static int take_access(void *arg, const void *record)
 	return unless_full(model_set_access(c->model, &key, &val));
 }
 
+/* The connection by where it is mounted, if that can be seen from here. */
+static void name_served(struct collector *c, const struct object *what)
+{
+	const char *path = net_mounts_path(c->net, what->dev);
+
+	if (path)
+		model_name_object(c->model, what, path, false);
+}
+
 static int take_edge(void *arg, const void *record)
 {
 	struct collector *c = arg;
@@ -252,7 +263,10 @@ static int take_edge(void *arg, const void *record)
 	val.last_ns = c->now_ns;
 	introduce(c, &key.who);
 	object_names_heard(c->names, &key);
-	return unless_full(model_set_edge(c->model, &key, &val));
+	int err = unless_full(model_set_edge(c->model, &key, &val));
+	if (!err && key.via == VIA_SERVED_WRITE)
+		name_served(c, &key.what);
+	return err ? err : unless_full(net_mounts_heard(c->net, &key, &val));
 }
 
 static int take_flow_taint(void *arg, const void *record)
@@ -437,6 +451,9 @@ static void forget_dead(struct collector *c)
 			continue;
 		}
 		*at = k->next_dead;
+		int err = net_mounts_ended(c->net, &k->who);
+		if (unless_full(err) && !c->err)
+			c->err = err;
 		hashmap_remove(&c->known, &k->who);
 		free(k);
 	}
@@ -489,6 +506,23 @@ static int by_bytes(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct object));
 }
 
+/* The kernel uses the connection's address again. */
+static void forget_connection(struct collector *c, const struct object *what)
+{
+	int fd = engine_map_fd(c->engine, MAP_CONNECTIONS);
+	uint64_t next, *at = NULL, key;
+	uint32_t dev;
+
+	if (what->gen != SL_GEN_SERVED)
+		return;
+	for (unsigned i = 0; i < SL_CONNECTIONS_MAX && !bpf_map_get_next_key(fd, at, &next); i++) {
+		key = next;
+		at = &key;
+		if (!bpf_map_lookup_elem(fd, &key, &dev) && dev == what->dev && !bpf_map_delete_elem(fd, &key))
+			return;
+	}
+}
+
 /* A pipe that no descriptor table holds at two looks in a row is gone, and with it what it held. */
 static void forget_pipes(struct collector *c)
 {
@@ -503,8 +537,10 @@ static void forget_pipes(struct collector *c)
 		if ((c->npipes && bsearch(&key, c->pipes, c->npipes, sizeof(key), by_bytes)) ||
 		    (c->npipes_before && bsearch(&key, c->pipes_before, c->npipes_before, sizeof(key), by_bytes)))
 			continue;
-		if (!object_names_keeps(c->names, &key))
-			bpf_map_delete_elem(fd, &key);
+		if (object_names_keeps(c->names, &key))
+			continue;
+		bpf_map_delete_elem(fd, &key);
+		forget_connection(c, &key);
 	}
 	free(c->pipes_before);
 	c->pipes_before = c->pipes;
@@ -580,6 +616,8 @@ int collector_tick(struct collector *c, uint64_t now_ns, uint64_t late_ns)
 	engine_interval(c->engine, now_ns);
 	err = collector_drain(c);
 	if (!err)
+		err = net_mounts_tick(c->net);
+	if (!err)
 		err = read_maps(c);
 	take_labels(c);
 	if (!err)
@@ -633,6 +671,8 @@ int collector_new(struct engine *engine, struct model *model, const struct plan 
 		err = object_names_new(engine, model, &c->names);
 	if (!err)
 		err = labels_new("/proc", &c->labels);
+	if (!err)
+		err = net_mounts_new(model, engine_map_fd(engine, MAP_NET_DEVICES), &c->net);
 	if (err) {
 		collector_free(c);
 		return err;
@@ -652,6 +692,7 @@ struct collector *collector_free(struct collector *c)
 	ring_buffer__free(c->ring);
 	object_names_free(c->names);
 	labels_free(c->labels);
+	net_mounts_free(c->net);
 	health_done(&c->health);
 	free(c->closed);
 	free(c->gone_flows);

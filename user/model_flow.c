@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Flows: live ones as the kernel counts them, closed ones folded by subject and remote end. */
 #include "user/model_internal.h"
+#include "user/net_server.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ void flow_classify(const struct model *m, struct m_flow *f)
 	if (!f->filled)
 		return;
 	/* a host that talks to its own address, in whatever namespace: no table knows that */
-	if (!memcmp(f->f.laddr, f->f.raddr, sizeof(f->f.raddr)))
+	if (!net_proto_name(f->f.proto) && !memcmp(f->f.laddr, f->f.raddr, sizeof(f->f.raddr)))
 		f->dest = (struct dest){.class = CLASS_HOST};
 	else if (m->classes)
 		f->dest = classes_find(m->classes, f->f.raddr, f->f.rport, f->f.proto);

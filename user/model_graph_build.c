@@ -225,12 +225,14 @@ static uint64_t add_up(uint64_t a, uint64_t b)
 }
 
 /* Each byte of a pipe is read once. A file's can be read again and again, and most of them may be
- * older than its taint; a write that is under way is known when it returns. */
+ * older than its taint; a write that is under way is known when it returns. So it is with what a
+ * daemon is asked and what a terminal shows: most of it is nobody's tagged bytes. */
 static uint64_t excess_of(const struct m_object *o, unsigned dataset)
 {
 	uint64_t in = 0, out = 0;
 
-	if (o->kind == OBJECT_FILE || o->kind == OBJECT_MEMORY || o->kind == OBJECT_SERVED)
+	if (o->kind == OBJECT_FILE || o->kind == OBJECT_MEMORY || o->kind == OBJECT_SERVED ||
+	    o->kind == OBJECT_TERMINAL)
 		return 0;
 	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
 		uint64_t limit = edge_limit(e, dataset);

@@ -477,12 +477,12 @@ int mounts_below(const char *root, struct mount_point **ret, size_t *ret_n)
 	return err ? err : mounts_parse(text, len, path, ret, ret_n);
 }
 
-int mounts_all(struct mount_point **ret, size_t *ret_n)
+static int all_in(const char *file, struct mount_point **ret, size_t *ret_n)
 {
 	_cleanup_(table_clear) struct table t = {};
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
-	int err = read_all(MOUNTINFO, &text, &len);
+	int err = read_all(file, &text, &len);
 
 	if (!err)
 		err = table_parse(&t, text, len);
@@ -493,6 +493,19 @@ int mounts_all(struct mount_point **ret, size_t *ret_n)
 	if (!err)
 		*ret_n = t.n;
 	return err;
+}
+
+int mounts_all(struct mount_point **ret, size_t *ret_n)
+{
+	return all_in(MOUNTINFO, ret, ret_n);
+}
+
+int mounts_of_process(uint32_t pid, struct mount_point **ret, size_t *ret_n)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "/proc/%u/mountinfo", pid);
+	return all_in(file, ret, ret_n);
 }
 
 int mounts_watch_open(int *ret_fd)

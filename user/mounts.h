@@ -33,6 +33,9 @@ int mounts_parse(const char *text, size_t len, const char *root, struct mount_po
 /* All mounts of the namespace, reached or not, in no order. Negative errno of reading mountinfo; -ENOMEM. */
 int mounts_all(struct mount_point **ret, size_t *ret_n);
 
+/* The same of another process's namespace. */
+int mounts_of_process(uint32_t pid, struct mount_point **ret, size_t *ret_n);
+
 void mounts_free(struct mount_point *mounts, size_t n);
 
 /* A descriptor for poll(2) or epoll: POLLPRI|POLLERR (EPOLLPRI|EPOLLERR) when the caller's mount

@@ -89,8 +89,16 @@ void object_names_heard(struct object_names *n, const struct edge_key *key)
 		k->user.closed = false;
 }
 
+/* A terminal's or a FUSE connection's, which lives no longer than what is open of it. */
+static bool is_end(const struct object *what)
+{
+	return what->ino & SL_NO_INODE && what->gen & SL_GEN_TTY;
+}
+
 bool object_names_keeps(struct object_names *n, const struct object *what)
 {
+	if (is_end(what))
+		return false;
 	struct known *k = what->dev == n->pipe_dev ? NULL : note(n, what);
 
 	if (k)

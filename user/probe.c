@@ -86,7 +86,11 @@ static void try_set(struct facts *f, const struct btf *btf, struct plan *plan, e
 	unsigned alike = 0;
 
 	for (int h = 0; h < HOOK_KINDS; h++) {
-		plan->on[h] = hook_set_of((enum hook)h) == set && (f->preempted || !hook_steady((enum hook)h));
+		plan->on[h] = hook_set_of((enum hook)h) == set;
+		if (plan->on[h] && !f->preempted && hook_steady((enum hook)h)) {
+			plan->on[h] = false;
+			f->trial[h] = -ECANCELED;
+		}
 		if (plan->on[h])
 			f->trial[h] = 0;
 		if (plan->on[h] && missing[h]) {

@@ -59,6 +59,9 @@ const struct proof_row proof_rows[] = {
 	 .bytes = true, .role = 1, .via = VIA_PIPE_READ},
 	{.name = "readv from a pipe", .facts = F(PIPE_READV), .needs = F(READ) | F(PIPE_WRITE), .run = step_pipe_readv,
 	 .check = check_edge, .bytes = true, .role = 1, .via = VIA_PIPE_READ},
+	EDGE("write to a terminal", F(TTY), step_terminal, 0, VIA_TTY_WRITE),
+	{.name = "read from a terminal", .facts = F(TTY), .needs = F(READ), .check = check_edge, .bytes = true, .role = 1,
+	 .via = VIA_TTY_READ},
 	{.name = "a new pipe", .facts = F(DESCRIPTOR), .needs = F(READ), .run = step_new_pipe, .check = check_marked},
 	{.name = "that pipe found in a descriptor table", .facts = F(SEED_FILES), .needs = F(READ), .check = check_found},
 	{.name = "a FIFO opened", .facts = F(DESCRIPTOR), .needs = F(READ), .run = step_open_fifo, .check = check_marked},
@@ -73,6 +76,8 @@ const struct proof_row proof_rows[] = {
 
 	EDGE("write to a file", F(DERIVED), step_derived, 2, VIA_FILE_WRITE),
 	EDGE("writev to a file", F(DERIVEDV), step_derivedv, 2, VIA_FILE_WRITE),
+	EDGE("write to a served file", F(SERVED), step_served, 0, VIA_SERVED_WRITE),
+	{.name = "its daemon", .facts = F(SERVED), .needs = F(READ), .check = check_tainted, .role = 1},
 	TAINT("process_vm_readv", F(PEEK), step_process_vm_readv, 2),
 	TAINT("ptrace", F(PEEK), step_ptrace, 2),
 	TAINT("/proc/PID/mem", F(PEEK), step_proc_mem, 2),

@@ -9,8 +9,9 @@
 #include "core/tcp.bpf.h"
 
 /* Where programs can be preempted two are told of each change: the second of them must not count an end again. */
-static __always_inline bool end_was_told(__u64 sk)
+static __always_inline bool end_was_told(__u64 typed)
 {
+	__u64 sk = plain(typed);
 	volatile __u64 *seen = &closed_twice[sk >> 6 & 255];
 	bool told = *seen == sk;
 

@@ -123,6 +123,7 @@ static __noinline int pipe_write(__u64 task, __u64 inode, __u64 bytes)
 	return 0;
 }
 
+#include "core/char.bpf.h"
 #include "core/device.bpf.h"
 
 /* A file that may hold tagged bytes though it is in no dataset, or in another one (`own`). */
@@ -162,9 +163,17 @@ static __noinline int file_write(__u64 task, __u64 inode, __u64 bytes, __u64 own
 static __noinline int regular_write(__u64 task, __u64 file, __u64 inode, __u64 bytes)
 {
 	bool derived = false;
+	unsigned long magic;
+	__u64 sb;
 
 	if (!task_mask(task))
 		return 0;
+	READ_IF(TYPED, sb, struct inode, inode, i_sb);
+	READ_IF(TYPED, magic, struct super_block, sb, s_magic);
+	if (magic == FUSE_SUPER_MAGIC)
+		served_write(plain(task), plain(inode), bytes);
+	else if (is_remote_fs(magic))
+		remote_fs(plain(inode), magic);
 	return file_write(task, inode, bytes, tag_bit(file_tag(file, inode, &derived)));
 }
 
@@ -211,6 +220,8 @@ static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 		mask = regular_read(task, file, inode, bytes);
 	else if (mode == S_IFIFO && any_taint)
 		mask = pipe_read(task, inode, bytes);
+	else if (mode == S_IFCHR && any_taint)
+		mask = char_read(plain(task), plain(file), plain(inode), bytes);
 	else if (mode == S_IFBLK)
 		mask = device_read(task, inode, bytes);
 	if (mask)
@@ -234,6 +245,8 @@ static __always_inline void write_done(__u64 task, __u64 file, __u64 bytes)
 		regular_write(task, file, inode, bytes);
 	else if (mode == S_IFIFO)
 		pipe_write(task, inode, bytes);
+	else if (mode == S_IFCHR)
+		char_write(plain(task), plain(file), plain(inode), bytes);
 }
 
 /* Are all pages of its mappings told? Not those of tmpfs (userfaultfd maps its pages too), hugetlbfs, DAX, and of file

@@ -61,6 +61,13 @@ MAP_HASH(inodes, LRU_HASH, struct root_key, struct inode_verdict, SL_INODES_MAX)
 MAP_HASH(block_devices, HASH, __u32, __u64, SL_DEVICES_MAX);
 MAP_HASH(char_devices, HASH, __u32, __u32, SL_DEVICES_MAX);
 
+/* FUSE: the device that a connection goes by, by its address; pseudo-terminals made since the first taint, by their slave */
+MAP_HASH(connections, LRU_HASH, __u64, __u32, SL_CONNECTIONS_MAX);
+MAP_HASH(ptys, HASH, struct root_key, __u32, SL_PTYS_MAX);
+
+/* by device number: the magic number of a file system of another host that a tainted subject wrote to */
+MAP_HASH(net_devices, HASH, __u32, __u64, SL_NET_DEVICES_MAX);
+
 struct seen_key {
 	struct subject who;
 	struct object what;
@@ -100,6 +107,7 @@ volatile __u32 tag_epoch __weak = 0;	/* moved on by every rename and link */
 volatile __u32 policy_epoch __weak = 0; /* moved on by user space when datasets change */
 volatile __u8 derived_filter[65536] __weak = {}; /* nonzero: a file of this hash may be in `objects` */
 volatile __u32 any_taint __weak = 0;	/* nonzero once any subject is tainted */
+volatile __u32 any_served __weak = 0;	/* nonzero once `connections` has an entry */
 volatile __u64 interval_ns __weak = 0;	 /* start of the running interval: a clock that costs nothing */
 volatile __u64 dump_since_ns __weak = 0; /* iterators leave out what is older */
 struct file_identity identified __weak = {}; /* answer of identify_fd */

@@ -36,6 +36,8 @@ static __always_inline __u64 file_mask(__u64 file, __u64 inode, __u16 mode)
 		mask = tag_bit(file_tag(file, inode, &derived));
 		if (!derived)
 			return mask;
+	} else if (mode == S_IFCHR) {
+		return any_taint ? char_mask(file, inode) : 0;
 	} else if (mode != S_IFIFO) {
 		return 0;
 	}

@@ -24,6 +24,9 @@ static __always_inline void object_add(struct object *what, __u64 mask)
 		lose(LOSS_OBJECT_FULL);
 }
 
+#include "core/served.bpf.h"
+#include "core/tty.bpf.h"
+
 struct held {
 	__u64 fds; /* struct file ** */
 	__u64 task;
@@ -84,6 +87,7 @@ __weak __noinline int mark_file(__u64 task, __u64 file, __u64 mask)
 	}
 	if (mode == S_IFCHR) {
 		device_mark(task, inode, mask);
+		char_mark(file, inode, mask);
 		return 0;
 	}
 	READ(fmode, struct file, file, f_mode);
@@ -91,6 +95,7 @@ __weak __noinline int mark_file(__u64 task, __u64 file, __u64 mask)
 		return 0;
 	if (mode == S_IFREG) {
 		file_add(inode, mask);
+		served_mark(inode, mask);
 	} else if (mode == S_IFIFO) {
 		object_of(false, inode, &what);
 		object_add(&what, mask);

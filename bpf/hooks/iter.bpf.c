@@ -10,7 +10,7 @@ int find_files(struct bpf_iter__task_file *ctx)
 {
 	__u64 task = (__u64)ctx->task, file = (__u64)ctx->file, inode, sk;
 	__u16 mode;
-	struct object what;
+	struct object what = {};
 
 	if (!task || !file)
 		return 0;
@@ -25,6 +25,13 @@ int find_files(struct bpf_iter__task_file *ctx)
 	}
 	if ((mode & S_IFMT) == S_IFCHR)
 		ml_look(plain(task), plain(file), 0);
+	if ((mode & S_IFMT) == S_IFCHR && any_taint && char_source(plain(file), plain(inode), &what)) {
+		bpf_seq_write(ctx->meta->seq, &what, sizeof(what));
+		if (what.gen == SL_GEN_SERVED)
+			return 0;
+		what.gen ^= AT_SLAVE; /* both ways are there as long as one end is open */
+		bpf_seq_write(ctx->meta->seq, &what, sizeof(what));
+	}
 	if ((mode & S_IFMT) != S_IFSOCK)
 		return 0;
 	sk = socket_of(file);

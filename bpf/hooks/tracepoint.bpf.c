@@ -95,12 +95,21 @@ static __noinline int mapped(__u64 task, struct pt_regs *regs, __u64 at, __u8 op
 	return 0;
 }
 
-static __noinline int opened(__u64 task, long fd)
-{
-	__u64 file = file_of(task, fd);
+#define NR_PIDFD_GETFD 438 /* everywhere: gives a file that was opened before */
 
-	if (file)
-		descriptor_added(task, file);
+/* `made`: the file is new, too. */
+static __noinline int opened(__u64 task, long fd, bool made)
+{
+	__u64 file = file_of(task, fd), inode;
+	__u32 dev;
+
+	if (!file)
+		return 0;
+	READ(inode, struct file, file, f_inode);
+	READ(dev, struct inode, inode, i_rdev);
+	if (made && dev == PTMX_DEVICE)
+		pty_made(plain(file));
+	descriptor_added(task, file);
 	return 0;
 }
 
@@ -140,7 +149,7 @@ static __always_inline int moved(__u64 task, struct pt_regs *regs, long ret, __u
 static __noinline int socket_called(__u64 task, __u32 call, long ret)
 {
 	if (call == SYS_SOCKET && any_taint)
-		return opened(task, ret);
+		return opened(task, ret, true);
 	if (call == SYS_ACCEPT || call == SYS_ACCEPT4)
 		return accepted(task, ret);
 	return 0;
@@ -157,7 +166,7 @@ static __always_inline bool is_clone(struct pt_regs *regs, bool compat)
 static __always_inline int tainted_call(__u64 task, struct pt_regs *regs, long ret, __u8 op, bool compat)
 {
 	if (op == OP_OPEN)
-		return opened(task, ret);
+		return opened(task, ret, regs_nr(regs) != NR_PIDFD_GETFD);
 	if (op == OP_PIPE)
 		descriptors_added(task);
 	else if (op == OP_PEEK)

@@ -23,7 +23,12 @@ int BPF_PROG(a_readv, struct file *file, void *vec, unsigned long vlen, loff_t *
 /* Pipes have hooks of their own below: they are also written to by other ways. */
 static __always_inline int written(struct file *file, long ret)
 {
-	if (ret > 0 && any_taint && (file->f_inode->i_mode & S_IFMT) == S_IFREG)
+	__u16 mode;
+
+	if (ret <= 0 || !any_taint)
+		return 0;
+	mode = file->f_inode->i_mode & S_IFMT;
+	if (mode == S_IFREG || mode == S_IFCHR)
 		write_done(current_task(), (__u64)file, ret);
 	return 0;
 }
@@ -83,6 +88,14 @@ SEC("?fentry/fd_install")
 int BPF_PROG(a_fd_install, unsigned int fd, struct file *file)
 {
 	descriptor_added(current_task(), (__u64)file);
+	return 0;
+}
+
+SEC("?fexit/ptmx_open")
+int BPF_PROG(a_ptmx_open, struct inode *inode, struct file *file, int ret)
+{
+	if (!ret && any_taint)
+		pty_made(plain((__u64)file));
 	return 0;
 }
 

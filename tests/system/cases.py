@@ -237,6 +237,38 @@ def fuse(w):
     subprocess.run(["umount", w.elsewhere], check=False)
 
 
+def fuse_out(w):
+    """The daemon sends on what is written to it; who wrote is not who sends."""
+    module("fuse")
+    s = w.sink()
+    daemon = w.start(program("fuse"), "-o", f"{w.tmp}/daemon.json", "--sink", s.at, w.elsewhere, "1")
+    try:
+        daemon.wait_said("ready")
+    except AssertionError as e:
+        raise Unavailable(f"FUSE: {e}") from e
+    w.undo("umount", "-l", w.elsewhere)
+    yield
+    w.actor(f"read:{w.file}", f"write:{w.elsewhere}/w0:{SENT}")
+    w.must("umount", w.elsewhere)
+    w.finish(daemon)
+    w.sender = daemon.pid
+    w.bounds = (SENT, SENT)
+
+
+def job_file(w):
+    """A service as at(1): it runs what a tainted process left in its folder."""
+    s, spool = w.sink(), f"{w.elsewhere}/spool"
+    os.mkdir(spool)
+    service = w.start(program("actor"), "-o", "REPORT", "say:ready", "wait-line", f"read:{spool}/job", s.to, f"send:{MORE}")
+    service.wait_said("ready")
+    yield
+    w.actor(f"read:{w.file}", f"write:{spool}/job:70001")
+    service.go()
+    w.finish(service)
+    w.sender = service.pid
+    w.bounds = (70001, 70001)
+
+
 def image_attached(w):
     """The same without a mount: its loop device is read."""
     need("losetup")
@@ -652,11 +684,12 @@ CASES = [
     Case(49, "49-ktls", "kTLS by send", EGRESS, ktls("ktls-send"), truth=RECEIVER),
     Case(49, "49-ktls-sendfile", "kTLS by sendfile", EGRESS, ktls("ktls-sendfile"), truth=RECEIVER),
     Case(50, "50-rdma", "RDMA, EFA", GAP, path("rdma"), CHANNEL),
-    Case(51, "51-network-file-system", "NFS, CIFS, 9p as a way out", EGRESS, elsewhere="not yet"),
-    Case(52, "52-fuse", "FUSE as a way out", EGRESS, elsewhere="not yet"),
+    Case(51, "51-network-file-system", "NFS as a way out", EGRESS, elsewhere="test_net_mounts.py; nbd and iSCSI not yet"),
+    Case(52, "52-fuse", "FUSE as a way out", DERIVED, fuse_out, ("taint.served",), truth=RECEIVER),
     Case(53, "53-dns", "questions to port 53", EGRESS, dns_port),
     Case(54, "54-proxy", "a proxy on this host", DERIVED, proxy, ("taint.loopback",), truth=RECEIVER),
     Case(54, "54-service", "a local service at a unix socket", DERIVED, relay("relay-unix-service"), UNIX, truth=RECEIVER),
+    Case(54, "54-job-file", "a service that does what a file says", DERIVED, job_file, ("taint.file",), truth=RECEIVER),
     Case(55, "55-pulled", "accepted, then sent", EGRESS, pulled, truth="what the far side received"),
     Case(56, "56-tty", "a terminal", DERIVED, relay("relay-pty"), ("taint.tty",), truth=RECEIVER),
     Case(57, "57-allowed", "an allowed destination", QUIET, allowed, truth=RECEIVER),

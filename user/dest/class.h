@@ -24,6 +24,9 @@
  * Link-local multicast and the limited broadcast pass no router: they go where the link is, vpc
  * when any VPC range is known, else private. A subnet's broadcast is of the subnet's class.
  *
+ * unobservable: the server of a network file system that has no known address, or one of this host: a
+ * proxy, as of EFS over TLS, which sends on to no one knows where.
+ *
  * 64:ff9b::/96 (NAT64) is of the class of the IPv4 address in it, but never host, imds or dns, as
  * a translator sends it: these become private. 6to4, Teredo and 64:ff9b:1::/48 pass relays whose
  * place no address tells: internet.

@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "user/net_server.h"
+
 struct classes {
 	struct ranges *ranges;
 	struct dest *dests; /* each distinct one once; they own their strings */
@@ -158,5 +160,8 @@ struct dest classes_find(const struct classes *c, const uint8_t addr[static 16],
 		d = find_translated(c, addr);
 	if (d.class == CLASS_DNS && (port != 53 || (proto != IPPROTO_UDP && proto != IPPROTO_TCP)))
 		d.class = CLASS_VPC;
+	/* a network file system's server at this host is a proxy, or its address is not known */
+	if (d.class == CLASS_HOST && net_proto_name(proto))
+		d.class = CLASS_UNOBSERVABLE;
 	return d;
 }

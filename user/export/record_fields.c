@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "user/net_server.h"
+
 typedef const struct subject_matter matter;
 
 /* --- access -------------------------------------------------------------- */
@@ -117,6 +119,8 @@ static json_t *get_proto(matter *s)
 	case IPPROTO_RAW:
 		return json_string("raw");
 	default:
+		if (net_proto_name(s->flow->f.proto))
+			return json_string(net_proto_name(s->flow->f.proto));
 		snprintf(number, sizeof(number), "%u", s->flow->f.proto);
 		return json_string(number);
 	}
@@ -127,7 +131,7 @@ static json_t *get_local(matter *s)
 {
 	char addr[ADDR_LEN];
 
-	if (s->flow->folded)
+	if (s->flow->folded || net_proto_name(s->flow->f.proto))
 		return json_null();
 	return json_pack("{s:s, s:o}", "addr", addr_text(addr, s->flow->f.laddr), "port",
 			 s->flow->f.lport ? json_count(s->flow->f.lport) : json_null());

@@ -156,7 +156,11 @@ json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct d
 {
 	char text[ADDR_LEN];
 
-	return json_pack("{s:s, s:o, s:o, s:n, s:n, s:n}", "addr", addr_text(text, addr), "port",
+	static const uint8_t none[16];
+	bool known = port || d->class != CLASS_UNOBSERVABLE || memcmp(addr, none, sizeof(none));
+
+	return json_pack("{s:o, s:o, s:o, s:n, s:n, s:n}", "addr",
+			 known ? json_string(addr_text(text, addr)) : json_null(), "port",
 			 port ? json_count(port) : json_null(), "class", json_class(d), "name", "name_source", "bucket");
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "user/model_graph.h"
+#include "user/net_server.h"
 
 char *subject_text(char buf[static SUBJECT_LEN], const struct m_subject *s)
 {
@@ -28,10 +29,13 @@ char *subject_text(char buf[static SUBJECT_LEN], const struct m_subject *s)
 
 char *remote_text(char buf[static REMOTE_LEN], const uint8_t addr[static 16], uint16_t port)
 {
+	static const uint8_t none[16];
 	char text[ADDR_LEN];
 
 	addr_text(text, addr);
-	if (port)
+	if (!port && !memcmp(addr, none, sizeof(none)))
+		snprintf(buf, REMOTE_LEN, "an unknown server");
+	else if (port)
 		snprintf(buf, REMOTE_LEN, strchr(text, ':') ? "[%s]:%u" : "%s:%u", text, port);
 	else /* of a protocol without */
 		snprintf(buf, REMOTE_LEN, "%s", text);
@@ -44,8 +48,15 @@ char *object_text(char buf[static OBJECT_LEN], const struct m_object *o)
 		snprintf(buf, OBJECT_LEN, "%u deleted files", o->merged);
 	} else if (o->kind == OBJECT_PIPE || o->kind == OBJECT_SOCKET) {
 		snprintf(buf, OBJECT_LEN, "%s:[%llu]", object_kind_name(o->kind), (unsigned long long)o->what.ino);
+	} else if (o->kind == OBJECT_TERMINAL) {
+		snprintf(buf, OBJECT_LEN, "terminal %u:%u/%llu", o->what.dev >> 20,
+			 o->what.dev & 0xfffff, (unsigned long long)(o->what.ino & ~SL_NO_INODE));
+	} else if (o->kind == OBJECT_SERVED && !o->path) {
+		snprintf(buf, OBJECT_LEN, "file system %u:%u", o->what.dev >> 20,
+			 o->what.dev & 0xfffff);
 	} else if (o->path) {
-		size_t n = (size_t)snprintf(buf, OBJECT_LEN, "%s ", object_kind_name(o->kind));
+		size_t n = (size_t)snprintf(buf, OBJECT_LEN, "%s ",
+					    o->kind == OBJECT_SERVED ? "file system" : object_kind_name(o->kind));
 
 		text_safe(buf + n, OBJECT_LEN - n, o->path, strlen(o->path));
 	} else {
@@ -190,7 +201,9 @@ static void hop_send(const struct m_flow *f, unsigned dataset, struct hop *h)
 {
 	uint64_t since = flow_since(f, dataset);
 
-	h->via = f->f.proto == IPPROTO_TCP ? "tcp" : f->f.proto == IPPROTO_UDP ? "udp" : "network";
+	h->via = f->f.proto == IPPROTO_TCP ? "tcp" : f->f.proto == IPPROTO_UDP ? "udp" : net_proto_name(f->f.proto);
+	if (!h->via)
+		h->via = "network";
 	h->bytes = flow_sent(f, dataset);
 	h->counted = true;
 	h->time_ns = since == UINT64_MAX ? 0 : since;
