@@ -184,7 +184,7 @@ struct m_edge {
 	struct m_subject *subject;
 	struct m_object *object;  /* NULL: a look; */
 	struct m_subject *source; /* of a look */
-	struct m_edge *subject_next;
+	struct m_edge *subject_next, **subject_at;
 	struct m_edge *other_next, **other_at; /* of the same object, or of looks into the same source */
 	struct m_transfer *transfers;
 	unsigned ntransfers;
