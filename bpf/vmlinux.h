@@ -180,6 +180,7 @@ struct super_block {
 	dev_t s_dev;
 	unsigned long s_magic;
 };
+struct pipe_inode_info;
 struct inode {
 	umode_t i_mode;
 	struct super_block *i_sb;
@@ -191,6 +192,7 @@ struct inode {
 	u32 i_generation;
 	unsigned int i_flags;
 	struct hlist_head i_dentry;
+	struct pipe_inode_info *i_pipe;
 };
 struct address_space {
 	struct inode *host;
@@ -418,7 +420,9 @@ struct sock {
 };
 struct tcp_sock {
 	u64 bytes_received;
+	u64 bytes_sent;
 	u64 bytes_acked;
+	u64 bytes_retrans;
 	u32 snd_una;
 	u32 snd_nxt;
 	u32 write_seq;

@@ -146,7 +146,8 @@ enum hook_set {
 	X(dump_ledger, SET_BOTH, 0)                                                                \
 	X(dump_edges, SET_BOTH, 0)                                                                 \
 	X(dump_tainted, SET_BOTH, 0)                                                               \
-	X(dump_flow_taints, SET_BOTH, 0)
+	X(dump_flow_taints, SET_BOTH, 0)                                                           \
+	X(find_dead_pipes, SET_BOTH, 0)
 
 enum hook {
 #define X(program, set, facts) HOOK_##program,
