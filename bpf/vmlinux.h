@@ -197,6 +197,7 @@ struct super_block {
 	unsigned long s_magic;
 	void *s_fs_info;
 };
+struct pipe_inode_info;
 struct inode {
 	umode_t i_mode;
 	struct super_block *i_sb;
@@ -208,6 +209,7 @@ struct inode {
 	u32 i_generation;
 	unsigned int i_flags;
 	struct hlist_head i_dentry;
+	struct pipe_inode_info *i_pipe;
 };
 struct address_space {
 	struct inode *host;
@@ -449,7 +451,9 @@ struct sock {
 };
 struct tcp_sock {
 	u64 bytes_received;
+	u64 bytes_sent;
 	u64 bytes_acked;
+	u64 bytes_retrans;
 	u32 snd_una;
 	u32 snd_nxt;
 	u32 write_seq;

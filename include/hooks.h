@@ -158,7 +158,8 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(dump_ledger, SET_BOTH, 0)                                                                \
 	X(dump_edges, SET_BOTH, 0)                                                                 \
 	X(dump_tainted, SET_BOTH, 0)                                                               \
-	X(dump_flow_taints, SET_BOTH, 0)
+	X(dump_flow_taints, SET_BOTH, 0)                                                           \
+	X(find_dead_pipes, SET_BOTH, 0)
 
 /*
  * Only for kernels that preempt programs on tracepoints (f7d327654b88, "bpf: Have __bpf_trace_run() use

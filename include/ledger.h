@@ -164,6 +164,7 @@ struct taint {
 struct object_taint {
 	__u64 mask;
 	__u64 since_ns;
+	__u64 inode; /* of a pipe or FIFO: where the kernel keeps it, to tell when nobody has it any more */
 };
 
 /* A way out whose bytes nothing here counts, held by a subject that may hold tagged bytes. */
@@ -226,6 +227,14 @@ struct sock_owner {
 	__u64 cgroup;
 	__u32 netns;
 	__u32 gen; /* as in struct flow_key; 0: not known yet */
+	__u64 counted_ns; /* when the two below began: how many records it made, since each is bounded for some time */
+	__u32 ends;
+	__u32 tainted_ends;
+	__u8 raddr[16]; /* its only flow so far, which ends with it: */
+	__u16 rport;
+	__u8 proto;
+	__u8 flows; /* 0, 1, 2: several */
+	__u32 pad;
 };
 
 enum flow_role {
@@ -233,7 +242,12 @@ enum flow_role {
 	ROLE_CONNECT = 1,
 	ROLE_ACCEPT = 2,
 	ROLE_DATAGRAM = 3,
+	ROLE_MANY = 4,	   /* of one datagram socket, to ends for which there was no room one by one */
+	ROLE_OVERFLOW = 5, /* user space's own: flows for which there was no room at all */
 };
+
+#define FLOW_MOVING 1 /* struct flow.closed: its record is on its way to where it waits */
+#define FLOW_MISSED 2 /* the end of its socket was not seen */
 
 /* `sock` is the kernel's socket. Of TCP the rest is zero; of all else `gen`, the low half of the socket's cookie,
  * and the remote end are part of it. */
@@ -243,7 +257,7 @@ struct flow_key {
 	__u16 rport;
 	__u8 proto; /* IPPROTO_TCP, _UDP, _UDPLITE, _SCTP; _ICMP, _ICMPV6 and others: raw, rport is 0; _RAW: a packet
 		     * that its sender made up to look like one of the first */
-	__u8 pad;
+	__u8 many; /* ROLE_MANY; raddr is then nothing, or what stands for this host */
 	__u32 gen;
 };
 
@@ -291,7 +305,7 @@ enum loss {
 	LOSS_TAINT_FULL,    /* a subject's taint could not be kept: bounds may be low */
 	LOSS_OBJECT_FULL,   /* an object's taint could not be kept: bounds may be low */
 	LOSS_EDGE_FULL,	    /* a transfer could not be kept: bounds may be low */
-	LOSS_FLOW_FULL,	    /* a flow is counted in the total only */
+	LOSS_FLOW_FULL,	    /* a flow is counted in the overflow account only */
 	LOSS_FLOW_TAINT_FULL, /* a flow's taint could not be kept: bounds may be low */
 	LOSS_RING_FULL,	    /* a hint was not delivered; the ledger still has it */
 	LOSS_WALK_DEEP,	    /* a file lies too deep to decide its dataset */
@@ -299,6 +313,7 @@ enum loss {
 	LOSS_NO_FILE,	    /* the descriptor was closed or replaced during the call */
 	LOSS_CHANNEL_FULL,  /* an unobservable channel could not be noted */
 	LOSS_AIO_FULL,	    /* an asynchronous read could not be followed: its bytes are missing */
+	LOSS_FLOW_FOLDED,   /* a datagram's end has no record of its own: its bytes are in its socket's */
 	LOSS_KINDS,
 };
 
@@ -317,6 +332,7 @@ enum event_type {
 	EVENT_EXIT = 2,	   /* struct exit_event: such a subject ended */
 	EVENT_FLOW_CLOSE = 3, /* struct flow_event: final figures; the map entry is gone */
 	EVENT_ML = 4,	   /* struct ml_event: the first sign of its kind of a subject that was announced */
+	EVENT_CROWD = 5, /* struct crowd_event: a map is filling up, which cannot wait for the next tick */
 };
 
 /* Path parts come leaf first: part 0 is the file's own name. An empty part of exe is a mount point that was stepped over. */
@@ -362,6 +378,11 @@ struct ml_event {
 	char name[SL_ML_NAME_LEN]; /* of the file or device node: hostile, may be cut */
 };
 
+struct crowd_event {
+	__u32 type;
+	__u32 pad;
+};
+
 #define SL_ASSERT_SIZE(t, n) _Static_assert(sizeof(t) == (n), #t)
 SL_ASSERT_SIZE(struct subject, 16);
 SL_ASSERT_SIZE(struct object, 16);
@@ -374,6 +395,7 @@ SL_ASSERT_SIZE(struct taint, 48);
 SL_ASSERT_SIZE(struct channel_key, 24);
 SL_ASSERT_SIZE(struct channel_val, 32);
 SL_ASSERT_SIZE(struct flow_key, 32);
+SL_ASSERT_SIZE(struct sock_owner, 80);
 SL_ASSERT_SIZE(struct flow, 144);
 SL_ASSERT_SIZE(struct flow_taint_key, 16);
 _Static_assert(__builtin_offsetof(struct flow, mask) == __builtin_offsetof(struct flow_taint_key, mask), "flow");

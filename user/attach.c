@@ -39,7 +39,7 @@ static const enum hook iter_hook[] = {
 	[ITER_FILES] = HOOK_find_files,	    [ITER_MAPPINGS] = HOOK_find_mappings,
 	[ITER_FLOWS] = HOOK_sweep_flows,    [ITER_LEDGER] = HOOK_dump_ledger,
 	[ITER_EDGES] = HOOK_dump_edges,	    [ITER_TAINTED] = HOOK_dump_tainted,
-	[ITER_FLOW_TAINTS] = HOOK_dump_flow_taints,
+	[ITER_FLOW_TAINTS] = HOOK_dump_flow_taints, [ITER_DEAD_PIPES] = HOOK_find_dead_pipes,
 };
 
 /* Which map a map iterator walks; -1: it walks tasks. */
@@ -56,6 +56,8 @@ static int iter_map(enum hook h)
 		return MAP_TAINTED;
 	case HOOK_dump_flow_taints:
 		return MAP_FLOW_TAINTS;
+	case HOOK_find_dead_pipes:
+		return MAP_OBJECTS;
 	default:
 		return -1;
 	}
@@ -97,6 +99,7 @@ static void limit_maps(struct bpf_object *obj)
 						  MAP_FLOWS,  MAP_SOCKS,   MAP_FLOW_TAINTS};
 	const char *text = getenv("SLUICE_MAP_MAX");
 	uint64_t most = 0;
+	uint32_t *flows_max;
 
 	if (!text || size_parse(text, &most) || most < 16)
 		return;
@@ -106,6 +109,9 @@ static void limit_maps(struct bpf_object *obj)
 		if (bpf_map__max_entries(map) > most)
 			bpf_map__set_max_entries(map, (uint32_t)most);
 	}
+	flows_max = object_variable(obj, ".rodata", "flows_max", sizeof(*flows_max));
+	if (flows_max)
+		*flows_max = bpf_map__max_entries(map_of(obj, MAP_FLOWS));
 }
 
 static struct bpf_program *program_of(struct bpf_object *obj, enum hook h)
@@ -509,6 +515,11 @@ int engine_iterate(struct engine *e, enum engine_iter it, size_t size, int (*eac
 void engine_interval(struct engine *e, uint64_t boot_ns)
 {
 	*e->interval_ns = boot_ns;
+}
+
+void *engine_variable(const struct engine *e, const char *name, size_t size)
+{
+	return object_live(&e->memory, name, size);
 }
 
 void engine_dump_since(struct engine *e, uint64_t since_ns)

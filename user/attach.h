@@ -18,6 +18,7 @@ enum engine_map {
 
 enum engine_iter {
 	ITER_FILES, ITER_MAPPINGS, ITER_FLOWS, ITER_LEDGER, ITER_EDGES, ITER_TAINTED, ITER_FLOW_TAINTS,
+	ITER_DEAD_PIPES,
 	ENGINE_ITERS,
 };
 
@@ -73,6 +74,9 @@ int engine_iterate(struct engine *e, enum engine_iter it, size_t size, int (*eac
  * interval that began before `since_ns`. */
 void engine_interval(struct engine *e, uint64_t boot_ns);
 void engine_dump_since(struct engine *e, uint64_t since_ns);
+
+/* A variable of the programs as they see it, NULL: there is none of that name and size. Owned by the engine. */
+void *engine_variable(const struct engine *e, const char *name, size_t size);
 
 /* Every verdict on an inode is taken anew. */
 void engine_policy_changed(struct engine *e);

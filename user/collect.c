@@ -1,65 +1,18 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-#include "user/collect.h"
+#include "user/collect_internal.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "user/chardev.h"
 #include "user/collect_channel.h"
-#include "user/collect_health.h"
-#include "user/hashmap.h"
-#include "user/labels.h"
-#include "user/net_mounts.h"
-#include "user/object_name.h"
-#include "user/subjects.h"
 
-#define GRACE_NS (2 * NSEC)	/* between an exit and the last late completion of its I/O */
 #define TIDY_NS (5 * NSEC)	/* how often what has ended is taken out of the kernel's maps */
-#define HEAL_NS (5 * NSEC)	/* how often descriptors are looked at for flows without owner */
-#define OBJECTS_NS (30 * NSEC)	/* how often pipes that nobody holds are forgotten */
-#define UDP_IDLE_NS (60 * NSEC) /* a datagram flow without traffic is over */
-#define KNOWN_MAX 262144
-#define IMAGES_BACK 16
+#define EDGES_MANY 1024 /* that changed in one interval: maybe a flood of pipes, which do not wait either */
+#define GONE_MAX (SL_FLOW_TAINT_MAX / 8) /* closed flows whose taint does not wait for its time to be taken out */
 
-/* A subject the model was told about, or one that has ended and waits to be taken out. */
-struct known {
-	struct subject who;
-	uint64_t exit_ns; /* 0: alive as far as known */
-	bool announced;	  /* by the kernel itself: better than what /proc says */
-	struct known *next_dead;
-};
-
-struct closed_flow {
-	struct flow flow;
-	struct flow_key key;
-	bool in_map; /* to be deleted there */
-};
-
-struct collector {
-	struct engine *engine;
-	struct model *model;
-	struct object_names *names;
-	struct labels *labels;
-	struct net_mounts *net;
-	struct ring_buffer *ring;
-	struct hashmap known;
-	struct known *dead; /* exited, not yet taken out */
-	struct closed_flow *closed;
-	size_t nclosed, closed_cap;
-	uint64_t *gone_flows; /* ids whose taint records can go */
-	size_t ngone, gone_cap;
-	struct object *pipes, *pipes_before; /* pipes seen open by this look and the one before */
-	size_t npipes, npipes_before, pipes_cap;
-	struct health_state health;
-	uint64_t now_ns, before_ns, since_ns, tidied_ns, healed_ns, objects_ns, devices_ns;
-	bool ownerless; /* a flow without owner was seen */
-	int err;	/* first error met inside a callback */
-};
-
-/* Grows an array for one more item; NULL: no memory. */
-static void *grow(void **array, size_t *cap, size_t n, size_t size)
+void *collect_grow(void **array, size_t *cap, size_t n, size_t size)
 {
 	if (n == *cap) {
 		size_t more = *cap ? 2 * *cap : 64;
@@ -71,144 +24,6 @@ static void *grow(void **array, size_t *cap, size_t n, size_t size)
 		*cap = more;
 	}
 	return (char *)*array + n * size;
-}
-
-/* A full model leaves a thing out, counts it and makes a finding of it: not a reason to stop. */
-static int unless_full(int err)
-{
-	return err == -ENOSPC ? 0 : err;
-}
-
-/* --- subjects ----------------------------------------------------------------- */
-
-static struct known *remember(struct collector *c, const struct subject *who)
-{
-	struct known *k = hashmap_find(&c->known, who);
-
-	if (k)
-		return k;
-	k = c->known.used < KNOWN_MAX ? calloc(1, sizeof(*k)) : NULL;
-	if (!k)
-		return NULL;
-	k->who = *who;
-	if (hashmap_add(&c->known, k)) {
-		free(k);
-		return NULL;
-	}
-	return k;
-}
-
-/* The model must have heard of everyone that a map names. The announcement may have come after the ring was
- * read; only without one is /proc asked, which may be too late. */
-static void introduce(struct collector *c, const struct subject *who)
-{
-	if (!who->tgid || hashmap_find(&c->known, who))
-		return;
-	collector_drain(c);
-	if (hashmap_find(&c->known, who))
-		return;
-	remember(c, who);
-	int err = subjects_look_up(c->model, who, c->now_ns);
-	labels_ask(c->labels, who);
-	if (unless_full(err) && err != -ESRCH && !c->err)
-		c->err = err;
-}
-
-static void has_ended(struct collector *c, const struct subject *who, uint64_t when)
-{
-	struct known *k = remember(c, who);
-
-	if (!k || k->exit_ns)
-		return;
-	k->exit_ns = when;
-	k->next_dead = c->dead;
-	c->dead = k;
-	model_set_exit(c->model, who, when);
-}
-
-/* The process took its earlier images with it. Each exec adds one to the count that a fork copies, so only
- * those that are known are looked for, and not far back. */
-static void all_images_ended(struct collector *c, const struct exit_event *ev)
-{
-	struct subject who = ev->who;
-
-	has_ended(c, &who, ev->time_ns);
-	for (int i = 0; i < IMAGES_BACK && who.exec; i++) {
-		who.exec--;
-		if (hashmap_find(&c->known, &who))
-			has_ended(c, &who, ev->time_ns);
-	}
-}
-
-/* --- the ring ------------------------------------------------------------------ */
-
-static int keep_closed(struct collector *c, const struct flow *f, const struct flow_key *key)
-{
-	struct closed_flow *slot = grow((void **)&c->closed, &c->closed_cap, c->nclosed, sizeof(*slot));
-
-	if (!slot)
-		return -ENOMEM;
-	slot->flow = *f;
-	slot->flow.closed = 1;
-	slot->in_map = key != NULL;
-	if (key)
-		slot->key = *key;
-	c->nclosed++;
-	return 0;
-}
-
-/* It was announced just before; where the ring had no room for that, /proc may still know it. */
-static int take_sign(struct collector *c, const struct ml_event *ev)
-{
-	struct subject who = ev->who;
-	int err = 0;
-
-	if (!hashmap_find(&c->known, &who)) {
-		remember(c, &who);
-		err = subjects_look_up(c->model, &who, c->now_ns);
-	}
-	if (!err)
-		err = model_set_ml(c->model, &who, ev->sign, ev->name);
-	return err == -ENOENT || err == -ESRCH ? 0 : err;
-}
-
-static int take_event(void *arg, void *data, size_t len)
-{
-	struct collector *c = arg;
-	uint32_t type = len >= sizeof(type) ? *(uint32_t *)data : 0;
-	int err = 0;
-
-	if (type == EVENT_SUBJECT && len >= sizeof(struct subject_event)) {
-		const struct subject_event *ev = data;
-		struct known *k = remember(c, &ev->who);
-
-		if (k && !k->announced)
-			err = subjects_announced(c->model, ev, len);
-		if (k)
-			k->announced = true;
-		labels_ask(c->labels, &ev->who);
-	} else if (type == EVENT_EXIT && len >= sizeof(struct exit_event)) {
-		all_images_ended(c, data);
-	} else if (type == EVENT_FLOW_CLOSE && len >= sizeof(struct flow_event)) {
-		err = keep_closed(c, &((const struct flow_event *)data)->flow, NULL);
-	} else if (type == EVENT_ML && len >= sizeof(struct ml_event)) {
-		err = take_sign(c, data);
-	}
-	if (unless_full(err) && !c->err)
-		c->err = err;
-	return 0;
-}
-
-int collector_fd(const struct collector *c)
-{
-	return ring_buffer__epoll_fd(c->ring);
-}
-
-int collector_drain(struct collector *c)
-{
-	int n = ring_buffer__consume(c->ring);
-
-	return n < 0 ? n : 0;
 }
 
 /* --- the maps ------------------------------------------------------------------ */
@@ -269,77 +84,6 @@ static int take_edge(void *arg, const void *record)
 	return err ? err : unless_full(net_mounts_heard(c->net, &key, &val));
 }
 
-static int take_flow_taint(void *arg, const void *record)
-{
-	struct collector *c = arg;
-	struct flow_taint_key key;
-	struct flow_taint val;
-
-	memcpy(&key, record, sizeof(key));
-	memcpy(&val, (const char *)record + sizeof(key), sizeof(val));
-	c->health.entries[MAP_FLOW_TAINTS]++;
-	return unless_full(model_set_flow_taint(c->model, &key, &val));
-}
-
-/* A datagram flow has no last packet: it is over when its socket is gone or it has been silent. */
-static bool datagram_over(const struct collector *c, const struct flow_key *key, const struct flow *f)
-{
-	struct sock_owner owner;
-
-	if (key->proto == IPPROTO_TCP)
-		return false;
-	if (f->last_ns + UDP_IDLE_NS < c->now_ns)
-		return true;
-	if (!f->who.tgid)
-		return false;
-	return bpf_map_lookup_elem(engine_map_fd(c->engine, MAP_SOCKS), &key->sock, &owner) ||
-	       (owner.gen && owner.gen != key->gen);
-}
-
-static int take_flow(void *arg, const void *record)
-{
-	struct collector *c = arg;
-	struct flow_key key;
-	struct flow f;
-
-	memcpy(&key, record, sizeof(key));
-	memcpy(&f, (const char *)record + sizeof(key), sizeof(f));
-	c->health.entries[MAP_FLOWS]++;
-	if (!f.who.tgid)
-		c->ownerless = true;
-	if (f.closed || datagram_over(c, &key, &f))
-		return keep_closed(c, &f, &key);
-	introduce(c, &f.who);
-	return unless_full(model_set_flow(c->model, &f));
-}
-
-static int settle_flows(struct collector *c)
-{
-	int fd = engine_map_fd(c->engine, MAP_FLOWS);
-
-	for (size_t i = 0; i < c->nclosed; i++) {
-		struct closed_flow *f = &c->closed[i];
-		uint64_t *gone;
-		int err;
-
-		introduce(c, &f->flow.who);
-		err = unless_full(model_set_flow(c->model, &f->flow));
-		if (err)
-			return err;
-		if (f->in_map)
-			bpf_map_delete_elem(fd, &f->key);
-		if (!f->flow.mask)
-			continue;
-		gone = grow((void **)&c->gone_flows, &c->gone_cap, c->ngone, sizeof(*gone));
-		if (!gone)
-			return -ENOMEM;
-		*gone = f->flow.id;
-		c->ngone++;
-	}
-	c->nclosed = 0;
-	return 0;
-}
-
 static int take_overflow(struct collector *c)
 {
 	int fd = engine_map_fd(c->engine, MAP_OVERFLOW), err = 0;
@@ -362,13 +106,6 @@ struct tidy {
 	size_t key_size;
 	int (*settle)(struct collector *c, const void *record);
 };
-
-static bool ready_to_go(struct collector *c, const struct subject *who)
-{
-	const struct known *k = hashmap_find(&c->known, who);
-
-	return k && k->exit_ns && k->exit_ns + GRACE_NS < c->now_ns;
-}
 
 static bool channel_gone(void *arg, const struct subject *who)
 {
@@ -422,41 +159,9 @@ static int tidy_one(void *arg, const void *record)
 	return 0;
 }
 
-static int tidy_flow_taint(void *arg, const void *record)
-{
-	struct collector *c = arg;
-	struct flow_taint_key key;
-
-	memcpy(&key, record, sizeof(key));
-	for (size_t i = 0; i < c->ngone; i++)
-		if (c->gone_flows[i] == key.id)
-			bpf_map_delete_elem(engine_map_fd(c->engine, MAP_FLOW_TAINTS), &key);
-	return 0;
-}
-
 static int settle_taint(struct collector *c, const void *record)
 {
 	return take_tainted(c, record);
-}
-
-static void forget_dead(struct collector *c)
-{
-	struct known **at = &c->dead;
-
-	while (*at) {
-		struct known *k = *at;
-
-		if (k->exit_ns + GRACE_NS + TIDY_NS >= c->now_ns) {
-			at = &k->next_dead;
-			continue;
-		}
-		*at = k->next_dead;
-		int err = net_mounts_ended(c->net, &k->who);
-		if (unless_full(err) && !c->err)
-			c->err = err;
-		hashmap_remove(&c->known, &k->who);
-		free(k);
-	}
 }
 
 static int tidy(struct collector *c)
@@ -476,93 +181,11 @@ static int tidy(struct collector *c)
 		if (!err)
 			err = engine_iterate(c->engine, ITER_TAINTED, sizeof(struct subject) + sizeof(struct taint),
 					     tidy_one, &taint);
-		forget_dead(c);
+		forget_dead(c, TIDY_NS);
 	}
-	if (!err && c->ngone) {
-		engine_dump_since(c->engine, 0);
-		err = engine_iterate(c->engine, ITER_FLOW_TAINTS,
-				     sizeof(struct flow_taint_key) + sizeof(struct flow_taint), tidy_flow_taint, c);
-		c->ngone = 0;
-	}
-	return err;
-}
-
-/* --- descriptors ------------------------------------------------------------------- */
-
-static int see_pipe(void *arg, const void *record)
-{
-	struct collector *c = arg;
-	struct object *o = grow((void **)&c->pipes, &c->pipes_cap, c->npipes, sizeof(*o));
-
-	if (!o)
-		return -ENOMEM;
-	memcpy(o, record, sizeof(*o));
-	c->npipes++;
-	return 0;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct object));
-}
-
-/* The kernel uses the connection's address again. */
-static void forget_connection(struct collector *c, const struct object *what)
-{
-	int fd = engine_map_fd(c->engine, MAP_CONNECTIONS);
-	uint64_t next, *at = NULL, key;
-	uint32_t dev;
-
-	if (what->gen != SL_GEN_SERVED)
-		return;
-	for (unsigned i = 0; i < SL_CONNECTIONS_MAX && !bpf_map_get_next_key(fd, at, &next); i++) {
-		key = next;
-		at = &key;
-		if (!bpf_map_lookup_elem(fd, &key, &dev) && dev == what->dev && !bpf_map_delete_elem(fd, &key))
-			return;
-	}
-}
-
-/* A pipe that no descriptor table holds at two looks in a row is gone, and with it what it held. */
-static void forget_pipes(struct collector *c)
-{
-	int fd = engine_map_fd(c->engine, MAP_OBJECTS);
-	struct object key, next, *at = NULL;
-
-	qsort(c->pipes, c->npipes, sizeof(*c->pipes), by_bytes);
-	bool more = !bpf_map_get_next_key(fd, at, &next);
-	while (more) {
-		key = next;
-		more = !bpf_map_get_next_key(fd, &key, &next);
-		if ((c->npipes && bsearch(&key, c->pipes, c->npipes, sizeof(key), by_bytes)) ||
-		    (c->npipes_before && bsearch(&key, c->pipes_before, c->npipes_before, sizeof(key), by_bytes)))
-			continue;
-		if (object_names_keeps(c->names, &key))
-			continue;
-		bpf_map_delete_elem(fd, &key);
-		forget_connection(c, &key);
-	}
-	free(c->pipes_before);
-	c->pipes_before = c->pipes;
-	c->npipes_before = c->npipes;
-	c->pipes = NULL;
-	c->npipes = c->pipes_cap = 0;
-}
-
-static int look_at_descriptors(struct collector *c)
-{
-	bool objects = c->now_ns - c->objects_ns >= OBJECTS_NS;
-
-	if (!objects && !(c->ownerless && c->now_ns - c->healed_ns >= HEAL_NS))
-		return 0;
-	c->npipes = 0;
-	int err = engine_iterate(c->engine, ITER_FILES, sizeof(struct object), see_pipe, c);
-	c->healed_ns = c->now_ns;
-	if (err || !objects)
-		return err == -EOPNOTSUPP ? 0 : err;
-	c->objects_ns = c->now_ns;
-	forget_pipes(c);
-	return 0;
+	if (!err)
+		err = tidy_flow_taints(c);
+	return err ? err : forget_dead_pipes(c);
 }
 
 static void take_labels(struct collector *c)
@@ -576,10 +199,32 @@ static void take_labels(struct collector *c)
 
 /* --- as a whole ---------------------------------------------------------------------- */
 
+struct dump {
+	struct collector *c;
+	int (*take)(void *arg, const void *record);
+};
+
+static int dump_one(void *arg, const void *record)
+{
+	const struct dump *d = arg;
+
+	if (++d->c->taken % 1024 == 0)
+		collector_relieve(d->c);
+	return d->take(d->c, record);
+}
+
+int collect_dump(struct collector *c, enum engine_iter it, size_t size, uint64_t since_ns,
+		 int (*take)(void *, const void *))
+{
+	struct dump d = {c, take};
+
+	engine_dump_since(c->engine, since_ns);
+	return engine_iterate(c->engine, it, size, dump_one, &d);
+}
+
 static int dump(struct collector *c, enum engine_iter it, size_t size, int (*take)(void *, const void *))
 {
-	engine_dump_since(c->engine, c->since_ns);
-	return engine_iterate(c->engine, it, size, take, c);
+	return collect_dump(c, it, size, c->since_ns, take);
 }
 
 /* What closed is settled last: by then the taints and reads that led to it have been read. */
@@ -592,12 +237,7 @@ static int read_maps(struct collector *c)
 	if (!err)
 		err = dump(c, ITER_EDGES, sizeof(struct edge_key) + sizeof(struct edge_val), take_edge);
 	if (!err)
-		err = dump(c, ITER_FLOWS, sizeof(struct flow_key) + sizeof(struct flow), take_flow);
-	if (!err)
-		err = dump(c, ITER_FLOW_TAINTS, sizeof(struct flow_taint_key) + sizeof(struct flow_taint),
-			   take_flow_taint);
-	if (!err)
-		err = settle_flows(c);
+		err = collect_flows(c);
 	if (!err)
 		err = take_overflow(c);
 	if (!err)
@@ -629,6 +269,10 @@ int collector_tick(struct collector *c, uint64_t now_ns, uint64_t late_ns)
 		err = tidy(c);
 		c->tidied_ns = now_ns;
 	}
+	if (!err && c->ngone > GONE_MAX)
+		err = tidy_flow_taints(c);
+	if (!err && c->health.entries[MAP_EDGES] > EDGES_MANY)
+		err = forget_dead_pipes(c);
 	if (!err) {
 		/* an interval is read at its end and once more, for what was being written just then */
 		c->since_ns = c->before_ns;
@@ -645,8 +289,11 @@ int collector_seed(struct collector *c)
 	chardev_refresh(c->engine); /* before anyone can be found to be tainted */
 	err = engine_iterate(c->engine, ITER_MAPPINGS, 0, NULL, NULL);
 	if (!err || err == -EOPNOTSUPP)
-		err = engine_iterate(c->engine, ITER_FILES, sizeof(struct object), see_pipe, c);
-	c->npipes = 0;
+		err = engine_iterate(c->engine, ITER_FILES, 0, NULL, NULL);
+	uint32_t *begun = engine_variable(c->engine, "begun", sizeof(*begun));
+	if (begun)
+		*begun = 1;
+	c->begun_ns = c->now_ns;
 	return err == -EOPNOTSUPP ? 0 : err;
 }
 
@@ -665,8 +312,9 @@ int collector_new(struct engine *engine, struct model *model, const struct plan 
 	c->engine = engine;
 	c->model = model;
 	c->known = HASHMAP_OF(struct known, who);
-	c->ring = ring_buffer__new(engine_map_fd(engine, MAP_EVENTS), take_event, c, NULL);
-	err = c->ring ? health_init(&c->health, engine, plan) : -errno;
+	err = ring_open(c);
+	if (!err)
+		err = health_init(&c->health, engine, plan);
 	if (!err)
 		err = object_names_new(engine, model, &c->names);
 	if (!err)
@@ -696,8 +344,10 @@ struct collector *collector_free(struct collector *c)
 	health_done(&c->health);
 	free(c->closed);
 	free(c->gone_flows);
-	free(c->pipes);
-	free(c->pipes_before);
+	free(c->backlog.bytes);
+	free(c->held);
+	free(c->held_before);
+	free(c->dead_pipes);
 	free(c);
 	return NULL;
 }

@@ -21,6 +21,12 @@ int collector_fd(const struct collector *c);
 /* Takes what the ring holds: cheap, any time. */
 int collector_drain(struct collector *c);
 
+/* Empties the ring without looking at what it held: between other work that takes long. */
+void collector_relieve(struct collector *c);
+
+/* Has the kernel half asked for a tick before its time, since it runs out of room? Tells it once. */
+bool collector_crowded(struct collector *c);
+
 /* One interval: drains, reads every map, forgets what has ended. `late_ns`: how much after its time. */
 int collector_tick(struct collector *c, uint64_t now_ns, uint64_t late_ns);
 

@@ -189,6 +189,7 @@ void health_report(struct health_state *h, const struct engine *e, struct model 
 	};
 
 	read_losses(h, e, out.losses);
+	h->turned_away = out.losses[LOSS_FLOW_FULL];
 	read_programs(h, e, &out);
 	for (size_t i = 0; i < ARRAY_SIZE(counted); i++)
 		out.fill[out.nfill++] = (struct map_fill){engine_map_name(counted[i]), h->entries[counted[i]],

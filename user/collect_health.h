@@ -15,6 +15,7 @@ struct health_state {
 	uint32_t entries[ENGINE_MAPS]; /* counted while maps are read */
 	uint64_t cpu_ns, cpu_at_ns;
 	uint64_t map_bytes, blind_ns;
+	uint64_t turned_away; /* flows without a record, at the last report */
 	int ncpus;
 };
 

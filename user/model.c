@@ -23,6 +23,7 @@ static const char *const loss_names[LOSS_KINDS] = {
     [LOSS_NO_FILE] = "no_file",
     [LOSS_CHANNEL_FULL] = "channel_full",
     [LOSS_AIO_FULL] = "aio_full",
+    [LOSS_FLOW_FOLDED] = "flow_folded",
 };
 
 static const struct via_traits vias[VIA_KINDS] = {

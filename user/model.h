@@ -98,6 +98,9 @@ void model_forget_object(struct model *m, const struct object *what);
 int model_set_flow(struct model *m, const struct flow *flow);
 int model_set_flow_taint(struct model *m, const struct flow_taint_key *key,
 			 const struct flow_taint *val);
+/* Totals of flows that have no record, and the datasets that they may have carried from when a bit first stands in
+ * `mask`. */
+int model_set_flow_overflow(struct model *m, uint64_t out, uint64_t in, uint64_t mask, uint64_t now_ns);
 
 /* `name` is what people call it, e.g. "AF_PACKET socket"; copied. */
 int model_set_channel(struct model *m, const struct channel_key *key, const struct channel_val *val,

@@ -150,6 +150,9 @@ static void unlink_other(struct m_edge *e)
 static void edge_link(struct m_edge *e)
 {
 	e->subject_next = e->subject->edges;
+	e->subject_at = &e->subject->edges;
+	if (e->subject_next)
+		e->subject_next->subject_at = &e->subject_next;
 	e->subject->edges = e;
 	link_other(e);
 }
@@ -202,13 +205,11 @@ int edge_get(struct model *m, struct m_subject *s, struct m_object *o, struct m_
 
 void edge_drop(struct model *m, struct m_edge *e)
 {
-	struct m_edge **p;
-
 	for (unsigned i = 0; i < e->ntransfers; i++)
 		model_touch(m, e->transfers[i].mask);
-	for (p = &e->subject->edges; *p != e; p = &(*p)->subject_next)
-		;
-	*p = e->subject_next;
+	*e->subject_at = e->subject_next;
+	if (e->subject_next)
+		e->subject_next->subject_at = e->subject_at;
 	unlink_other(e);
 	hashmap_remove(&m->edges, &e->key);
 	m->nedges--;

@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+#include "user/dest/ranges.h"
+
+#define FLOW_OVERFLOW_ID UINT64_MAX /* those of the kernel begin with a time */
+
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
@@ -14,6 +18,11 @@ void flow_classify(const struct model *m, struct m_flow *f)
 {
 	if (!f->filled)
 		return;
+	/* very many ends, but those on this host are told apart */
+	if (f->f.role == ROLE_OVERFLOW || (f->f.role == ROLE_MANY && !addr_is_v4(f->f.raddr))) {
+		f->dest = (struct dest){.class = CLASS_UNKNOWN};
+		return;
+	}
 	/* a host that talks to its own address, in whatever namespace: no table knows that */
 	if (!net_proto_name(f->f.proto) && !memcmp(f->f.laddr, f->f.raddr, sizeof(f->f.raddr)))
 		f->dest = (struct dest){.class = CLASS_HOST};
@@ -42,7 +51,7 @@ static int flow_get(struct model *m, uint64_t id, struct m_flow **ret)
 	}
 	if (!id)
 		return -EINVAL;
-	if (m->nsubjects + m->nobjects + m->nflows >= m->nodes_max) {
+	if (id != FLOW_OVERFLOW_ID && m->nsubjects + m->nobjects + m->nflows >= m->nodes_max) {
 		m->refused[REFUSED_FLOW]++;
 		return -ENOSPC;
 	}
@@ -139,11 +148,21 @@ static int flow_set_who(struct model *m, struct m_flow *f, const struct subject 
 	return 0;
 }
 
+/* It ended, and there is no room for it here: its bytes are told with those that had none in the kernel. */
+static void flow_spill(struct model *m, const struct flow *flow)
+{
+	m->spilled.out += less(flow->out, flow->base_out);
+	m->spilled.in += less(flow->in, flow->base_in);
+	m->spilled_mask |= flow->mask;
+}
+
 int model_set_flow(struct model *m, const struct flow *flow)
 {
 	struct m_flow *f;
 	int err = flow_get(m, flow->id, &f);
 
+	if (err == -ENOSPC && flow->closed)
+		flow_spill(m, flow);
 	if (err)
 		return err;
 	err = flow_set_who(m, f, &flow->who);
@@ -190,6 +209,29 @@ int model_set_flow_taint(struct model *m, const struct flow_taint_key *key,
 	p[f->ntaints++] = (struct m_flow_taint){key->mask, val->base_out, val->since_ns};
 	model_touch(m, key->mask);
 	return 0;
+}
+
+int model_set_flow_overflow(struct model *m, uint64_t out, uint64_t in, uint64_t mask, uint64_t now_ns)
+{
+	struct flow all = {
+	    .id = FLOW_OVERFLOW_ID,
+	    .role = ROLE_OVERFLOW,
+	    .start_ns = now_ns,
+	    .last_ns = now_ns,
+	    .out = out + m->spilled.out,
+	    .in = in + m->spilled.in,
+	    .mask = mask | m->spilled_mask,
+	};
+	struct flow_taint_key key = {.id = FLOW_OVERFLOW_ID};
+	struct m_flow *f = hashmap_find(&m->flows, &key.id);
+	struct flow_taint since = {.base_out = f ? f->out : 0, .since_ns = now_ns};
+
+	if (!f && !all.out && !all.in)
+		return 0;
+	key.mask = all.mask & ~(f ? f->f.mask : 0);
+	int err = key.mask ? model_set_flow_taint(m, &key, &since) : 0;
+
+	return err ? err : model_set_flow(m, &all);
 }
 
 /* --- what a dataset can account for -------------------------------------- */

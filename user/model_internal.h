@@ -186,7 +186,7 @@ struct m_edge {
 	struct m_subject *subject;
 	struct m_object *object;  /* NULL: a look; */
 	struct m_subject *source; /* of a look */
-	struct m_edge *subject_next;
+	struct m_edge *subject_next, **subject_at;
 	struct m_edge *other_next, **other_at; /* of the same object, or of looks into the same source */
 	struct m_transfer *transfers;
 	unsigned ntransfers;
@@ -313,6 +313,8 @@ struct model {
 		uint32_t count; /* slots are numbered below this */
 	} subject_slots, object_slots, process_slots, flow_slots;
 	size_t nsubjects, nobjects, nflows, nedges;
+	struct past spilled;	/* of flows that ended and that there was no room for here */
+	uint64_t spilled_mask;
 	size_t nodes_max, merge_above;
 	uint64_t refused[REFUSED_KINDS];
 	uint64_t channels[CHANNEL_KINDS]; /* met since the start */
@@ -405,6 +407,11 @@ struct m_object *object_new_merged(struct model *m);
 void object_drop(struct model *m, struct m_object *o);
 
 void flow_drop(struct model *m, struct m_flow *f);
+/* Has it one remote end? Else it stands for many, or for those of which nothing else is known. */
+static inline bool flow_has_remote(const struct m_flow *f)
+{
+	return f->f.role != ROLE_MANY && f->f.role != ROLE_OVERFLOW;
+}
 int flow_fold(struct model *m, struct m_flow *f);
 /* Moves a folded flow to another subject. */
 int flow_refold(struct model *m, struct m_flow *f, struct m_subject *to);

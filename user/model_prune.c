@@ -40,7 +40,7 @@ static bool ready_to_fold(const struct m_flow *f, uint64_t now_ns)
 	return flow_given(f) || f->f.last_ns + MODEL_FORGET_NS < now_ns;
 }
 
-static int prune_flows(struct model *m, uint64_t now_ns)
+static int prune_flows(struct model *m, bool full, uint64_t now_ns)
 {
 	int err = 0;
 
@@ -52,7 +52,7 @@ static int prune_flows(struct model *m, uint64_t now_ns)
 			continue;
 		}
 		if (f->folded && !flow_counts(f) && flow_given(f) &&
-		    f->f.last_ns + MODEL_FORGET_NS < now_ns)
+		    (full || f->f.last_ns + MODEL_FORGET_NS < now_ns))
 			flow_to_past(m, f);
 		else if (ready_to_fold(f, now_ns))
 			err = flow_fold(m, f);
@@ -113,7 +113,7 @@ int model_prune(struct model *m, uint64_t now_ns)
 	if (!full && m->pruned_ns && now_ns - m->pruned_ns < MODEL_PRUNE_NS)
 		return 0;
 	m->pruned_ns = now_ns;
-	err = prune_flows(m, now_ns);
+	err = prune_flows(m, full, now_ns);
 	if (err)
 		return err;
 	prune_objects(m);

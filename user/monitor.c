@@ -22,6 +22,8 @@
 #include "user/snapshot.h"
 
 #define FRESH_NS (NSEC / 5)	  /* an answer is not older than this */
+#define CROWD_NS (NSEC / 20)	  /* nor asked for more often than this for want of room */
+#define GIVE_NS NSEC		  /* for records, when there are very many: requests wait meanwhile */
 #define LOCAL_NS (30 * NSEC)	  /* how often this host's own addresses are looked at */
 #define ROOTS_NS (5 * NSEC)	  /* how often a dataset's root is looked up anew */
 #define SCAN_NS (600 * NSEC)	  /* how often the datasets are measured that nobody reads */
@@ -43,9 +45,10 @@ struct monitor {
 	struct alive *alive;
 	int signals, timer;
 	uint64_t interval_ns, due_ns, end_ns; /* end_ns 0: until told */
-	uint64_t ticked_ns, local_ns, roots_ns, scan_ns;
+	uint64_t ticked_ns, tick_took_ns, give_until_ns, local_ns, roots_ns, scan_ns;
 	unsigned missing;
 	int events_err, tick_err;
+	unsigned put;
 	bool stop, unwritten;
 };
 
@@ -55,6 +58,11 @@ static int put_record(void *arg, const json_t *record)
 {
 	struct monitor *m = arg;
 
+	if (++m->put % 64 == 0) {
+		collector_relieve(m->collector);
+		if (m->give_until_ns && now_boot_ns() > m->give_until_ns)
+			return -EAGAIN; /* the rest waits in the model */
+	}
 	return m->events ? events_put(m->events, record) : 0;
 }
 
@@ -78,7 +86,9 @@ static void give_records(struct monitor *m, uint64_t now, bool final)
 	int err;
 
 	clock_gettime(CLOCK_REALTIME, &wall);
+	m->give_until_ns = final ? 0 : now_boot_ns() + GIVE_NS;
 	err = records_emit(m->model, now, &wall, final, put_record, m);
+	m->give_until_ns = 0;
 	if (err > 0)
 		err = 0;
 	if (m->events) {
@@ -120,6 +130,7 @@ static void tick(struct monitor *m, uint64_t late_ns)
 		err = rules_evaluate(m->model, now);
 	tick_state(m, err);
 	m->ticked_ns = now;
+	m->tick_took_ns = now_boot_ns() - now;
 	alive_beat(m->alive, now);
 }
 
@@ -176,6 +187,17 @@ static void slow_work(struct monitor *m, uint64_t now)
 		tick_state(m, refresh_classes(m));
 	if (now - m->scan_ns >= scan_interval(m) && !roots_scan(m->roots, m->config, m->model))
 		m->scan_ns = now;
+}
+
+/* Room in the kernel half does not wait for the next interval; but half of the time is enough for it. */
+static void on_ring(struct monitor *m)
+{
+	uint64_t now = now_boot_ns();
+
+	collector_drain(m->collector);
+	if (!collector_crowded(m->collector) || now - m->ticked_ns < MAX(CROWD_NS, 2 * m->tick_took_ns))
+		return;
+	tick(m, 0);
 }
 
 static void on_timer(struct monitor *m)
@@ -280,7 +302,7 @@ static int loop(struct monitor *m)
 		if (fds[FD_MOUNTS].revents || (fds[FD_DEVICES].revents && roots_devices_changed(m->roots)))
 			refresh_roots(m);
 		if (fds[FD_RING].revents)
-			collector_drain(m->collector);
+			on_ring(m);
 		if (fds[FD_TIMER].revents)
 			on_timer(m);
 		server_handle(m->server, fds + FD_SERVER, n);

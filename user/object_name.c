@@ -95,6 +95,11 @@ static bool is_end(const struct object *what)
 	return what->ino & SL_NO_INODE && what->gen & SL_GEN_TTY;
 }
 
+bool object_names_pipe(const struct object_names *n, const struct object *what)
+{
+	return what->dev == n->pipe_dev;
+}
+
 bool object_names_keeps(struct object_names *n, const struct object *what)
 {
 	if (is_end(what))
@@ -157,46 +162,57 @@ static int by_bytes(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct object));
 }
 
+struct gone {
+	struct engine *engine;
+	struct model *model;
+	const struct object *v; /* in order */
+	size_t n;
+};
+
 /* The kernel's edges of what is gone are final, also those of subjects that live on. */
 static int settle_edge(void *arg, const void *record)
 {
-	struct object_names *n = arg;
+	const struct gone *g = arg;
 	struct edge_key key;
 	struct edge_val val;
 
 	memcpy(&key, record, sizeof(key));
 	memcpy(&val, (const char *)record + sizeof(key), sizeof(val));
 	if (key.via == VIA_PEEK ||
-	    !bsearch(&key.what, n->gone, n->ngone, sizeof(key.what), by_bytes))
+	    !bsearch(&key.what, g->v, g->n, sizeof(key.what), by_bytes))
 		return 0;
-	int err = model_set_edge(n->model, &key, &val);
+	int err = model_set_edge(g->model, &key, &val);
 	if (!err)
-		err = model_settle_edge(n->model, &key);
+		err = model_settle_edge(g->model, &key);
 	if (err && err != -ENOSPC)
 		return err;
-	bpf_map_delete_elem(engine_map_fd(n->engine, MAP_EDGES), &key);
+	bpf_map_delete_elem(engine_map_fd(g->engine, MAP_EDGES), &key);
 	return 0;
+}
+
+int objects_gone(struct engine *engine, struct model *model, struct object *v, size_t n)
+{
+	struct gone g = {engine, model, v, n};
+	int err;
+
+	if (!n)
+		return 0;
+	qsort(v, n, sizeof(*v), by_bytes);
+	engine_dump_since(engine, 0);
+	err = engine_iterate(engine, ITER_EDGES, sizeof(struct edge_key) + sizeof(struct edge_val), settle_edge, &g);
+	for (size_t i = 0; i < n && !err; i++) {
+		bpf_map_delete_elem(engine_map_fd(engine, MAP_OBJECTS), &v[i]);
+		model_forget_object(model, &v[i]);
+	}
+	return err;
 }
 
 static int forget_gone(struct object_names *n)
 {
-	int err;
+	int err = objects_gone(n->engine, n->model, n->gone, n->ngone);
 
-	if (!n->ngone)
-		return 0;
-	qsort(n->gone, n->ngone, sizeof(*n->gone), by_bytes);
-	engine_dump_since(n->engine, 0);
-	err = engine_iterate(n->engine, ITER_EDGES,
-			     sizeof(struct edge_key) + sizeof(struct edge_val), settle_edge, n);
-	for (size_t i = 0; i < n->ngone; i++) {
-		struct known *k = hashmap_remove(&n->known, &n->gone[i]);
-
-		if (!err) {
-			bpf_map_delete_elem(engine_map_fd(n->engine, MAP_OBJECTS), &n->gone[i]);
-			model_forget_object(n->model, &n->gone[i]);
-		}
-		free(k);
-	}
+	for (size_t i = 0; i < n->ngone; i++)
+		free(hashmap_remove(&n->known, &n->gone[i]));
 	n->ngone = 0;
 	return err;
 }

@@ -26,4 +26,10 @@ bool object_names_keeps(struct object_names *n, const struct object *what);
  * number each. */
 int object_names_tick(struct object_names *n, uint64_t now_ns);
 
+/* Is it a pipe without a name? */
+bool object_names_pipe(const struct object_names *n, const struct object *what);
+
+/* These are no more: their edges are settled, and the kernel's tables and the model forget them. Puts them in order. */
+int objects_gone(struct engine *engine, struct model *model, struct object *v, size_t n);
+
 #endif

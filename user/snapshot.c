@@ -43,7 +43,7 @@ static int flow_items(struct snapshot_work *w, json_t *items)
 		if (!f->filled)
 			continue;
 		json_t *item = json_object();
-		if (!item || fields_add(item, flow_fields, &what) ||
+		if (!item || fields_add(item, fields_of_flow(f), &what) ||
 		    json_object_set_new(item, "alive", json_boolean(!f->closed)) ||
 		    append(items, json_incref(item))) {
 			json_decref(item);

@@ -51,12 +51,12 @@ static __noinline int pty_write(__u64 file, struct edge_key *key, __u64 bytes)
 	if (!end)
 		return 0;
 	pty_object(&pair, &key->what);
-	object_add(&key->what, key->mask); /* typed: the echo */
+	object_add(&key->what, key->mask, 0); /* typed: the echo */
 	account_edge(key, bytes);
 	if (end == PTY_SLAVE)
 		return 1;
 	key->what.gen |= AT_SLAVE;
-	object_add(&key->what, key->mask);
+	object_add(&key->what, key->mask, 0);
 	account_edge(key, bytes);
 	return 1;
 }
@@ -90,7 +90,7 @@ __weak __noinline int served_write(__u64 task, __u64 inode, __u64 bytes)
 	key.mask = subject_mask(&key.who);
 	if (!key.mask || !served_file(inode, &key.what))
 		return 0;
-	object_add(&key.what, key.mask);
+	object_add(&key.what, key.mask, 0);
 	announce(task, &key.who);
 	account_edge(&key, bytes);
 	return 0;

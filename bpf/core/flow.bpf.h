@@ -25,6 +25,7 @@ static __always_inline bool end_was_told(__u64 typed)
 static __always_inline void tcp_state(__u64 sk, int old, int new)
 {
 	struct flow_key key = tcp_key(sk);
+	__u64 mask = 0, leave;
 	struct flow *f;
 	struct tcp_count n;
 
@@ -36,16 +37,25 @@ static __always_inline void tcp_state(__u64 sk, int old, int new)
 	if (new == TCP_CLOSE && end_was_told(sk))
 		return;
 	if (new == TCP_SYN_SENT) { /* in connect(): the caller is the owner, but of MPTCP's further subflows */
-		f = tcp_flow_new(sk, ROLE_CONNECT);
-		if (f && !mptcp_own(sk, f))
+		tcp_make_way(sk);
+		leave = leave_by(current_task(), &mask);
+		f = tcp_flow_new(sk, ROLE_CONNECT, leave, bpf_ktime_get_boot_ns());
+		if (!f)
+			flow_turned_away(mask);
+		else if (!mptcp_own(sk, f))
 			flow_own(f, current_task(), 0);
 		return;
 	}
 	if (old == TCP_SYN_RECV && new == TCP_ESTABLISHED) {
 		/* simultaneous open comes here too, and has its record */
-		if (bpf_map_lookup_elem(&flows, &key))
+		f = bpf_map_lookup_elem(&flows, &key);
+		if (f && f->rport == tcp_rport(sk))
 			return;
-		f = tcp_flow_new(sk, ROLE_ACCEPT); /* in softirq: the owner comes with accept() */
+		tcp_make_way(sk);
+		/* in softirq: the owner comes with accept() */
+		f = tcp_flow_new(sk, ROLE_ACCEPT, LEAVE_PLENTY, bpf_ktime_get_boot_ns());
+		if (!f)
+			flow_turned_away(0);
 		mptcp_own(sk, f);
 		return;
 	}
@@ -54,9 +64,11 @@ static __always_inline void tcp_state(__u64 sk, int old, int new)
 	f = bpf_map_lookup_elem(&flows, &key);
 	if (!f) {
 		if (new == TCP_CLOSE)
-			tcp_unknown_closed(sk);
+			tcp_unknown_closed(sk, old);
 		return;
 	}
+	if (tcp_unfilled(f))
+		tcp_fill(sk, f, old);
 	if (new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK) {
 		/* tcp_close_state() is set before tcp_send_fin(): all payload is queued, the FIN is not */
 		tcp_read(sk, f->role, &n);
@@ -88,7 +100,7 @@ static __always_inline void tcp_accepted(__u64 task, __u64 sk)
 		key = tcp_key(sk);
 		READ(now, struct sock, sk, __sk_common.skc_state);
 		if (now == TCP_SYN_RECV && !bpf_map_lookup_elem(&flows, &key))
-			tcp_flow_new(sk, ROLE_ACCEPT);
+			tcp_flow_new(sk, ROLE_ACCEPT, LEAVE_PLENTY, bpf_ktime_get_boot_ns());
 		tcp_taken(task, sk);
 	}
 }
@@ -138,9 +150,9 @@ static __always_inline void flow_mark(__u64 task, __u64 file, __u64 mask)
 	}
 	READ(proto, struct sock, sk, sk_protocol);
 	if (proto == IPPROTO_TCP)
-		tcp_mark(sk, mask, 0);
+		tcp_mark(task, sk, mask, 0);
 	else if (proto == IPPROTO_MPTCP)
-		mptcp_mark(sk, mask);
+		mptcp_mark(task, sk, mask);
 	else if (is_datagram(proto))
 		datagram_mark(task, sk, mask);
 	else

@@ -117,7 +117,7 @@ static __noinline int pipe_write(__u64 task, __u64 inode, __u64 bytes)
 	t->used = 1;
 	key.mask = t->mask;
 	object_of(TYPED, inode, &key.what);
-	object_add(&key.what, key.mask);
+	object_add(&key.what, key.mask, inode);
 	announce(task, &key.who);
 	account_edge(&key, bytes);
 	return 0;

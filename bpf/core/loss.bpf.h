@@ -21,4 +21,20 @@ static __always_inline __u64 ring_flags(void)
 									      : BPF_RB_NO_WAKEUP;
 }
 
+/* Once per interval: room is getting scarce. */
+static __always_inline void crowd(void)
+{
+	struct crowd_event *ev;
+
+	if (crowd_ns == interval_ns)
+		return;
+	crowd_ns = interval_ns;
+	ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
+	if (!ev)
+		return; /* whoever filled it has woken user space */
+	ev->type = EVENT_CROWD;
+	ev->pad = 0;
+	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+}
+
 #endif

@@ -81,7 +81,7 @@ struct cpu_cache {
 };
 MAP_HASH(cache, PERCPU_ARRAY, __u32, struct cpu_cache, 1);
 MAP_HASH(losses, PERCPU_ARRAY, __u32, __u64, LOSS_KINDS);
-MAP_HASH(flow_overflow, PERCPU_ARRAY, __u32, __u64, 2); /* out, in */
+MAP_HASH(flow_overflow, PERCPU_ARRAY, __u32, __u64, 2); /* out, in: payload of flows that have no record */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -94,6 +94,7 @@ const volatile bool have_task_btf __weak = false; /* bpf_get_current_task_btf: 3
 const volatile bool trampolines __weak = false;	  /* set A */
 const volatile bool preempted __weak = false;	  /* programs on tracepoints are: each change may be told twice */
 const volatile bool fault_pages __weak = false;	  /* mapped files are counted page by page */
+const volatile __u32 flows_max __weak = SL_FLOWS_MAX; /* of the map as it was made */
 /* bpf_loop: e6f2dd0f8067, 5.17. Without it the callback's address, an instruction of 69c087ba6225 (5.13), is refused even
  * in dead code, so that these kernels have an object of their own. */
 #ifdef SLUICE_OLD_KERNEL
@@ -110,6 +111,12 @@ volatile __u32 any_taint __weak = 0;	/* nonzero once any subject is tainted */
 volatile __u32 any_served __weak = 0;	/* nonzero once `connections` has an entry */
 volatile __u64 interval_ns __weak = 0;	 /* start of the running interval: a clock that costs nothing */
 volatile __u64 dump_since_ns __weak = 0; /* iterators leave out what is older */
+volatile __u64 flows_made __weak = 0;	 /* records put into `flows`, */
+volatile __u64 flows_gone __weak = 0;	 /* and taken out again, also by user space */
+volatile __u64 flow_overflow_mask __weak = 0; /* datasets that flows without a record may have carried */
+volatile __u64 crowd_ns __weak = 0;	 /* the interval in which user space was woken for want of room */
+volatile __u32 begun __weak = 0;	 /* what was there before has been looked at */
+volatile __u32 strangers_count __weak = 0; /* a connection without a record began under our eyes */
 struct file_identity identified __weak = {}; /* answer of identify_fd */
 volatile __u64 closed_twice[256] __weak = {}; /* sockets whose end one of two programs has seen */
 volatile __u32 preemption_asked __weak = 0; /* by this thread */

@@ -89,7 +89,7 @@ static __always_inline __u64 mptcp_waiting(__u64 msk, __u64 node)
 }
 
 /* A tainted subject holds the connection. */
-static __always_inline void mptcp_mark(__u64 msk, __u64 mask)
+static __always_inline void mptcp_mark(__u64 task, __u64 msk, __u64 mask)
 {
 	__u64 head, node, sk, waiting;
 
@@ -100,7 +100,7 @@ static __always_inline void mptcp_mark(__u64 msk, __u64 mask)
 	for (int i = 0; i < MPTCP_SUBFLOWS && node; i++) {
 		sk = mptcp_next(head, &node);
 		if (sk)
-			tcp_mark(sk, mask, waiting);
+			tcp_mark(task, sk, mask, waiting);
 	}
 }
 

@@ -88,7 +88,7 @@ __weak __noinline int served_mark(__u64 inode, __u64 mask)
 	struct object what;
 
 	if (served_file(inode, &what))
-		object_add(&what, mask);
+		object_add(&what, mask, 0);
 	return 0;
 }
 

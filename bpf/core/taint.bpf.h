@@ -10,18 +10,36 @@
 
 static const struct edge_val no_edge = {};
 
-static __always_inline void object_add(struct object *what, __u64 mask)
+/* `inode`: of a pipe or FIFO; 0: it is none. */
+static __always_inline void object_add(struct object *what, __u64 mask, __u64 inode)
 {
 	struct object_taint *t = bpf_map_lookup_elem(&objects, what);
-	struct object_taint born = {.mask = mask};
+	struct object_taint born = {.mask = mask, .inode = inode};
 
 	if (t) {
 		mask_add(&t->mask, mask);
+		if (t->inode != inode)
+			t->inode = inode;
 		return;
 	}
 	born.since_ns = bpf_ktime_get_boot_ns();
-	if (bpf_map_update_elem(&objects, what, &born, BPF_ANY))
+	if (bpf_map_update_elem(&objects, what, &born, BPF_ANY)) {
 		lose(LOSS_OBJECT_FULL);
+		crowd();
+	}
+}
+
+/* Has a pipe no end open any more, or is its inode another's by now? Then what was in it is gone. */
+static __always_inline bool pipe_dead(struct object *what, __u64 inode)
+{
+	struct object now;
+	__u64 pipe;
+
+	object_of(false, inode, &now);
+	if (now.ino != what->ino || now.dev != what->dev || now.gen != what->gen)
+		return true;
+	READ(pipe, struct inode, inode, i_pipe);
+	return !pipe;
 }
 
 #include "core/served.bpf.h"
@@ -54,7 +72,7 @@ static __always_inline bool file_add(__u64 inode, __u64 mask)
 	object_of(false, inode, &what);
 	if (!bpf_map_lookup_elem(&objects, &what) && is_kernel_fs(inode))
 		return false;
-	object_add(&what, mask);
+	object_add(&what, mask, 0);
 	derived_filter[filter_slot(&what)] = 1;
 	return true;
 }
@@ -98,7 +116,7 @@ __weak __noinline int mark_file(__u64 task, __u64 file, __u64 mask)
 		served_mark(inode, mask);
 	} else if (mode == S_IFIFO) {
 		object_of(false, inode, &what);
-		object_add(&what, mask);
+		object_add(&what, mask, inode);
 	}
 	return 0;
 }

@@ -6,7 +6,7 @@
 #ifndef SLUICE_TCP_BPF_H
 #define SLUICE_TCP_BPF_H
 
-#include "core/subject.bpf.h"
+#include "core/room.bpf.h"
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -91,6 +91,14 @@ static __always_inline __u64 tcp_in(__u64 sk)
 	return in - (in && (flags >> SOCK_DONE_BIT & 1));
 }
 
+static __always_inline __u16 tcp_rport(__u64 sk)
+{
+	__u16 port;
+
+	READ(port, struct sock, sk, __sk_common.skc_dport);
+	return ntohs(port);
+}
+
 static __always_inline void tcp_ends(__u64 addr, struct flow *f)
 {
 	struct sock *sk = (struct sock *)addr;
@@ -126,23 +134,6 @@ static __always_inline struct flow *tcp_flow(__u64 sk)
 static __always_inline __u64 new_flow_id(void)
 {
 	return bpf_ktime_get_boot_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
-}
-
-static __always_inline struct flow *flow_new(struct flow_key *key)
-{
-	struct flow *f;
-
-	bpf_map_update_elem(&flows, key, &no_flow, BPF_ANY);
-	f = bpf_map_lookup_elem(&flows, key);
-	if (!f) {
-		lose(LOSS_FLOW_FULL);
-		return NULL;
-	}
-	f->queued_end = NOT_QUEUED_YET;
-	f->proto = key->proto;
-	f->start_ns = bpf_ktime_get_boot_ns();
-	f->last_ns = f->start_ns;
-	return f;
 }
 
 /* Little stack, here and below: many calls lead here. */
@@ -229,13 +220,19 @@ static __always_inline void tcp_update(__u64 sk, struct flow *f)
 		f->in = in;
 }
 
-static __always_inline struct flow *tcp_flow_new(__u64 sk, __u8 role)
+/* NULL: no room, or another was faster. start_ns 0: before now. It is told by its id, which comes last. */
+static __always_inline struct flow *tcp_flow_new(__u64 sk, __u8 role, __u32 leave, __u64 start_ns)
 {
 	struct flow_key key = tcp_key(sk);
-	struct flow *f = flow_new(&key);
+	struct flow *f;
 
+	f = flow_put(&key, &no_flow, leave) ? bpf_map_lookup_elem(&flows, &key) : NULL;
 	if (!f)
 		return NULL;
+	f->queued_end = NOT_QUEUED_YET;
+	f->proto = IPPROTO_TCP;
+	f->start_ns = start_ns;
+	f->last_ns = bpf_ktime_get_boot_ns();
 	f->role = role;
 	f->netns = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_net.net, ns.inum);
 	tcp_ends(sk, f);
@@ -244,28 +241,42 @@ static __always_inline struct flow *tcp_flow_new(__u64 sk, __u8 role)
 	return f;
 }
 
-static __always_inline void flow_overflows(__u32 direction, __u64 bytes)
-{
-	__u64 *sum = bpf_map_lookup_elem(&flow_overflow, &direction);
-
-	if (sum)
-		*sum += bytes;
-}
-
-/* The ring has no room: the record waits for the sweep under its id, which is no socket's address, so that the next
- * socket there does not take its place. */
+/* The record waits for the sweep under its id, which is no socket's address, so that the next socket there does not
+ * take its place. */
 static __noinline int tcp_flow_waits(struct flow_key *key, struct flow *f)
 {
 	struct flow_key aside = {.sock = f->id, .proto = IPPROTO_TCP};
 
-	lose(LOSS_RING_FULL);
-	if (bpf_map_update_elem(&flows, &aside, f, BPF_NOEXIST)) {
-		lose(LOSS_FLOW_FULL);
+	f->closed = FLOW_MOVING;
+	if (!flow_put(&aside, f, f->mask ? LEAVE_NONE : LEAVE_SOME)) {
 		flow_overflows(0, f->out - f->base_out);
 		flow_overflows(1, f->in - f->base_in);
+		flow_turned_away(f->mask);
 	}
-	bpf_map_delete_elem(&flows, key);
+	flow_take(key);
 	return 0;
+}
+
+/* A socket begins where another's end was missed. */
+static __always_inline void tcp_make_way(__u64 sk)
+{
+	struct flow_key key = tcp_key(sk);
+	struct flow *f = bpf_map_lookup_elem(&flows, &key);
+
+	if (f)
+		tcp_flow_waits(&key, f);
+}
+
+/* What a new flow of `task` must leave free, and (*mask) what it may carry: asked only when there is little. */
+static __always_inline __u32 leave_by(__u64 task, __u64 *mask)
+{
+	struct subject who;
+
+	if (!any_taint || flow_room(LEAVE_PLENTY))
+		return LEAVE_PLENTY;
+	subject_of(task, &who);
+	*mask = subject_mask(&who);
+	return *mask ? LEAVE_NONE : LEAVE_PLENTY;
 }
 
 /* The end: final figures go out by the ring; if it is full the entry stays for the sweep. */
@@ -276,33 +287,121 @@ static __always_inline void tcp_flow_close(__u64 sk, struct flow *f)
 
 	f->state = TCP_CLOSE;
 	f->last_ns = bpf_ktime_get_boot_ns();
-	f->closed = 1;
 	ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
 	if (!ev) {
+		lose(LOSS_RING_FULL);
 		tcp_flow_waits(&key, f);
 		return;
 	}
 	ev->type = EVENT_FLOW_CLOSE;
 	ev->pad = 0;
 	ev->flow = *f;
+	ev->flow.closed = FLOW_MOVING;
 	bpf_ringbuf_submit(ev, ring_flags());
-	bpf_map_delete_elem(&flows, &key);
+	flow_take(&key);
 }
 
-static __always_inline void tcp_unknown_closed(__u64 sk)
+/* --- connections without a record ---------------------------------------------------- */
+
+/* Has the application said that it is done? Then the FIN is the last of what is queued. */
+static __always_inline bool tcp_shut(__u8 state)
+{
+	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK ||
+	       state == TCP_TIME_WAIT;
+}
+
+/* Who opened it, when nobody saw it, and its payload so far: only of an outgoing connection the SYN is one of the bytes
+ * acknowledged, of which the count of bytes sent knows nothing. */
+static __always_inline __u8 tcp_late_read(__u64 sk, __u8 state, struct tcp_count *n)
+{
+	__u64 sent, again;
+
+	tcp_read(sk, ROLE_ACCEPT, n);
+	if (tcp_shut(state) && n->queued)
+		n->queued--;
+	if (n->left > n->queued)
+		n->left = n->queued;
+	READ(sent, struct tcp_sock, sk, bytes_sent);
+	READ(again, struct tcp_sock, sk, bytes_retrans);
+	if (n->left != sent - again + 1)
+		return ROLE_ACCEPT;
+	n->left--;
+	n->queued--;
+	return ROLE_CONNECT;
+}
+
+/* `state` is the one before it closed. At first these are connections of before, which nobody holds any more and which
+ * could not be found. */
+static __noinline int tcp_unknown_closed(__u64 sk, __u8 state)
 {
 	struct tcp_count n;
-	__u32 i = 0;
-	__u64 *sum;
+	__u64 again;
 
-	tcp_read(sk, ROLE_UNKNOWN, &n);
-	sum = bpf_map_lookup_elem(&flow_overflow, &i);
-	if (sum)
-		*sum += n.left;
-	i = 1;
-	sum = bpf_map_lookup_elem(&flow_overflow, &i);
-	if (sum)
-		*sum += tcp_in(sk);
+	if (!strangers_count)
+		return 0;
+	tcp_late_read(sk, state, &n);
+	again = tcp_again(sk);
+	flow_overflows(0, again < n.left ? n.left - again : 0);
+	flow_overflows(1, tcp_in(sk));
+	return 0;
+}
+
+/* A connection that had no room when it began, or whose beginning was not seen, in the hands of `task`. The rest of it
+ * is filled in when it next changes its state or is swept: here the chain of calls is deep. */
+static __always_inline struct flow *tcp_late(__u64 task, __u64 sk, __u32 leave)
+{
+	struct flow_key key = tcp_key(sk);
+	struct flow *f;
+	__u8 state;
+
+	READ(state, struct sock, sk, __sk_common.skc_state);
+	if (state == TCP_CLOSE || state == TCP_LISTEN || state == TCP_TIME_WAIT || !flow_put(&key, &no_flow, leave))
+		return NULL;
+	f = bpf_map_lookup_elem(&flows, &key);
+	if (!f)
+		return NULL;
+	subject_at(task, &f->who);
+	f->queued_end = NOT_QUEUED_YET;
+	f->proto = IPPROTO_TCP;
+	f->id = new_flow_id();
+	return f;
+}
+
+static __always_inline bool tcp_unfilled(const struct flow *f)
+{
+	return !f->state;
+}
+
+/* `state`: of the socket, or before it closed. */
+static __noinline int tcp_fill(__u64 sk, struct flow *f, __u8 state)
+{
+	struct tcp_count n;
+
+	f->role = tcp_late_read(sk, state, &n);
+	f->netns = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_net.net, ns.inum);
+	tcp_ends(sk, f);
+	f->out = n.left;
+	if (tcp_shut(state))
+		f->queued_end = n.queued - tcp_again(sk);
+	f->state = state;
+	return 0;
+}
+
+/* The same, of one that `task` was found with: all that it sent may carry what `task` holds. */
+static __always_inline void tcp_late_found(__u64 task, __u64 sk)
+{
+	struct subject who;
+	struct flow *f;
+	__u64 mask;
+
+	subject_at(task, &who);
+	mask = subject_mask(&who);
+	f = tcp_late(task, sk, mask ? LEAVE_NONE : LEAVE_PLENTY);
+	if (!f)
+		return;
+	announce(task, &who);
+	if (mask)
+		flow_taint_add(f, mask, 0);
 }
 
 /* `task` holds the socket; it becomes the owner where there is none. */
@@ -310,7 +409,9 @@ static __always_inline void tcp_taken(__u64 task, __u64 sk)
 {
 	struct flow *f = tcp_flow(sk);
 
-	if (f && !f->who.tgid)
+	if (!f && begun)
+		tcp_late_found(task, sk);
+	else if (f && !f->who.tgid)
 		flow_own(f, task, 0);
 }
 
@@ -329,9 +430,15 @@ static __noinline int tcp_found(__u64 task, __u64 sk)
 			flow_own(f, task, 0);
 		return 0;
 	}
-	f = tcp_flow_new(sk, ROLE_UNKNOWN);
-	if (!f)
+	if (begun) { /* had no room, or was in nobody's table yet: what it sent, it sent since */
+		tcp_late_found(task, sk);
 		return 0;
+	}
+	f = tcp_flow_new(sk, ROLE_UNKNOWN, LEAVE_PLENTY, bpf_ktime_get_boot_ns());
+	if (!f) {
+		flow_turned_away(0);
+		return 0;
+	}
 	tcp_read(sk, ROLE_UNKNOWN, &n);
 	n.queued -= tcp_again(sk);
 	f->base_out = n.queued;
@@ -342,20 +449,28 @@ static __noinline int tcp_found(__u64 task, __u64 sk)
 	return 0;
 }
 
+#define SURELY_NS 1000000000ULL /* for which a record is older than what connect() does after it was made */
+
 /* Once a second, for each live flow. A record whose socket is closed or has become another one (the
  * tracepoint was missed: nested runs of one program are skipped, 05b24ff9b2cf) is closed as last seen. */
 static __always_inline void tcp_sweep(struct flow_key *key, struct flow *f)
 {
 	struct flow now = {};
+	bool other;
 	__u8 state;
 
 	if (f->closed || !f->id)
 		return;
 	READ(state, struct sock, key->sock, __sk_common.skc_state);
+	if (tcp_unfilled(f))
+		tcp_fill(key->sock, f, state);
 	tcp_ends(key->sock, &now);
-	if (state == TCP_CLOSE || state == TCP_LISTEN || (f->lport && now.lport && now.lport != f->lport) ||
-	    now.rport != f->rport) {
-		f->closed = 1;
+	other = (f->lport && now.lport && now.lport != f->lport) || now.rport != f->rport;
+	if (state == TCP_CLOSE || state == TCP_LISTEN || other) {
+		if (!other)
+			tcp_update(key->sock, f); /* its counters stay until the next socket takes its place */
+		if (f->start_ns + SURELY_NS < bpf_ktime_get_boot_ns())
+			f->closed = FLOW_MISSED;
 		return;
 	}
 	f->state = state;
@@ -378,14 +493,34 @@ static __always_inline __u64 tcp_queued(__u64 sk, __u8 role)
 	return acked && role == ROLE_CONNECT ? acked - 1 : acked;
 }
 
+/* There was no room for it even so, or it is no connection. */
+static __always_inline void tcp_missed(__u64 sk, __u64 mask)
+{
+	__u8 state;
+
+	READ(state, struct sock, sk, __sk_common.skc_state);
+	if (state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_TIME_WAIT && !tcp_flow(sk))
+		flow_turned_away(mask);
+}
+
 /* A tainted subject holds the socket: what the application hands over from here on may be its bytes. `queued`: what
  * it has handed over already and TCP has not got yet. */
-static __noinline int tcp_mark(__u64 sk, __u64 mask, __u64 queued)
+static __noinline int tcp_mark(__u64 task, __u64 sk, __u64 mask, __u64 queued)
 {
 	struct flow *f = tcp_flow(sk);
 
-	if (f && (f->mask & mask) != mask)
-		flow_taint_add(f, mask, tcp_queued(sk, f->role) + queued);
+	if (!f) {
+		f = tcp_late(task, sk, LEAVE_NONE);
+		if (!f) {
+			tcp_missed(sk, mask);
+			return 0;
+		}
+		/* one byte too few is none too few: which role it has is not known yet */
+		queued = flow_overflow_mask & mask ? 0 : tcp_queued(sk, ROLE_CONNECT) + queued;
+	} else if ((f->mask & mask) != mask) {
+		queued += tcp_queued(sk, tcp_unfilled(f) ? ROLE_CONNECT : f->role);
+	}
+	flow_taint_add(f, mask, queued);
 	return 0;
 }
 

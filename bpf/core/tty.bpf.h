@@ -123,11 +123,11 @@ __weak __noinline int char_mark(__u64 file, __u64 inode, __u64 mask)
 	if (!end)
 		return 0;
 	pty_object(&pair, &what);
-	object_add(&what, mask);
+	object_add(&what, mask, 0);
 	if (end == PTY_SLAVE)
 		return 0;
 	what.gen |= AT_SLAVE;
-	object_add(&what, mask);
+	object_add(&what, mask, 0);
 	return 0;
 }
 

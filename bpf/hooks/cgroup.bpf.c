@@ -58,7 +58,7 @@ int on_sock_release(struct bpf_sock *ctx)
 	__u64 sk = plain((__u64)ctx);
 
 	if (is_datagram(ctx->protocol))
-		bpf_map_delete_elem(&socks, &sk);
+		datagram_released(sk);
 	return 1;
 }
 

@@ -63,7 +63,7 @@ SEC("?iter/bpf_map_elem")
 int sweep_flows(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct flow_key *key = ctx->key;
-	struct flow *f = ctx->value;
+	struct flow *f = ctx->value, *now;
 	struct flow_key k;
 
 	if (!key || !f || !f->id)
@@ -71,8 +71,30 @@ int sweep_flows(struct bpf_iter__bpf_map_elem *ctx)
 	k = *key;
 	if (k.proto == IPPROTO_TCP)
 		tcp_sweep(&k, f);
-	bpf_seq_write(ctx->meta->seq, &k, sizeof(k));
-	bpf_seq_write(ctx->meta->seq, f, sizeof(*f));
+	if (f->closed == FLOW_MOVING && k.sock != f->id)
+		return 0;
+	if (bpf_seq_write(ctx->meta->seq, &k, sizeof(k)) || bpf_seq_write(ctx->meta->seq, f, sizeof(*f)))
+		return 0; /* it comes again in the next part */
+	if (f->closed == FLOW_MISSED) {
+		now = bpf_map_lookup_elem(&flows, &k);
+		if (now && now->id == f->id)
+			flow_take(&k);
+	}
+	return 0;
+}
+
+/* Pipes that nobody has open any more. */
+SEC("?iter/bpf_map_elem")
+int find_dead_pipes(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct object *key = ctx->key, what;
+	struct object_taint *t = ctx->value;
+
+	if (!key || !t || !t->inode)
+		return 0;
+	what = *key;
+	if (pipe_dead(&what, t->inode))
+		bpf_seq_write(ctx->meta->seq, &what, sizeof(what));
 	return 0;
 }
 

@@ -106,7 +106,7 @@ int BPF_PROG(a_dump, struct coredump_params *cprm)
 	if ((mode & S_IFMT) == S_IFREG)
 		file_add(inode, key.mask);
 	else if ((mode & S_IFMT) == S_IFIFO)
-		object_add(&key.what, key.mask);
+		object_add(&key.what, key.mask, inode);
 	else
 		return 0;
 	account_edge(&key, 0);

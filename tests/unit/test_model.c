@@ -425,6 +425,45 @@ static void test_full(void **state)
 	struct flow f = flow_to(&t, 1, 500, "203.0.113.9", 53);
 	assert_int_equal(model_set_flow(t.m, &f), -ENOSPC);
 	assert_int_equal(t.m->refused[REFUSED_FLOW], 1);
+	/* one that is over will not come again: its bytes are in the account of those that have no record */
+	f.out = 131;
+	f.in = 7;
+	f.closed = 1;
+	assert_int_equal(model_set_flow(t.m, &f), -ENOSPC);
+	assert_int_equal(model_set_flow_overflow(t.m, 1009, 13, 0, t.now), 0);
+	assert_int_equal(t.m->nflows, 1);
+	assert_int_equal(t.m->first_flow->out, 1009 + 131);
+	assert_int_equal(t.m->first_flow->in, 13 + 7);
+	fixture_end(&t);
+}
+
+/* Of what had no record and may be tagged nobody knows who sent it, or where to: a bound all the same. */
+static void test_flow_overflow(void **state)
+{
+	struct fixture t;
+	struct ds_graph *g;
+	struct leak leak;
+	uint64_t work = UINT64_MAX;
+
+	fixture_begin(&t, NULL);
+	reads(&t, 10, 0, 300);
+	assert_int_equal(model_set_flow_overflow(t.m, 0, 0, 0, t.now), 0);
+	assert_null(t.m->first_flow); /* nothing to tell */
+	assert_int_equal(model_set_flow_overflow(t.m, 1009, 0, 0, t.now), 0);
+	const struct m_flow *f = t.m->first_flow;
+	assert_int_equal(f->out, 1009);
+	assert_false(flow_has_remote(f));
+	assert_true(class_outside(f->dest.class));
+	assert_int_equal(flow_mask(f), 0);
+	/* what had left before is not charged with what came later */
+	assert_int_equal(model_set_flow_overflow(t.m, 1109, 0, 1, t.now + NSEC), 0);
+	assert_int_equal(flow_sent(f, 0), 100);
+	assert_int_equal(model_set_flow_overflow(t.m, 1509, 0, 1, t.now + 2 * NSEC), 0);
+	assert_int_equal(flow_sent(f, 0), 500);
+	t.m->evaluated_ns = t.now + 3 * NSEC;
+	assert_int_equal(ds_graph_current(t.m, 0, &g), 0);
+	assert_int_equal(ds_graph_leak(g, &f, 1, &work, &leak), 0);
+	assert_int_equal(leak.bound, 300);
 	fixture_end(&t);
 }
 
@@ -476,7 +515,7 @@ int main(void)
 	    cmocka_unit_test(test_settling),
 	    cmocka_unit_test(test_edges),
 	    cmocka_unit_test(test_nonsense),
-	    cmocka_unit_test(test_overflow),
+	    cmocka_unit_test(test_overflow), cmocka_unit_test(test_flow_overflow),
 	    cmocka_unit_test(test_flow_sent),
 	    cmocka_unit_test(test_flow_order),
 	    cmocka_unit_test(test_numbers),

@@ -108,6 +108,41 @@ static void test_overflow(void **state)
 	end(&t, &to);
 }
 
+/* Who sent to very many ends is known, where to is not; of what had no record at all nothing is but its size. */
+static void test_flow_overflow(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	introduce(&t, 10, "python3", "slurm:1");
+	struct flow f = flow_to(&t, 7, 10, "::", 0);
+	f.role = ROLE_MANY;
+	f.proto = IPPROTO_UDP;
+	sends(&t, &f, 71, 3);
+	tick(&t, &to);
+	const json_t *r = last_of(&to, "flow");
+	assert_true(json_is_true(json_object_get(r, "overflow")));
+	assert_int_equal(number(r, "process", "pid"), 10);
+	assert_null_at(r, "remote", "addr");
+	assert_null_at(r, "remote", "port");
+	assert_string_equal(text(r, "remote", "class"), "unknown");
+	assert_int_equal(number(r, "bytes_out", NULL), 71);
+	assert_int_equal(model_set_flow_overflow(t.m, 1009, 11, 0, t.now), 0);
+	tick(&t, &to);
+	r = last_of(&to, "flow");
+	assert_true(json_is_true(json_object_get(r, "overflow")));
+	assert_null_at(r, "process", NULL);
+	assert_null_at(r, "remote", NULL);
+	assert_null_at(r, "local", NULL);
+	assert_null_at(r, "proto", NULL);
+	assert_int_equal(number(r, "bytes_out", NULL), 1009);
+	assert_int_equal(model_set_flow_overflow(t.m, 1013, 11, 0, t.now), 0);
+	tick(&t, &to);
+	assert_int_equal(sum_of(&to, "flow", "bytes_out", NULL), 71 + 1013);
+	end(&t, &to);
+}
+
 static void test_flow_and_finding(void **state)
 {
 	struct fixture t;
@@ -570,7 +605,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_access),
 	    cmocka_unit_test(test_unknown),
-	    cmocka_unit_test(test_overflow),
+	    cmocka_unit_test(test_overflow), cmocka_unit_test(test_flow_overflow),
 	    cmocka_unit_test(test_flow_and_finding),
 	    cmocka_unit_test(test_empty_flow),
 	    cmocka_unit_test(test_transfers),

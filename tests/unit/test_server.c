@@ -164,6 +164,15 @@ static void test_large_reply_arrives_whole(void **state)
 	server_close(s);
 }
 
+/* Reads a little of its reply, so that it is not dropped for being stuck: how long a large answer takes, and so how long
+ * the server rests after it, is the machine's affair. */
+static void sip(int fd)
+{
+	char drop[4096];
+
+	(void)!recv(fd, drop, sizeof(drop), 0);
+}
+
 static void test_reply_bounds(void **state)
 {
 	struct server *s = open_server();
@@ -180,11 +189,21 @@ static void test_reply_bounds(void **state)
 	say(fds[0], "{\"show\":\"big\"}\n");
 	say(fds[1], "{\"show\":\"big\"}\n");
 	answered = 0;
-	for (uint64_t end = now_boot_ns() + 20 * NSEC; answered < 2 && now_boot_ns() < end;)
+	const char *third = "";
+	for (uint64_t end = now_boot_ns() + 60 * NSEC; answered < 2 && now_boot_ns() < end;) {
 		turn(s, 5);
+		sip(fds[0]);
+		sip(fds[1]);
+	}
 	assert_int_equal(answered, 2);
 	say(fds[2], "{\"show\":\"big\"}\n");
-	assert_non_null(strstr(hear(s, fds[2], 9000, NULL), "too large just now"));
+	for (uint64_t end = now_boot_ns() + 60 * NSEC; !*third && now_boot_ns() < end;) {
+		third = hear(s, fds[2], 100, NULL);
+		sip(fds[0]);
+		sip(fds[1]);
+	}
+	assert_int_equal(answered, 3);
+	assert_non_null(strstr(third, "too large just now"));
 	close(fds[0]);
 	close(fds[1]);
 	turns(s, 50);

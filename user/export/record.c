@@ -109,7 +109,7 @@ static int give_flows(struct emission *e)
 
 		if (!f->filled || (f->given && !what.out && !what.in && !what.tainted))
 			continue;
-		int err = give(e, "flow", flow_fields, &what);
+		int err = give(e, "flow", fields_of_flow(f), &what);
 		if (err)
 			return err;
 		f->given = true;
@@ -225,16 +225,17 @@ int records_emit(struct model *m, uint64_t now_ns, const struct timespec *wall, 
 	model_set_clock(m, now_ns, wall);
 	if (final) /* rules may have put something off to the next interval: there is none */
 		err = rules_evaluate(m, now_ns);
+	/* what a person waits for comes first: a flood of the rest may take longer than the sink has patience */
+	if (!err)
+		err = give_findings(&e);
+	if (!err)
+		err = give_health(&e, now_ns, final);
 	if (!err)
 		err = give_accesses(&e);
 	if (!err)
 		err = give_flows(&e);
 	if (!err)
 		err = give_transfers(&e);
-	if (!err)
-		err = give_findings(&e);
-	if (!err)
-		err = give_health(&e, now_ns, final);
 	return err ? err : e.count;
 }
 

@@ -103,6 +103,8 @@ static json_t *get_proto(matter *s)
 {
 	char number[8];
 
+	if (s->flow->f.role == ROLE_OVERFLOW)
+		return json_null();
 	switch (s->flow->f.proto) {
 	case IPPROTO_TCP:
 		return json_string("tcp");
@@ -131,7 +133,7 @@ static json_t *get_local(matter *s)
 {
 	char addr[ADDR_LEN];
 
-	if (s->flow->folded || net_proto_name(s->flow->f.proto))
+	if (s->flow->folded || s->flow->f.role == ROLE_OVERFLOW || net_proto_name(s->flow->f.proto))
 		return json_null();
 	return json_pack("{s:s, s:o}", "addr", addr_text(addr, s->flow->f.laddr), "port",
 			 s->flow->f.lport ? json_count(s->flow->f.lport) : json_null());
@@ -139,6 +141,10 @@ static json_t *get_local(matter *s)
 
 static json_t *get_remote(matter *s)
 {
+	if (s->flow->f.role == ROLE_OVERFLOW)
+		return json_null();
+	if (!flow_has_remote(s->flow))
+		return json_many(&s->flow->dest);
 	return json_remote(s->flow->f.raddr, s->flow->f.rport, &s->flow->dest);
 }
 
@@ -176,6 +182,26 @@ const struct field flow_fields[] = {
     {"job_labels", get_labels},
     {0},
 };
+
+const struct field flow_overflow_fields[] = {
+    {"process", get_process},
+    {"job", get_job},
+    {"proto", get_proto},
+    {"local", get_local},
+    {"remote", get_remote},
+    {"bytes_out", get_out},
+    {"bytes_in", get_in},
+    {"tainted_out", get_tainted},
+    {"datasets", get_flow_datasets},
+    {"encrypted", get_null},
+    {"overflow", get_true},
+    {0},
+};
+
+const struct field *fields_of_flow(const struct m_flow *f)
+{
+	return flow_has_remote(f) ? flow_fields : flow_overflow_fields;
+}
 
 /* --- transfer ------------------------------------------------------------ */
 

@@ -31,8 +31,11 @@ struct field {
 };
 
 /* Each ends with a field without a name. */
-extern const struct field access_fields[], overflow_fields[], flow_fields[], transfer_fields[],
-    birth_fields[], finding_fields[], health_fields[], policy_fields[];
+extern const struct field access_fields[], overflow_fields[], flow_fields[], flow_overflow_fields[],
+    transfer_fields[], birth_fields[], finding_fields[], health_fields[], policy_fields[];
+
+/* One of the two for flows. */
+const struct field *fields_of_flow(const struct m_flow *f);
 
 /* Adds the table's fields to `to`. -ENOMEM. */
 int fields_add(json_t *to, const struct field *table, const struct subject_matter *s);
@@ -54,6 +57,8 @@ json_t *json_dataset(const struct model *m, unsigned dataset);
 json_t *json_datasets(const struct model *m, uint64_t mask);
 /* {"addr","port","class","name","name_source","bucket"}: the last three are not known yet, null. */
 json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct dest *d);
+/* The same of ends that are not told apart. */
+json_t *json_many(const struct dest *d);
 json_t *json_words(const char *const *words, size_t n); /* a list up to n or NULL */
 json_t *json_tags(const struct m_dataset *d);
 /* {"read":n,"mmap":n}; a kind that nothing measures here is null. */

@@ -164,6 +164,12 @@ json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct d
 			 port ? json_count(port) : json_null(), "class", json_class(d), "name", "name_source", "bucket");
 }
 
+json_t *json_many(const struct dest *d)
+{
+	return json_pack("{s:n, s:n, s:o, s:n, s:n, s:n}", "addr", "port", "class", json_class(d), "name", "name_source",
+			 "bucket");
+}
+
 json_t *json_words(const char *const *words, size_t n)
 {
 	json_t *list = json_array();

@@ -143,5 +143,7 @@ char *object_text(char buf[static OBJECT_LEN], const struct m_object *o);
 /* "203.0.113.9:443", "[2001:db8::1]:443". */
 #define REMOTE_LEN 64
 char *remote_text(char buf[static REMOTE_LEN], const uint8_t addr[static 16], uint16_t port);
+/* Where a flow goes. */
+char *flow_text(char buf[static REMOTE_LEN], const struct m_flow *f);
 
 #endif

@@ -42,6 +42,14 @@ char *remote_text(char buf[static REMOTE_LEN], const uint8_t addr[static 16], ui
 	return buf;
 }
 
+char *flow_text(char buf[static REMOTE_LEN], const struct m_flow *f)
+{
+	if (flow_has_remote(f))
+		return remote_text(buf, f->f.raddr, f->f.rport);
+	snprintf(buf, REMOTE_LEN, "%s", f->f.role == ROLE_MANY ? "many destinations" : "destinations not known");
+	return buf;
+}
+
 char *object_text(char buf[static OBJECT_LEN], const struct m_object *o)
 {
 	if (o->merged) {
@@ -80,7 +88,7 @@ static char *name_of(const struct graph_ref *r)
 		n = asprintf(&name, "%s", object_text(text, r->of));
 		break;
 	case REF_FLOW:
-		n = asprintf(&name, "%s", remote_text(text, f->f.raddr, f->f.rport));
+		n = asprintf(&name, "%s", flow_text(text, f));
 		break;
 	default:
 		n = asprintf(&name, "process ?");

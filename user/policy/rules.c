@@ -59,7 +59,7 @@ static bool entry_covers(const struct allow_rule *a, const struct m_flow *f)
 {
 	if (a->name || a->bucket || a->service || a->account || !a->has_cidr)
 		return false;
-	return (!a->port || a->port == f->f.rport) && cidr_holds(&a->cidr, f->f.raddr);
+	return flow_has_remote(f) && (!a->port || a->port == f->f.rport) && cidr_holds(&a->cidr, f->f.raddr);
 }
 
 static bool entry_for(const struct model *m, const struct allow_rule *a, uint64_t mask)

@@ -12,7 +12,7 @@ static const char *const loss_texts[LOSS_KINDS] = {
     [LOSS_EDGE_FULL] =
 	"%llu transfers between processes could not be kept: leak bounds may be too low",
     [LOSS_FLOW_FULL] =
-	"%llu connections are counted in the total only: what left by them is not known",
+	"%llu connections are counted in the total only: whose they are and where they go is not known",
     [LOSS_FLOW_TAINT_FULL] =
 	"the taint of connections could not be kept %llu times: leak bounds may be too low",
     [LOSS_WALK_DEEP] = "the dataset of %llu files could not be decided, they lie too deep: their "
@@ -30,7 +30,7 @@ static const char *const refused_texts[REFUSED_KINDS] = {
 	"%llu times there was no memory left for a process: its bytes are not accounted for",
     [REFUSED_OBJECT] = "%llu times there was no memory left for a pipe or a file: leak bounds may be too low",
     [REFUSED_FLOW] =
-	"%llu times there was no memory left for a connection: its bytes are not accounted for",
+	"%llu times there was no memory left for a connection: it is counted in the total only",
     [REFUSED_EDGE] =
 	"%llu times there was no memory left for a transfer: leak bounds may be too low",
 };

@@ -29,11 +29,11 @@ static int describe(struct finding *f, const struct m_flow *flow, bool joined)
 {
 	char actor[JOB_LEN], remote[REMOTE_LEN], size[SIZE_LEN];
 
-	remote_text(remote, flow->f.raddr, flow->f.rport);
+	flow_text(remote, flow);
 	memcpy(f->remote.addr, flow->f.raddr, sizeof(f->remote.addr));
 	f->remote.port = flow->f.rport;
 	f->remote.proto = flow->f.proto;
-	f->has_remote = !joined;
+	f->has_remote = !joined && flow_has_remote(flow);
 	return finding_title(f, "%s talks to %s outside the VPC, which nothing allows (%s in all)",
 			     actor_text(actor, flow->who), joined ? "further destinations" : remote,
 			     size_iec(size, f->seen));
@@ -64,7 +64,7 @@ static int judge_flow(struct judging *j, struct m_flow *flow)
 	    .rule = RULE_EGRESS_UNEXPECTED,
 	    .dataset = -1,
 	    .job = flow->who && flow->who->job ? flow->who->job->name : NULL,
-	    .about = remote_text(about, flow->f.raddr, flow->f.rport),
+	    .about = flow_text(about, flow),
 	};
 	uint64_t all = flow->out + flow->in, more = all > flow->judged ? all - flow->judged : 0;
 	bool joined = !finding_has_place(j->m, &key);

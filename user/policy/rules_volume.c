@@ -22,6 +22,12 @@ struct carried {
 	const struct m_flow *flow;
 };
 
+/* Flows without one remote end are no group with those that have one, whatever stands in its place. */
+static int end_kind(const struct m_flow *f)
+{
+	return flow_has_remote(f) ? 0 : f->f.role;
+}
+
 static int by_group(const void *a, const void *b)
 {
 	const struct carried *x = a, *y = b;
@@ -29,6 +35,8 @@ static int by_group(const void *a, const void *b)
 
 	if (!c)
 		c = strcmp(x->job, y->job);
+	if (!c)
+		c = end_kind(x->flow) - end_kind(y->flow);
 	if (!c)
 		c = memcmp(x->flow->f.raddr, y->flow->f.raddr, sizeof(x->flow->f.raddr));
 	if (!c)
@@ -43,7 +51,7 @@ static bool same_job(const struct carried *x, const struct carried *y)
 
 static bool same_group(const struct carried *x, const struct carried *y)
 {
-	return same_job(x, y) && x->flow->f.rport == y->flow->f.rport &&
+	return same_job(x, y) && end_kind(x->flow) == end_kind(y->flow) && x->flow->f.rport == y->flow->f.rport &&
 	       !memcmp(x->flow->f.raddr, y->flow->f.raddr, sizeof(x->flow->f.raddr));
 }
 
@@ -103,7 +111,7 @@ static int describe_volume(struct judging *j, struct finding *f, const struct m_
 	const struct m_dataset *d = &j->m->datasets[f->dataset];
 	char actor[JOB_LEN], size[SIZE_LEN], label[DATASET_LEN], remote[REMOTE_LEN];
 
-	remote_text(remote, flow->f.raddr, flow->f.rport);
+	flow_text(remote, flow);
 	memcpy(f->remote.addr, flow->f.raddr, sizeof(f->remote.addr));
 	f->remote.port = flow->f.rport;
 	f->remote.proto = flow->f.proto;
@@ -111,7 +119,7 @@ static int describe_volume(struct judging *j, struct finding *f, const struct m_
 	return finding_title(f, "%s sent at most %s of %s to %s outside the VPC",
 			     actor_text(actor, flow->who), size_iec(size, f->leak_bound),
 			     dataset_label(label, d),
-			     f->has_remote ? remote : "further destinations");
+			     f->has_remote || !flow_has_remote(flow) ? remote : "further destinations");
 }
 
 /* A bound that fell (the sender became known) is told, but is no growth. */
@@ -162,7 +170,7 @@ static int judge_group(struct judging *j, const struct finding_key *key,
 		if (err)
 			return err;
 		f->sent = sent;
-		f->has_remote = strcmp(key->about, ABOUT_OTHERS);
+		f->has_remote = strcmp(key->about, ABOUT_OTHERS) && flow_has_remote(flows[0]);
 	}
 	return update_volume(j, f, g, flows, n, &leak);
 }
@@ -185,7 +193,7 @@ static int judge_job(struct judging *j, const struct carried *all, size_t n,
 
 		for (end = i; end < n && same_group(&all[i], &all[end]); end++)
 			flows[end - i] = all[end].flow;
-		key.about = remote_text(about, all[i].flow->f.raddr, all[i].flow->f.rport);
+		key.about = flow_text(about, all[i].flow);
 		if (finding_has_place(j->m, &key)) {
 			err = judge_group(j, &key, flows, end - i);
 			continue;
