@@ -12,8 +12,18 @@
 
 /* include/uapi/linux/net.h */
 #define SYS_SOCKET 1
+#define SYS_CONNECT 3
 #define SYS_ACCEPT 5
+#define SYS_SOCKETPAIR 8
+#define SYS_SEND 9
+#define SYS_RECV 10
+#define SYS_SENDTO 11
+#define SYS_RECVFROM 12
+#define SYS_SENDMSG 16
+#define SYS_RECVMSG 17
 #define SYS_ACCEPT4 18
+#define SYS_RECVMMSG 19
+#define SYS_SENDMMSG 20
 
 /* move.bpf.c. Bytes went from one open file into another. */
 int move_done(__u64 task, __u64 in_file, __u64 out_file, __u64 bytes);

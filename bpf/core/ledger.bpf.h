@@ -125,6 +125,19 @@ static __noinline int pipe_write(__u64 task, __u64 inode, __u64 bytes)
 
 #include "core/device.bpf.h"
 
+/* Set B: `n` bytes, or messages, went through a socket by a system call, or a request, of this kind (an OP_ of
+ * is_socket_op()). In set A the functions that carry them have hooks of their own. */
+static __noinline __u64 socket_passed(__u64 task, __u64 file, __u64 n, __u32 op)
+{
+	__u64 sk = socket_of(file);
+	__u16 family;
+
+	if (trampolines || !sk)
+		return 0;
+	READ(family, struct sock, sk, __sk_common.skc_family);
+	return 0;
+}
+
 /* A file that may hold tagged bytes though it is in no dataset, or in another one (`own`). */
 static __noinline __u64 file_read(__u64 task, __u64 inode, __u64 bytes, __u64 own)
 {
@@ -213,6 +226,8 @@ static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 		mask = pipe_read(task, inode, bytes);
 	else if (mode == S_IFBLK)
 		mask = device_read(task, inode, bytes);
+	else if (mode == S_IFSOCK && any_taint)
+		mask = socket_passed(task, file, bytes, OP_RECV);
 	if (mask)
 		taint_task(plain(task), mask, mode == S_IFIFO ? VIA_PIPE_READ : VIA_READ);
 }
@@ -234,6 +249,8 @@ static __always_inline void write_done(__u64 task, __u64 file, __u64 bytes)
 		regular_write(task, file, inode, bytes);
 	else if (mode == S_IFIFO)
 		pipe_write(task, inode, bytes);
+	else if (mode == S_IFSOCK)
+		socket_passed(task, file, bytes, OP_SEND);
 }
 
 /* Are all pages of its mappings told? Not those of tmpfs (userfaultfd maps its pages too), hugetlbfs, DAX, and of file
