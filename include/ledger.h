@@ -60,6 +60,13 @@ struct object {
 	__u32 gen; /* i_generation: an inode number is used again, this is not */
 };
 
+/* Devices of objects that have no inode of their own, or not only. No driver has such a major number. */
+#define SL_DEV_FAR (1u << 31)	   /* what waits at the far end of this socket, whose end had no inode yet */
+#define SL_DEV_MESSAGES (1u << 30) /* a socket of messages */
+#define SL_DEV_FLAGS (SL_DEV_FAR | SL_DEV_MESSAGES)
+#define SL_DEV_POOL 0xfff00001u	   /* unix datagrams whose receiver is not known */
+#define SL_DEV_MSGQUEUE 0xfff00002u /* a System V queue: its id, and above it the IPC namespace */
+
 /* How tagged bytes reached a subject; the ledger's second coordinate. */
 enum access_kind {
 	ACCESS_READ = 1, /* given out by any read, io_uring, libaio, splice, sendfile, copy or clone: exact */

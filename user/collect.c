@@ -468,6 +468,14 @@ static int by_bytes(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct object));
 }
 
+/* After the look began: it may not have been there to be seen. */
+static bool marked_since(const struct collector *c, const struct object *what)
+{
+	struct object_taint t;
+
+	return !bpf_map_lookup_elem(engine_map_fd(c->engine, MAP_OBJECTS), what, &t) && t.since_ns >= c->now_ns;
+}
+
 /* A pipe that no descriptor table holds at two looks in a row is gone, and with it what it held. */
 static void forget_pipes(struct collector *c)
 {
@@ -482,7 +490,7 @@ static void forget_pipes(struct collector *c)
 		if ((c->npipes && bsearch(&key, c->pipes, c->npipes, sizeof(key), by_bytes)) ||
 		    (c->npipes_before && bsearch(&key, c->pipes_before, c->npipes_before, sizeof(key), by_bytes)))
 			continue;
-		if (!object_names_keeps(c->names, &key))
+		if (!marked_since(c, &key) && !object_names_keeps(c->names, &key))
 			bpf_map_delete_elem(fd, &key);
 	}
 	free(c->pipes_before);
@@ -490,6 +498,49 @@ static void forget_pipes(struct collector *c)
 	c->npipes_before = c->npipes;
 	c->pipes = NULL;
 	c->npipes = c->pipes_cap = 0;
+}
+
+static bool seen_open(const struct collector *c, const struct object *o)
+{
+	return c->npipes_before && bsearch(o, c->pipes_before, c->npipes_before, sizeof(*o), by_bytes);
+}
+
+/* The names of sockets' reading ends go with the sockets; those not accepted yet stay. Called behind forget_pipes(). */
+static void forget_unix_ends(struct collector *c)
+{
+	int fd = engine_map_fd(c->engine, MAP_UNIX_ENDS);
+	uint64_t key, next, *at = NULL;
+	struct {
+		struct object what;
+		uint64_t ino;
+	} end;
+
+	bool more = !bpf_map_get_next_key(fd, at, &next);
+	while (more) {
+		key = next;
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (!bpf_map_lookup_elem(fd, &key, &end) && end.ino && !seen_open(c, &end.what) &&
+		    !marked_since(c, &end.what))
+			bpf_map_delete_elem(fd, &key);
+	}
+}
+
+/* What went into a connection that nobody has accepted yet waits there, whether its writer lives or not. */
+static int see_unaccepted(struct collector *c)
+{
+	int fd = engine_map_fd(c->engine, MAP_UNIX_ENDS), err = 0;
+	uint64_t key, *at = NULL;
+	struct {
+		struct object what;
+		uint64_t ino;
+	} end;
+
+	while (!err && !bpf_map_get_next_key(fd, at, &key)) {
+		if (!bpf_map_lookup_elem(fd, &key, &end) && !end.ino)
+			err = see_pipe(c, &end.what);
+		at = &key;
+	}
+	return err;
 }
 
 static int look_at_descriptors(struct collector *c)
@@ -504,7 +555,11 @@ static int look_at_descriptors(struct collector *c)
 	if (err || !objects)
 		return err == -EOPNOTSUPP ? 0 : err;
 	c->objects_ns = c->now_ns;
+	err = see_unaccepted(c);
+	if (err)
+		return err;
 	forget_pipes(c);
+	forget_unix_ends(c);
 	return 0;
 }
 

@@ -135,6 +135,8 @@ static __noinline __u64 socket_passed(__u64 task, __u64 file, __u64 n, __u32 op)
 	if (trampolines || !sk)
 		return 0;
 	READ(family, struct sock, sk, __sk_common.skc_family);
+	if (family == AF_UNIX)
+		return unix_passed(plain(task), plain(sk), n, op);
 	return 0;
 }
 

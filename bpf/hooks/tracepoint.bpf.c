@@ -112,6 +112,8 @@ static __noinline int accepted(__u64 task, long fd)
 	READ(proto, struct sock, sk, sk_protocol);
 	if (proto == IPPROTO_TCP)
 		tcp_accepted(task, sk);
+	else if (any_taint)
+		descriptor_added(task, file);
 	return 0;
 }
 
@@ -186,11 +188,30 @@ static __always_inline bool is_clone(struct pt_regs *regs, bool compat)
 	return request == FICLONE || request == FICLONERANGE;
 }
 
+static __noinline int queue_used(__u64 task, struct pt_regs *regs, long ret, __u8 op, bool compat)
+{
+	__u64 call = regs_arg(regs, 0, compat), queue = call, mask;
+
+	if (op == OP_IPC) {
+		call &= 0xffff;
+		op = call == IPC_MSGSND ? OP_MSGSND : OP_MSGRCV;
+		queue = regs_arg(regs, 1, compat);
+		if (call != IPC_MSGSND && call != IPC_MSGRCV)
+			return 0;
+	}
+	if (op == OP_MQ_SEND || op == OP_MSGSND)
+		ret = regs_arg(regs, 2, compat);
+	mask = queue_called(plain(task), queue, ret, op);
+	return mask ? taint_task(plain(task), mask, VIA_READ) : 0;
+}
+
 /* Only what a tainted subject does, or what is done to one, matters. */
 static __always_inline int tainted_call(__u64 task, struct pt_regs *regs, long ret, __u8 op, bool compat)
 {
 	if (is_socket_op(op))
 		return socket_used(task, regs_arg(regs, 0, compat), ret, op);
+	if (op >= OP_MQ_SEND)
+		return queue_used(task, regs, ret, op, compat);
 	if (op == OP_OPEN)
 		return opened(task, ret);
 	if (op == OP_CONNECT)
