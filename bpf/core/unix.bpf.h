@@ -100,17 +100,15 @@ static __always_inline int unix_object(__u64 sk, struct unix_end *end)
 }
 
 /* From here on it may hold bytes of these. (Of a chain of calls there may be 8: that of a mark has no room for another.) */
-static __always_inline int unix_object_add(__u64 sk, struct object *what, __u64 mask)
+static __always_inline int unix_object_add(__u64 sk, struct unix_end *end, __u64 mask)
 {
-	struct unix_end end = {};
-	int found = unix_object(sk, &end);
+	int found = unix_object(sk, end);
 
 	if (!found)
 		return 0;
-	if (found == UNIX_NEW && bpf_map_update_elem(&unix_ends, &sk, &end, BPF_ANY))
+	if (found == UNIX_NEW && bpf_map_update_elem(&unix_ends, &sk, end, BPF_ANY))
 		lose(LOSS_OBJECT_FULL);
-	*what = end.what;
-	object_add(what, mask);
+	object_add(&end->what, mask);
 	return 1;
 }
 
@@ -126,14 +124,14 @@ static __always_inline void unix_pool(struct object *what)
 static __always_inline int unix_marked(__u64 sk, __u64 mask)
 {
 	__u64 peer = unix_peer(sk);
-	struct object what;
+	struct unix_end end = {};
 
 	if (peer)
-		unix_object_add(peer, &what, mask);
-	else if (!trampolines && unix_type(sk) == SOCK_DGRAM) {
-		unix_pool(&what);
-		object_add(&what, mask);
-	}
+		return unix_object_add(peer, &end, mask);
+	if (trampolines || unix_type(sk) != SOCK_DGRAM)
+		return 0;
+	unix_pool(&end.what);
+	object_add(&end.what, mask);
 	return 0;
 }
 
@@ -193,7 +191,12 @@ static __noinline int unix_writer(__u64 task, struct edge_key *key)
 
 static __noinline int unix_add(__u64 sk, struct edge_key *key)
 {
-	return unix_object_add(sk, &key->what, key->mask);
+	struct unix_end end = {};
+
+	if (!unix_object_add(sk, &end, key->mask))
+		return 0;
+	key->what = end.what;
+	return 1;
 }
 
 /* Whatever was written on `sk`, which may have been addressed to another than its peer. */
@@ -259,16 +262,8 @@ static __always_inline __u64 unix_most(__u64 sk, __u64 messages, bool sent)
 
 static __always_inline __u64 unix_called(__u64 task, __u64 sk, __u64 n, __u32 op)
 {
-	__u64 mask, held;
-
-	if (is_receive_op(op)) {
-		mask = unix_read(task, sk, op == OP_RECVMMSG ? unix_most(sk, n, false) : n);
-		/* what it holds is marked as taint comes to it; here it may hold more than before */
-		held = op == OP_RECV ? 0 : task_mask(task);
-		if (held)
-			mark_held(task, held);
-		return mask;
-	}
+	if (is_receive_op(op))
+		return unix_read(task, sk, op == OP_RECVMMSG ? unix_most(sk, n, false) : n);
 	unix_wrote(task, sk, op == OP_SENDMMSG ? unix_most(sk, n, true) : n, op != OP_SEND);
 	return 0;
 }
