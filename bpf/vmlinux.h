@@ -361,7 +361,11 @@ struct pid_namespace {
 	struct idr idr;
 	struct ns_common ns;
 };
+struct ipc_namespace {
+	struct ns_common ns;
+};
 struct nsproxy {
+	struct ipc_namespace *ipc_ns;
 	struct pid_namespace *pid_ns_for_children;
 	struct net *net_ns;
 };
@@ -448,6 +452,8 @@ struct sock {
 	socket_lock_t sk_lock;
 	u16 sk_type;
 	u16 sk_protocol;
+	int sk_sndbuf;
+	struct socket *sk_socket;
 };
 struct tcp_sock {
 	u64 bytes_received;
@@ -477,6 +483,14 @@ struct mptcp_subflow_context {
 struct socket {
 	short type;
 	struct sock *sk;
+};
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
+};
+struct unix_sock {
+	void *addr;
+	struct sock *peer;
 };
 
 struct seq_file;

@@ -53,7 +53,11 @@
 	X(FACT_READ_OVERLAY, "read.overlay", "a dataset read through an overlay on top of it")     \
 	X(FACT_PEEK, "taint.ptrace", "another process's memory: ptrace, process_vm_readv, /proc/PID/mem") \
 	X(FACT_DUMP, "taint.core_dump", "files and pipes that a core dump of tagged memory goes into") \
-	X(FACT_UNIX, "taint.unix", "bytes passed over unix sockets, passed descriptors")           \
+	X(FACT_UNIX_WRITE, "taint.unix_write", "bytes written to unix streams")                    \
+	X(FACT_UNIX_READ, "taint.unix_read", "bytes read from unix streams")                       \
+	X(FACT_UNIX_MESSAGE, "taint.unix_message", "unix datagrams and sequenced packets, both ways") \
+	X(FACT_QUEUE, "taint.queue", "messages passed by POSIX queues")                            \
+	X(FACT_MSGQUEUE, "taint.msgqueue", "messages passed by System V queues")                   \
 	X(FACT_SHM, "taint.shm", "bytes passed by shared memory")                                  \
 	X(FACT_DERIVED, "taint.file", "files written from tagged data by write")                   \
 	X(FACT_DERIVEDV, "taint.filev", "the same by writev")                                      \
@@ -88,6 +92,7 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	(F(READ) | F(READV) | F(MMAP) | F(MMAP_GROWN) | F(PIPE_WRITE) | F(PIPE_READ) | F(PIPE_READV) |            \
 		  F(SPLICE) | F(TEE) | F(SENDFILE) | F(COPY) | F(CLONE) | F(PEEK) | F(DERIVED) |   \
 		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) | F(TTY) | F(SERVED) |            \
+		  F(UNIX_WRITE) | F(UNIX_READ) | F(UNIX_MESSAGE) | F(QUEUE) | F(MSGQUEUE) |        \
 		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL))
 
 /* X(program, set, facts it owns) */
@@ -127,6 +132,26 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(a_ptrace, SET_TRAMPOLINE, F(PEEK))                                                       \
 	X(a_traceme, SET_TRAMPOLINE, 0)                                                            \
 	X(a_dump, SET_TRAMPOLINE, F(DUMP))                                                         \
+	X(a_unix_sends, SET_TRAMPOLINE, 0)                                                         \
+	X(a_unix_sent, SET_TRAMPOLINE, F(UNIX_WRITE))                                              \
+	X(a_unix_page_goes, SET_TRAMPOLINE, 0)                                                     \
+	X(a_unix_page, SET_TRAMPOLINE, 0)                                                          \
+	X(a_unix_received, SET_TRAMPOLINE, F(UNIX_READ))                                           \
+	X(a_unix_spliced, SET_TRAMPOLINE, 0)                                                       \
+	X(a_unix_packet_goes, SET_TRAMPOLINE, 0)                                                   \
+	X(a_unix_packet_sent, SET_TRAMPOLINE, 0)                                                   \
+	X(a_unix_packet_received, SET_TRAMPOLINE, 0)                                               \
+	X(a_unix_addressed, SET_TRAMPOLINE, F(UNIX_MESSAGE))                                       \
+	X(a_unix_datagram_sent, SET_TRAMPOLINE, 0)                                                 \
+	X(a_unix_datagram_received, SET_TRAMPOLINE, 0)                                             \
+	X(a_unix_connect, SET_TRAMPOLINE, 0)                                                       \
+	X(a_unix_datagram_connect, SET_TRAMPOLINE, 0)                                              \
+	X(a_queue_sends, SET_TRAMPOLINE, 0)                                                        \
+	X(a_queue_sent, SET_TRAMPOLINE, F(QUEUE))                                                  \
+	X(a_queue_received, SET_TRAMPOLINE, 0)                                                     \
+	X(a_msgqueue_sends, SET_TRAMPOLINE, 0)                                                     \
+	X(a_msgqueue_sent, SET_TRAMPOLINE, F(MSGQUEUE))                                            \
+	X(a_msgqueue_received, SET_TRAMPOLINE, 0)                                                  \
 	X(enter_splice, SET_TRACEPOINT, F(BEFORE_SPLICE))                                          \
 	X(enter_tee, SET_TRACEPOINT, F(BEFORE_TEE))                                                \
 	X(enter_sendfile, SET_TRACEPOINT, F(BEFORE_SENDFILE))                                      \
@@ -213,7 +238,15 @@ enum hook {
 	X(SET_TRACEPOINT, FACT_TTY, SL_LIMIT_TTY)                                                  \
 	X(SET_TRAMPOLINE, FACT_SERVED, SL_LIMIT_SERVED)                                            \
 	X(SET_TRACEPOINT, FACT_SERVED, SL_LIMIT_SERVED)                                            \
-	X(SET_TRACEPOINT, FACT_DESCRIPTOR, "descriptors received over unix sockets are not seen")          \
+	X(SET_TRACEPOINT, FACT_UNIX_MESSAGE,                                                       \
+	  "which socket a datagram was addressed to is not seen: all that are addressed go through one pool, out of " \
+	  "which any unix socket with a name can have read them, no more than their bytes")                \
+	X(SET_TRACEPOINT, FACT_UNIX_READ,                                                          \
+	  "of what recvmmsg received only a bound is known; a 32-bit socketcall's descriptor is taken from its memory") \
+	X(SET_TRACEPOINT, FACT_UNIX_WRITE,                                                         \
+	  "a socket that another process connected after its holder was tainted is marked when a write to it returns") \
+	X(SET_TRACEPOINT, FACT_MSGQUEUE, "a queue is marked when the first message is in it: who takes that at once " \
+	  "on another CPU can be missed")                                                          \
 	X(SET_TRAMPOLINE, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRACEPOINT, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRAMPOLINE, FACT_MPTCP, SL_LIMIT_MPTCP)                                              \

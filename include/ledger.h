@@ -69,6 +69,12 @@ struct object {
 #define SL_GEN_TTY 0x80000000u
 #define SL_GEN_SERVED 0xffffffffu
 #define SL_TTY_PAIRS 0x1fffffffu
+/* Devices of objects that have no inode of their own, or not only. No driver has such a major number. */
+#define SL_DEV_FAR (1u << 31)	   /* what waits at the far end of this socket, whose end had no inode yet */
+#define SL_DEV_MESSAGES (1u << 30) /* a socket of messages */
+#define SL_DEV_FLAGS (SL_DEV_FAR | SL_DEV_MESSAGES)
+#define SL_DEV_POOL 0xfff00001u	   /* unix datagrams whose receiver is not known */
+#define SL_DEV_MSGQUEUE 0xfff00002u /* a System V queue: its id, and above it the IPC namespace */
 
 /* How tagged bytes reached a subject; the ledger's second coordinate. */
 enum access_kind {

@@ -32,7 +32,7 @@ static const char *const map_names[] = {
 	[MAP_FLOW_OVERFLOW] = "flow_overflow", [MAP_EVENTS] = "events",
 	[MAP_BLOCK_DEVICES] = "block_devices", [MAP_CHAR_DEVICES] = "char_devices",
 	[MAP_CHANNELS] = "channels",	   [MAP_CONNECTIONS] = "connections",
-	[MAP_NET_DEVICES] = "net_devices",
+	[MAP_NET_DEVICES] = "net_devices", [MAP_UNIX_ENDS] = "unix_ends",
 };
 
 static const enum hook iter_hook[] = {

@@ -59,6 +59,14 @@ static bool among(const struct object *v, size_t n, const struct object *what)
 	return n && bsearch(what, v, n, sizeof(*what), by_bytes);
 }
 
+/* After the look began: it may not have been there to be seen. */
+static bool marked_since(const struct collector *c, const struct object *what)
+{
+	struct object_taint t;
+
+	return !bpf_map_lookup_elem(engine_map_fd(c->engine, MAP_OBJECTS), what, &t) && t.since_ns >= c->now_ns;
+}
+
 /* The kernel uses the connection's address again. */
 static void forget_connection(struct collector *c, const struct object *what)
 {
@@ -90,7 +98,7 @@ static void forget_unheld(struct collector *c)
 		if (object_names_pipe(c->names, &key) || among(c->held, c->nheld, &key) ||
 		    among(c->held_before, c->nheld_before, &key))
 			continue;
-		if (object_names_keeps(c->names, &key))
+		if (marked_since(c, &key) || object_names_keeps(c->names, &key))
 			continue;
 		bpf_map_delete_elem(fd, &key);
 		forget_connection(c, &key);
@@ -100,6 +108,44 @@ static void forget_unheld(struct collector *c)
 	c->nheld_before = c->nheld;
 	c->held = NULL;
 	c->nheld = c->held_cap = 0;
+}
+
+/* A socket's reading end, as the kernel half keeps it. */
+struct unix_name {
+	struct object what;
+	uint64_t ino; /* 0: nobody has accepted the connection yet */
+};
+
+/* The names of sockets' reading ends go with the sockets; those not accepted yet stay. Called behind forget_unheld(). */
+static void forget_unix_ends(struct collector *c)
+{
+	int fd = engine_map_fd(c->engine, MAP_UNIX_ENDS);
+	uint64_t key, next, *at = NULL;
+	struct unix_name end;
+
+	bool more = !bpf_map_get_next_key(fd, at, &next);
+	while (more) {
+		key = next;
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (!bpf_map_lookup_elem(fd, &key, &end) && end.ino &&
+		    !among(c->held_before, c->nheld_before, &end.what) && !marked_since(c, &end.what))
+			bpf_map_delete_elem(fd, &key);
+	}
+}
+
+/* What went into a connection that nobody has accepted yet waits there, whether its writer lives or not. */
+static int see_unaccepted(struct collector *c)
+{
+	int fd = engine_map_fd(c->engine, MAP_UNIX_ENDS), err = 0;
+	uint64_t key, *at = NULL;
+	struct unix_name end;
+
+	while (!err && !bpf_map_get_next_key(fd, at, &key)) {
+		if (!bpf_map_lookup_elem(fd, &key, &end) && !end.ino)
+			err = see_held(c, &end.what);
+		at = &key;
+	}
+	return err;
 }
 
 int look_at_descriptors(struct collector *c)
@@ -116,6 +162,10 @@ int look_at_descriptors(struct collector *c)
 	if (err || !objects)
 		return err == -EOPNOTSUPP ? 0 : err;
 	c->objects_ns = c->now_ns;
+	err = see_unaccepted(c);
+	if (err)
+		return err;
 	forget_unheld(c);
+	forget_unix_ends(c);
 	return 0;
 }

@@ -224,6 +224,14 @@ static uint64_t add_up(uint64_t a, uint64_t b)
 	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
+/* A message goes in as a whole, by a call that ends then; and others may send to the same socket, whose messages are
+ * read there too. */
+static bool of_messages(const struct m_object *o)
+{
+	return o->kind == OBJECT_QUEUE || o->what.dev == SL_DEV_POOL ||
+	       (o->kind == OBJECT_SOCKET && o->what.dev & SL_DEV_MESSAGES);
+}
+
 /* Each byte of a pipe is read once. A file's can be read again and again, and most of them may be
  * older than its taint; a write that is under way is known when it returns. So it is with what a
  * daemon is asked and what a terminal shows: most of it is nobody's tagged bytes. */
@@ -232,7 +240,7 @@ static uint64_t excess_of(const struct m_object *o, unsigned dataset)
 	uint64_t in = 0, out = 0;
 
 	if (o->kind == OBJECT_FILE || o->kind == OBJECT_MEMORY || o->kind == OBJECT_SERVED ||
-	    o->kind == OBJECT_TERMINAL)
+	    o->kind == OBJECT_TERMINAL || of_messages(o))
 		return 0;
 	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
 		uint64_t limit = edge_limit(e, dataset);

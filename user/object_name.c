@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "user/hashmap.h"
 #include "user/object_file.h"
@@ -35,6 +36,7 @@ struct object_names {
 	struct hashmap known;
 	struct queue fresh, old; /* each is in one of them */
 	uint32_t pipe_dev;	 /* where pipes without a name live */
+	uint32_t socket_dev;	 /* and sockets */
 	struct object *gone;	 /* found in this tick, room for all that can be */
 	size_t ngone;
 };
@@ -102,7 +104,10 @@ bool object_names_pipe(const struct object_names *n, const struct object *what)
 
 bool object_names_keeps(struct object_names *n, const struct object *what)
 {
-	if (is_end(what))
+	/* of what has no inode nothing tells that it is gone */
+	if (what->dev == SL_DEV_POOL || what->dev == SL_DEV_MSGQUEUE)
+		return true;
+	if (is_end(what) || (what->dev & ~SL_DEV_FLAGS) == n->socket_dev)
 		return false;
 	struct known *k = what->dev == n->pipe_dev ? NULL : note(n, what);
 
@@ -240,6 +245,20 @@ int object_names_tick(struct object_names *n, uint64_t now_ns)
 
 /* --- life -------------------------------------------------------------------------- */
 
+static int find_socket_dev(struct object_names *n)
+{
+	struct file_identity id;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return -errno;
+	err = engine_identify(n->engine, fd, &id);
+	close(fd);
+	if (!err)
+		n->socket_dev = id.obj.dev;
+	return err;
+}
+
 static int find_pipe_dev(struct object_names *n)
 {
 	struct file_identity id;
@@ -267,6 +286,8 @@ int object_names_new(struct engine *engine, struct model *model, struct object_n
 	n->known = HASHMAP_OF(struct known, what);
 	n->gone = calloc(FRESH_PER_TICK + CHECKED_PER_TICK, sizeof(*n->gone));
 	err = n->gone ? find_pipe_dev(n) : -ENOMEM;
+	if (!err)
+		err = find_socket_dev(n);
 	if (err) {
 		object_names_free(n);
 		return err;

@@ -81,7 +81,7 @@ const struct proof_row proof_rows[] = {
 	TAINT("process_vm_readv", F(PEEK), step_process_vm_readv, 2),
 	TAINT("ptrace", F(PEEK), step_ptrace, 2),
 	TAINT("/proc/PID/mem", F(PEEK), step_proc_mem, 2),
-	TAINT("a unix socket", F(UNIX), step_unix, 1),
+	TAINT("a unix socket", F(UNIX_MESSAGE), step_unix, 1),
 	TAINT("shared memory", F(SHM), step_shm, 1),
 	TAINT("a loopback connection", F(LOOPBACK), step_loopback, 1),
 	{.name = "a packet socket", .facts = F(CHANNEL), .needs = F(READ), .run = step_packet, .check = check_channel,

@@ -26,9 +26,12 @@ enum uring_kind {
 	U_ACCEPT,
 	U_INSTALL, /* a file of the ring's own table gets a descriptor */
 	U_PIPE,
+	U_CONNECT,
+	U_RECV, /* may give a completion for each piece, as U_REPEAT */
 };
 
 #define URING_OPS 64
+#define URING_RECVMSG 10
 
 /* enum io_uring_op, include/uapi/linux/io_uring.h */
 static const __u8 uring_kinds[URING_OPS] = {
@@ -37,7 +40,7 @@ static const __u8 uring_kinds[URING_OPS] = {
 	[9] = U_SEND,	  [26] = U_SEND,     [47] = U_SEND,   [48] = U_SEND,
 	[30] = U_SPLICE,  [33] = U_TEE,	     [35] = U_NAMES,  [39] = U_NAMES,
 	[18] = U_OPEN,	  [28] = U_OPEN,     [45] = U_SOCKET, [13] = U_ACCEPT,
-	[54] = U_INSTALL, [62] = U_PIPE,
+	[54] = U_INSTALL, [62] = U_PIPE,     [16] = U_CONNECT, [10] = U_RECV,  [27] = U_RECV,
 };
 
 /* The vectored ones carry a number of parts where the others have a length. */
@@ -179,8 +182,13 @@ static __noinline int uring_wrote(__u64 req, __u64 task, __u64 file, __u64 bytes
 	if (!file || (!any_taint && !(flags & REQ_FIXED_FILE)))
 		return 0;
 	mode = mode_of(file, &inode);
-	if (mode == S_IFSOCK)
-		return flags & REQ_FIXED_FILE ? fixed_socket_used(task, file) : 0;
+	if (mode == S_IFSOCK) {
+		if (flags & REQ_FIXED_FILE)
+			fixed_socket_used(task, file);
+		if (any_taint)
+			socket_passed(task, file, bytes, OP_SENDMSG);
+		return 0;
+	}
 	if (mode == S_IFIFO && trampolines)
 		return 0; /* a_pipe_write has seen it */
 	write_done(task, file, bytes);
@@ -243,7 +251,10 @@ static __noinline int uring_called(__u64 req, __u64 task, __u8 kind, __s32 res)
 		descriptors_added(task);
 		return 0;
 	}
-	file = slot ? fixed_file(req, slot == SLOT_ANY ? res : slot - 1) : file_at(task, res);
+	if (kind == U_CONNECT)
+		READ_PROBE(file, struct io_kiocb, req, file);
+	else
+		file = slot ? fixed_file(req, slot == SLOT_ANY ? res : slot - 1) : file_at(task, res);
 	if (!file)
 		return 0;
 	if (kind == U_ACCEPT)
@@ -262,6 +273,14 @@ static __noinline int repeat_ends(__u64 req)
 	return 0;
 }
 
+static __always_inline void uring_received(__u64 task, __u64 file, __u64 bytes, bool message)
+{
+	__u64 mask = socket_passed(task, file, bytes, message ? OP_RECVMSG : OP_RECV);
+
+	if (mask)
+		taint_task(plain(task), mask, VIA_READ);
+}
+
 static __always_inline int uring_done(__u64 req)
 {
 	__u64 task, file;
@@ -272,7 +291,7 @@ static __always_inline int uring_done(__u64 req)
 	kind = op < URING_OPS ? uring_kinds[op] : U_OTHER;
 	if (kind == U_OTHER)
 		return 0;
-	if (kind == U_REPEAT)
+	if (kind == U_REPEAT || (kind == U_RECV && !trampolines))
 		repeat_ends(req);
 	/* the request's own: the copy in the ring is memory that the process can write */
 	READ_PROBE(res, struct io_kiocb, req, cqe.res);
@@ -285,6 +304,9 @@ static __always_inline int uring_done(__u64 req)
 	if (kind == U_READ || kind == U_REPEAT) {
 		if (file)
 			read_done(task, file, res);
+	} else if (kind == U_RECV) {
+		if (file && any_taint)
+			uring_received(task, file, res, op == URING_RECVMSG);
 	} else if (kind == U_WRITE || kind == U_SEND) {
 		uring_wrote(req, task, file, res);
 	} else if (!trampolines) {
@@ -385,6 +407,8 @@ static __always_inline int uring_asked(__u64 req, __u64 task, __u64 file, __u32 
 
 	READ_PROBE(op, struct io_kiocb, req, opcode);
 	kind = op < URING_OPS ? uring_kinds[op] : U_OTHER;
+	if (file && any_taint && kind == U_RECV)
+		read_done(task, file, MAX_RW_COUNT);
 	if (!file || kind < U_READ || kind > U_TEE)
 		return kind;
 	if (kind == U_SPLICE || kind == U_TEE) {
@@ -398,6 +422,8 @@ static __always_inline int uring_asked(__u64 req, __u64 task, __u64 file, __u32 
 		read_asked(task, file, most);
 	else if (most && kind == U_WRITE && !pipe_is_seen(file))
 		write_done(task, file, most);
+	else if (kind == U_SEND)
+		write_done(task, file, MAX_RW_COUNT);
 	return kind;
 }
 
@@ -443,13 +469,23 @@ static __always_inline int uring_silent(__u64 req, __u32 flags)
 	return kind >= U_READ && kind <= U_TEE ? uring_hidden(req, task) : 0;
 }
 
-static __noinline int repeat_begins(__u64 req, __u32 flags)
+static __always_inline bool is_unix(__u64 file)
+{
+	__u64 inode, sk = mode_of(file, &inode) == S_IFSOCK ? socket_of(file) : 0;
+	__u16 family = 0;
+
+	if (sk)
+		READ_PROBE(family, struct sock, sk, __sk_common.skc_family);
+	return family == AF_UNIX;
+}
+
+static __noinline int repeat_begins(__u64 req, __u32 flags, bool only_unix)
 {
 	struct repeat_key key;
 	__u64 task = uring_task(req), file;
 
 	file = task ? uring_file(req, task, flags) : 0;
-	if (!file)
+	if (!file || (only_unix && !is_unix(file)))
 		return 0;
 	READ_PROBE(key.ring, struct io_kiocb, req, ctx);
 	READ_PROBE(key.user_data, struct io_kiocb, req, cqe.user_data);
@@ -464,8 +500,8 @@ static __always_inline void uring_made(__u64 req, __u32 flags, __u8 op)
 		uring_fixed(req, flags);
 	if (flags & REQ_CQE_SKIP)
 		uring_silent(req, flags);
-	if (op < URING_OPS && uring_kinds[op] == U_REPEAT)
-		repeat_begins(req, flags);
+	if (op < URING_OPS && (uring_kinds[op] == U_REPEAT || (uring_kinds[op] == U_RECV && !trampolines)))
+		repeat_begins(req, flags, uring_kinds[op] == U_RECV);
 }
 
 /* Before 5.18 ("io-uring: Make tracepoints consistent") a completion names no request: all that can be had

@@ -133,7 +133,31 @@ enum syscall_op {
 	OP_REMAP, /* from length 1 to 2, the result is where: mremap */
 	OP_REFILE, /* length 1 at 0: remap_file_pages */
 	OP_SOCKETCALL, /* i386: which socket call, 0 */
+	OP_CONNECT, /* socket 0 */
+	/* Through socket 0; the result is bytes, of the last of each kind it is messages. In this order. */
+	OP_RECV,
+	OP_RECVMSG, /* may bring descriptors */
+	OP_RECVMMSG,
+	OP_SEND,
+	OP_SENDTO, /* address 4 */
+	OP_SENDMSG, /* may have an address */
+	OP_SENDMMSG,
+	OP_MQ_SEND, /* to descriptor 0, length 2 */
+	OP_MQ_RECEIVE, /* the result is bytes */
+	OP_MSGSND, /* to System V's queue 0, length 2 */
+	OP_MSGRCV,
+	OP_IPC, /* i386: the last two of these, told apart by 0; queue 1, length 2 */
 };
+
+static __always_inline bool is_socket_op(__u8 op)
+{
+	return op >= OP_RECV && op <= OP_SENDMMSG;
+}
+
+static __always_inline bool is_receive_op(__u8 op)
+{
+	return op >= OP_RECV && op <= OP_RECVMMSG;
+}
 
 #define SYSCALLS 576
 
@@ -149,13 +173,16 @@ static const __u8 op_of[SYSCALLS] = {
 	[9] = OP_MMAP, [22] = OP_PIPE, [293] = OP_PIPE,
 	[2] = OP_OPEN, [85] = OP_OPEN, [257] = OP_OPEN, [437] = OP_OPEN,
 	[304] = OP_OPEN, [41] = OP_OPEN, [438] = OP_OPEN,
-	[43] = OP_ACCEPT, [288] = OP_ACCEPT,
+	[43] = OP_ACCEPT, [288] = OP_ACCEPT, [42] = OP_CONNECT, [53] = OP_PIPE,
+	[242] = OP_MQ_SEND, [243] = OP_MQ_RECEIVE, [69] = OP_MSGSND, [70] = OP_MSGRCV,
+	[45] = OP_RECV, [47] = OP_RECVMSG, [299] = OP_RECVMMSG, [44] = OP_SENDTO, [46] = OP_SENDMSG, [307] = OP_SENDMMSG,
 	[275] = OP_SPLICE, [326] = OP_SPLICE, [276] = OP_TEE, [40] = OP_SENDFILE, [278] = OP_VMSPLICE,
 	[16] = OP_IOCTL, [310] = OP_PEEK, [311] = OP_PEEK, [101] = OP_PTRACE,
 	[82] = OP_MOVE, [264] = OP_MOVE, [316] = OP_MOVE, [86] = OP_MOVE, [265] = OP_MOVE,
 	/* x32 has numbers of its own for what carries an iovec */
 	[515] = OP_READ, [534] = OP_READ, [546] = OP_READ, [516] = OP_WRITE, [535] = OP_WRITE, [547] = OP_WRITE,
 	[514] = OP_IOCTL, [521] = OP_PTRACE, [532] = OP_VMSPLICE, [539] = OP_PEEK, [540] = OP_PEEK,
+	[517] = OP_RECV, [519] = OP_RECVMSG, [537] = OP_RECVMMSG, [518] = OP_SENDMSG, [538] = OP_SENDMMSG,
 };
 
 static const __u8 op_of_compat[SYSCALLS] = {
@@ -165,7 +192,11 @@ static const __u8 op_of_compat[SYSCALLS] = {
 	[192] = OP_MMAP, [42] = OP_PIPE, [331] = OP_PIPE,
 	[5] = OP_OPEN, [8] = OP_OPEN, [295] = OP_OPEN, [437] = OP_OPEN,
 	[342] = OP_OPEN, [359] = OP_OPEN, [438] = OP_OPEN,
-	[364] = OP_ACCEPT, [102] = OP_SOCKETCALL,
+	[364] = OP_ACCEPT, [102] = OP_SOCKETCALL, [362] = OP_CONNECT, [360] = OP_PIPE,
+	[279] = OP_MQ_SEND, [280] = OP_MQ_RECEIVE, [418] = OP_MQ_SEND, [419] = OP_MQ_RECEIVE,
+	[400] = OP_MSGSND, [401] = OP_MSGRCV, [117] = OP_IPC,
+	[371] = OP_RECV, [372] = OP_RECVMSG, [337] = OP_RECVMMSG, [417] = OP_RECVMMSG,
+	[369] = OP_SENDTO, [370] = OP_SENDMSG, [345] = OP_SENDMMSG,
 	[313] = OP_SPLICE, [377] = OP_SPLICE, [315] = OP_TEE, [187] = OP_SENDFILE, [239] = OP_SENDFILE,
 	[316] = OP_VMSPLICE, [54] = OP_IOCTL, [347] = OP_PEEK, [348] = OP_PEEK, [26] = OP_PTRACE,
 	[38] = OP_MOVE, [302] = OP_MOVE, [353] = OP_MOVE, [9] = OP_MOVE, [303] = OP_MOVE,
@@ -200,7 +231,9 @@ static const __u8 op_of[SYSCALLS] = {
 	[222] = OP_MMAP, [59] = OP_PIPE,
 	[56] = OP_OPEN, [437] = OP_OPEN,
 	[265] = OP_OPEN, [198] = OP_OPEN, [438] = OP_OPEN,
-	[202] = OP_ACCEPT, [242] = OP_ACCEPT,
+	[202] = OP_ACCEPT, [242] = OP_ACCEPT, [203] = OP_CONNECT, [199] = OP_PIPE,
+	[182] = OP_MQ_SEND, [183] = OP_MQ_RECEIVE, [189] = OP_MSGSND, [188] = OP_MSGRCV,
+	[207] = OP_RECV, [212] = OP_RECVMSG, [243] = OP_RECVMMSG, [206] = OP_SENDTO, [211] = OP_SENDMSG, [269] = OP_SENDMMSG,
 	[76] = OP_SPLICE, [285] = OP_SPLICE, [77] = OP_TEE, [71] = OP_SENDFILE, [75] = OP_VMSPLICE,
 	[29] = OP_IOCTL, [270] = OP_PEEK, [271] = OP_PEEK, [117] = OP_PTRACE,
 	[38] = OP_MOVE, [276] = OP_MOVE, [37] = OP_MOVE,
@@ -213,7 +246,11 @@ static const __u8 op_of_compat[SYSCALLS] = {
 	[192] = OP_MMAP, [42] = OP_PIPE, [359] = OP_PIPE,
 	[5] = OP_OPEN, [8] = OP_OPEN, [322] = OP_OPEN, [437] = OP_OPEN,
 	[371] = OP_OPEN, [281] = OP_OPEN, [438] = OP_OPEN,
-	[285] = OP_ACCEPT, [366] = OP_ACCEPT,
+	[285] = OP_ACCEPT, [366] = OP_ACCEPT, [283] = OP_CONNECT, [288] = OP_PIPE,
+	[276] = OP_MQ_SEND, [277] = OP_MQ_RECEIVE, [418] = OP_MQ_SEND, [419] = OP_MQ_RECEIVE,
+	[301] = OP_MSGSND, [302] = OP_MSGRCV,
+	[291] = OP_RECV, [292] = OP_RECV, [297] = OP_RECVMSG, [365] = OP_RECVMMSG, [417] = OP_RECVMMSG,
+	[289] = OP_SEND, [290] = OP_SENDTO, [296] = OP_SENDMSG, [374] = OP_SENDMMSG,
 	[340] = OP_SPLICE, [391] = OP_SPLICE, [342] = OP_TEE, [187] = OP_SENDFILE, [239] = OP_SENDFILE,
 	[343] = OP_VMSPLICE, [54] = OP_IOCTL, [376] = OP_PEEK, [377] = OP_PEEK, [26] = OP_PTRACE,
 	[38] = OP_MOVE, [329] = OP_MOVE, [382] = OP_MOVE, [9] = OP_MOVE, [330] = OP_MOVE,

@@ -3,6 +3,7 @@
 #ifndef SLUICE_FLOW_BPF_H
 #define SLUICE_FLOW_BPF_H
 
+#include "core/calls.bpf.h"
 #include "core/channel.bpf.h"
 #include "core/datagram.bpf.h"
 #include "core/mptcp.bpf.h"
@@ -144,6 +145,10 @@ static __always_inline void flow_mark(__u64 task, __u64 file, __u64 mask)
 	if (!sk)
 		return;
 	READ(family, struct sock, sk, __sk_common.skc_family);
+	if (family == AF_UNIX) {
+		unix_mark(plain(sk), mask);
+		return;
+	}
 	if (family != AF_INET && family != AF_INET6) {
 		family_mark(task, family, mask);
 		return;

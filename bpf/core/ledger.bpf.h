@@ -126,6 +126,37 @@ static __noinline int pipe_write(__u64 task, __u64 inode, __u64 bytes)
 #include "core/char.bpf.h"
 #include "core/device.bpf.h"
 
+/* A message may have brought descriptors. What a subject holds is marked as taint comes to it: here it may hold more than
+ * before. A plain address; and of its own, for the stack's sake. */
+int descriptors_received(__u64 task);
+
+__weak __noinline int descriptors_received(__u64 task)
+{
+	struct subject who;
+	__u64 mask;
+
+	subject_at(task, &who);
+	mask = subject_mask(&who);
+	return mask ? mark_held(task, mask) : 0;
+}
+
+/* Set B: `n` bytes, or messages, went through a socket by a system call, or a request, of this kind (an OP_ of
+ * is_socket_op()). In set A the functions that carry them have hooks of their own. */
+static __noinline __u64 socket_passed(__u64 task, __u64 file, __u64 n, __u32 op)
+{
+	__u64 sk = socket_of(file);
+	__u16 family;
+
+	if (trampolines || !sk)
+		return 0;
+	READ(family, struct sock, sk, __sk_common.skc_family);
+	if (family != AF_UNIX)
+		return 0;
+	if (is_receive_op(op) && op != OP_RECV)
+		descriptors_received(plain(task));
+	return unix_passed(plain(task), plain(sk), n, op);
+}
+
 /* A file that may hold tagged bytes though it is in no dataset, or in another one (`own`). */
 static __noinline __u64 file_read(__u64 task, __u64 inode, __u64 bytes, __u64 own)
 {
@@ -224,6 +255,8 @@ static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 		mask = char_read(plain(task), plain(file), plain(inode), bytes);
 	else if (mode == S_IFBLK)
 		mask = device_read(task, inode, bytes);
+	else if (mode == S_IFSOCK && any_taint)
+		mask = socket_passed(task, file, bytes, OP_RECV);
 	if (mask)
 		taint_task(plain(task), mask, mode == S_IFIFO ? VIA_PIPE_READ : VIA_READ);
 }
@@ -247,6 +280,8 @@ static __always_inline void write_done(__u64 task, __u64 file, __u64 bytes)
 		pipe_write(task, inode, bytes);
 	else if (mode == S_IFCHR)
 		char_write(plain(task), plain(file), plain(inode), bytes);
+	else if (mode == S_IFSOCK)
+		socket_passed(task, file, bytes, OP_SEND);
 }
 
 /* Are all pages of its mappings told? Not those of tmpfs (userfaultfd maps its pages too), hugetlbfs, DAX, and of file

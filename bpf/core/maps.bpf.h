@@ -34,6 +34,15 @@ MAP_HASH(flows, HASH, struct flow_key, struct flow, SL_FLOWS_MAX);
 MAP_HASH(flow_taints, HASH, struct flow_taint_key, struct flow_taint, SL_FLOW_TAINT_MAX);
 MAP_HASH(socks, HASH, __u64, struct sock_owner, SL_SOCKS_MAX);
 
+/* what waits to be read from unix sockets, where tagged bytes may: by the reading struct sock */
+struct unix_end {
+	struct object what;
+	__u64 ino; /* of the socket; 0: not accepted yet */
+};
+MAP_HASH(unix_ends, HASH, __u64, struct unix_end, SL_OBJECTS_MAX);
+
+MAP_HASH(unix_to, LRU_HASH, __u64, struct object, 1024); /* where a thread's datagram is going */
+
 /* requests under way: of libaio by the address of their kiocb; of io_uring those that repeat */
 struct aio_request {
 	struct subject who;

@@ -7,6 +7,7 @@
 #ifndef SLUICE_MOVE_BPF_H
 #define SLUICE_MOVE_BPF_H
 
+#include "core/calls.bpf.h"
 #include "core/ledger.bpf.h"
 
 static __always_inline __u64 file_at(__u64 task, __u64 fd)
@@ -38,11 +39,13 @@ static __always_inline __u64 file_mask(__u64 file, __u64 inode, __u16 mode)
 			return mask;
 	} else if (mode == S_IFCHR) {
 		return any_taint ? char_mask(file, inode) : 0;
-	} else if (mode != S_IFIFO) {
+	} else if (mode != S_IFIFO && mode != S_IFSOCK) {
 		return 0;
 	}
 	if (!any_taint)
 		return mask;
+	if (mode == S_IFSOCK)
+		return unix_holds(socket_of(file));
 	object_of(false, inode, &what);
 	return mask | object_mask(&what);
 }

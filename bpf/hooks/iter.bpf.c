@@ -1,7 +1,29 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /* What no event tells: the state at the start, live sockets, and what changed since the last look. */
-#include "core/ledger.bpf.h"
 #include "core/ml.bpf.h"
+#include "core/unix.bpf.h"
+
+/* Of a unix socket both ends are named: the other one may be in no descriptor table yet. */
+static __always_inline void name_unix(struct seq_file *seq, __u64 sk)
+{
+	struct unix_end end = {};
+
+	if (unix_object(sk, &end))
+		bpf_seq_write(seq, &end.what, sizeof(end.what));
+}
+
+static __always_inline void find_unix(struct seq_file *seq, __u64 sk)
+{
+	__u64 peer = unix_peer(sk);
+	__u16 family;
+
+	READ_PROBE(family, struct sock, sk, __sk_common.skc_family);
+	if (family != AF_UNIX)
+		return;
+	name_unix(seq, sk);
+	if (peer)
+		name_unix(seq, peer);
+}
 
 /* Descriptors already open: sockets get their flow or their owner; pipes are named, so that user space
  * learns which of those it knows are gone. */
@@ -37,6 +59,8 @@ int find_files(struct bpf_iter__task_file *ctx)
 	sk = socket_of(file);
 	if (sk)
 		socket_found(task, sk);
+	if (sk && any_taint)
+		find_unix(ctx->meta->seq, plain(sk));
 	return 0;
 }
 

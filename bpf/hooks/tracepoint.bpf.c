@@ -124,6 +124,8 @@ static __noinline int accepted(__u64 task, long fd)
 	READ(proto, struct sock, sk, sk_protocol);
 	if (proto == IPPROTO_TCP)
 		tcp_accepted(task, sk);
+	else if (any_taint)
+		descriptor_added(task, file);
 	return 0;
 }
 
@@ -146,13 +148,49 @@ static __always_inline int moved(__u64 task, struct pt_regs *regs, long ret, __u
 	return vmsplice_called(task, a, ret);
 }
 
-static __noinline int socket_called(__u64 task, __u32 call, long ret)
+/* Only once something is tainted. The file is asked for what it is: another thread may have replaced it. */
+static __noinline int socket_used(__u64 task, __u64 fd, long ret, __u8 op)
 {
-	if (call == SYS_SOCKET && any_taint)
-		return opened(task, ret, true);
+	__u64 file = file_of(task, (__u32)fd), inode, mask;
+	__u16 mode = 0;
+
+	if (file)
+		READ(inode, struct file, file, f_inode);
+	if (file && inode)
+		READ(mode, struct inode, inode, i_mode);
+	if ((mode & S_IFMT) != S_IFSOCK) {
+		lose(LOSS_NO_FILE);
+		return 0;
+	}
+	mask = socket_passed(task, file, ret, op);
+	return mask ? taint_task(plain(task), mask, VIA_READ) : 0;
+}
+
+/* i386's way to make all socket calls. Its arguments lie in the caller's memory: another thread of it could change
+ * them before they are read here. */
+static __noinline int socket_called(__u64 task, __u32 call, long ret, __u64 args)
+{
+	static const __u8 ops[] = {
+		[SYS_SEND] = OP_SEND, [SYS_SENDTO] = OP_SENDMSG, [SYS_SENDMSG] = OP_SENDMSG, [SYS_SENDMMSG] = OP_SENDMMSG,
+		[SYS_RECV] = OP_RECV, [SYS_RECVFROM] = OP_RECV, [SYS_RECVMSG] = OP_RECVMSG, [SYS_RECVMMSG] = OP_RECVMMSG,
+	};
+	__u32 fd = 0;
+
 	if (call == SYS_ACCEPT || call == SYS_ACCEPT4)
 		return accepted(task, ret);
-	return 0;
+	if (!any_taint)
+		return 0;
+	if (call == SYS_SOCKET)
+		return opened(task, ret, true);
+	if (call == SYS_SOCKETPAIR) {
+		descriptors_added(task);
+		return 0;
+	}
+	if (call >= sizeof(ops) || bpf_probe_read_user(&fd, sizeof(fd), (void *)args))
+		return 0;
+	if (call == SYS_CONNECT)
+		return opened(task, fd, false);
+	return ops[call] ? socket_used(task, fd, ret, ops[call]) : 0;
 }
 
 static __always_inline bool is_clone(struct pt_regs *regs, bool compat)
@@ -162,11 +200,34 @@ static __always_inline bool is_clone(struct pt_regs *regs, bool compat)
 	return request == FICLONE || request == FICLONERANGE;
 }
 
+static __noinline int queue_used(__u64 task, struct pt_regs *regs, long ret, __u8 op, bool compat)
+{
+	__u64 call = regs_arg(regs, 0, compat), queue = call, mask;
+
+	if (op == OP_IPC) {
+		call &= 0xffff;
+		op = call == IPC_MSGSND ? OP_MSGSND : OP_MSGRCV;
+		queue = regs_arg(regs, 1, compat);
+		if (call != IPC_MSGSND && call != IPC_MSGRCV)
+			return 0;
+	}
+	if (op == OP_MQ_SEND || op == OP_MSGSND)
+		ret = regs_arg(regs, 2, compat);
+	mask = queue_called(plain(task), queue, ret, op);
+	return mask ? taint_task(plain(task), mask, VIA_READ) : 0;
+}
+
 /* Only what a tainted subject does, or what is done to one, matters. */
 static __always_inline int tainted_call(__u64 task, struct pt_regs *regs, long ret, __u8 op, bool compat)
 {
+	if (is_socket_op(op))
+		return socket_used(task, regs_arg(regs, 0, compat), ret, op);
+	if (op >= OP_MQ_SEND)
+		return queue_used(task, regs, ret, op, compat);
 	if (op == OP_OPEN)
 		return opened(task, ret, regs_nr(regs) != NR_PIDFD_GETFD);
+	if (op == OP_CONNECT)
+		return opened(task, (__u32)regs_arg(regs, 0, compat), false);
 	if (op == OP_PIPE)
 		descriptors_added(task);
 	else if (op == OP_PEEK)
@@ -180,6 +241,8 @@ static __always_inline int rare_call(__u64 task, struct pt_regs *regs, long ret,
 {
 	if (op == OP_IOCTL && !is_clone(regs, compat))
 		return 0;
+	if (is_socket_op(op))
+		return any_taint ? tainted_call(task, regs, ret, op, compat) : 0;
 	if (op >= OP_SPLICE && op <= OP_IOCTL)
 		return moved(task, regs, ret, op, compat);
 	if (op == OP_MMAP || op == OP_REMAP || op == OP_REFILE)
@@ -187,7 +250,7 @@ static __always_inline int rare_call(__u64 task, struct pt_regs *regs, long ret,
 	if (op == OP_ACCEPT)
 		return accepted(task, ret);
 	if (op == OP_SOCKETCALL)
-		return socket_called(task, regs_arg(regs, 0, compat), ret);
+		return socket_called(task, regs_arg(regs, 0, compat), ret, regs_arg(regs, 1, compat));
 	if (op == OP_MOVE)
 		names_changed();
 	else if (any_taint)

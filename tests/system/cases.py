@@ -531,7 +531,8 @@ SPLICE = ("read.splice", "taint.before_splice")
 COPY = ("read.copy", "taint.before_copy", "taint.file")
 PEEK = ("taint.ptrace",)
 SHM = ("taint.shm",)
-UNIX = ("taint.unix",)
+UNIX = ("taint.unix_write", "taint.unix_read")
+MESSAGE = ("taint.unix_message",)
 CHANNEL = ("channel.open",)
 DEVICE = ("read.device",)
 
@@ -596,8 +597,7 @@ CASES = [
     Case(14, "14-handle", "open_by_handle_at", READ, path("handle")),
     Case(15, "15-passed", "descriptor passed over a unix socket", READ, path("pass-file")),
     Case(15, "15-pidfd", "pidfd_getfd", READ, path("pidfd-getfd")),
-    Case(15, "15-socket-passed", "the socket came over a unix socket", EGRESS, send("pass-socket"), UNIX, ("taint.descriptor",),
-         truth=RECEIVER),
+    Case(15, "15-socket-passed", "the socket came over a unix socket", EGRESS, send("pass-socket"), ("taint.descriptor",), truth=RECEIVER),
     Case(16, "16-exec", "descriptor kept over two execs", READ, over_exec),
     Case(16, "16-redirection", "cat <&3 of a shell", READ, shell_redirection, truth="the file's size: cat ended well"),
     Case(17, "17-opened-before", "opened before the monitor", READ, opened_before),
@@ -610,14 +610,14 @@ CASES = [
     Case(19, "19-memfd", "memfd", DERIVED, relay("relay-memfd"), SHM, truth=RECEIVER),
     Case(19, "19-shm", "POSIX shared memory", DERIVED, relay("relay-shm"), SHM, truth=RECEIVER),
     Case(19, "19-sysv", "System V shared memory", DERIVED, relay("relay-sysv"), SHM, truth=RECEIVER),
-    Case(19, "19-mqueue", "POSIX message queue", DERIVED, relay("relay-queue"), SHM, truth=RECEIVER),
-    Case(19, "19-msgqueue", "System V message queue", DERIVED, relay("relay-message"), SHM, truth=RECEIVER),
+    Case(19, "19-mqueue", "POSIX message queue", DERIVED, relay("relay-queue"), ("taint.queue",), truth=RECEIVER),
+    Case(19, "19-msgqueue", "System V message queue", DERIVED, relay("relay-message"), ("taint.msgqueue",), truth=RECEIVER),
     Case(19, "19-clone-vm", "another process in the same memory", DERIVED, relay("clone-vm"), SHM, truth=RECEIVER),
     Case(20, "20-pipe", "pipe", DERIVED, relay("relay-pipe"), truth=RECEIVER),
     Case(20, "20-fifo", "FIFO between strangers", DERIVED, fifo, truth=RECEIVER),
     Case(20, "20-shell", "cat | socat", DERIVED, shell('cat "$1" | socat -u - "TCP:$2"', needs=("socat",)), truth=RECEIVER),
     Case(20, "20-unix", "unix stream", DERIVED, relay("relay-unix"), UNIX, truth=RECEIVER),
-    Case(20, "20-unix-message", "unix messages", DERIVED, relay("relay-unix-message"), UNIX, truth=RECEIVER),
+    Case(20, "20-unix-message", "unix messages", DERIVED, relay("relay-unix-message"), MESSAGE, truth=RECEIVER),
     Case(20, "20-unix-sendfile", "sendfile to a unix socket", DERIVED, relay("relay-unix-sendfile"), UNIX, truth=RECEIVER),
     Case(20, "20-loopback", "connection over loopback", DERIVED, relay("relay-loopback"), ("taint.loopback",), truth=RECEIVER),
     Case(21, "21-device", "the block device below", BOUND, block_device, DEVICE, truth="dd's bs times count"),
