@@ -15,6 +15,9 @@ int subjects_announced(struct model *m, const struct subject_event *ev, size_t l
  * then knows the bare key. */
 int subjects_look_up(struct model *m, const struct subject *who, uint64_t now_ns);
 
+/* Does its PID still stand for this process? Of its images /proc tells nothing. */
+bool subjects_still(const struct subject *who);
+
 /* The path the kernel collected, leaf first, as one text; false when it was cut. */
 bool subjects_join(char *ret, size_t n, const char *parts, size_t part_len, unsigned count, bool cut);
 
