@@ -361,6 +361,7 @@ struct model *model_free(struct model *m)
 	strings_free(m->gaps);
 	strings_free(m->limits);
 	free(m->backend);
+	trusted_clear(m);
 	free(m->host);
 	free(m->boot_id);
 	free(m);

@@ -323,7 +323,12 @@ static int look_get(struct model *m, struct m_subject *s, const struct edge_key 
 	err = subject_get(m, &who, &source);
 	if (err)
 		return err;
-	return source == s ? -EINVAL : edge_get(m, s, NULL, source, key->via, ret);
+	if (source == s)
+		return -EINVAL;
+	err = edge_get(m, s, NULL, source, key->via, ret);
+	if (!err)
+		subject_looked_into(m, source);
+	return err;
 }
 
 static int passage_get(struct model *m, struct m_subject *s, const struct edge_key *key,

@@ -38,6 +38,11 @@ uint32_t graph_node_of(const struct build *b, const struct m_subject *s)
 	return b->g->subject_node[s->slot];
 }
 
+uint32_t graph_source_of(const struct build *b, const struct m_subject *s)
+{
+	return s->trusted ? LINEAGE_NONE : graph_node_of(b, s);
+}
+
 /* --- subjects and objects ------------------------------------------------ */
 
 int graph_add_subject(struct build *b, const struct m_subject *s)
@@ -58,7 +63,7 @@ int graph_everyone(struct build *b, uint32_t *ret)
 	if (b->everyone == LINEAGE_NONE) {
 		err = graph_add_node(b, 0, REF_AUX, NULL, &b->everyone);
 		for (const struct m_subject *s = b->m->first_subject; s && !err; s = s->next)
-			err = graph_lead(b, graph_node_of(b, s), b->everyone);
+			err = graph_lead(b, graph_source_of(b, s), b->everyone);
 	}
 	*ret = b->everyone;
 	return err;
@@ -99,6 +104,8 @@ static int lead_source(struct build *b, const struct m_subject *from, const stru
 	uint32_t holders;
 	int err = 0;
 
+	if (from->trusted)
+		return 0;
 	if (!source_known(from, b->g->dataset)) {
 		err = graph_everyone(b, &holders);
 		if (!err)
@@ -166,7 +173,7 @@ int graph_job_holders(struct build *b, const struct m_job *job, uint32_t *ret)
 
 	for (const struct m_subject *s = b->jobs_made ? NULL : b->m->first_subject; s && !err;
 	     s = s->next) {
-		if (graph_node_of(b, s) == LINEAGE_NONE)
+		if (graph_source_of(b, s) == LINEAGE_NONE)
 			continue;
 		err = job_node_get(b, s->job, &node);
 		if (!err)
@@ -207,7 +214,7 @@ static int add_excess(struct build *b, const struct m_object *o, uint32_t object
 		err = lineage_arc(b->g->net, node, object, excess);
 	for (const struct m_edge *e = o->edges; e && !err; e = e->other_next) {
 		if (edge_writes(e)) {
-			err = graph_lead(b, graph_node_of(b, e->subject), node);
+			err = graph_lead(b, graph_source_of(b, e->subject), node);
 			continue;
 		}
 		err = graph_job_holders(b, e->subject->job, &holders);
@@ -278,7 +285,7 @@ static int add_object(struct build *b, const struct m_object *o)
 		uint32_t subject = graph_node_of(b, e->subject);
 		uint64_t limit = edge_limit(e, b->g->dataset);
 
-		if (subject == LINEAGE_NONE)
+		if (subject == LINEAGE_NONE || (edge_writes(e) && e->subject->trusted))
 			continue;
 		if (edge_writes(e))
 			err = lineage_arc(b->g->net, subject, node, limit);

@@ -34,12 +34,12 @@ static int bequeath(struct build *b, const struct m_subject *owner, const struct
 /* Arcs from an owner and the later images of its process. */
 static int lead_images(struct build *b, const struct m_subject *owner, uint32_t node)
 {
-	int err = graph_lead(b, graph_node_of(b, owner), node);
+	int err = graph_lead(b, graph_source_of(b, owner), node);
 
 	for (const struct m_subject *i = owner->process ? owner->process->images : NULL; i && !err;
 	     i = i->next_image) {
 		if (i->who.exec > owner->who.exec)
-			err = graph_lead(b, graph_node_of(b, i), node);
+			err = graph_lead(b, graph_source_of(b, i), node);
 	}
 	return err;
 }
@@ -162,7 +162,7 @@ static int lead_descendants(struct build *b)
 			if (arrival == UINT64_MAX)
 				arrival = subject_arrival(s, b->g->dataset);
 			h->earliest = MIN(h->earliest, arrival);
-			err = graph_lead(b, graph_node_of(b, s), h->prefix);
+			err = graph_lead(b, graph_source_of(b, s), h->prefix);
 		}
 	}
 	/* Who leads to a rung leads to those below it. */
@@ -232,10 +232,10 @@ static int lead_ancestor(struct build *b, const struct m_flow *f, uint32_t flow,
 			*ret = true;
 			err = graph_add_subject(b, f->who);
 			if (!err)
-				err = graph_lead(b, graph_node_of(b, s), graph_node_of(b, f->who));
+				err = graph_lead(b, graph_source_of(b, s), graph_node_of(b, f->who));
 		}
 	}
-	return err || !*ret ? err : graph_lead(b, graph_node_of(b, f->who), flow);
+	return err || !*ret ? err : graph_lead(b, graph_source_of(b, f->who), flow);
 }
 
 static int explain(struct build *b, const struct m_flow *f)

@@ -48,6 +48,8 @@ int graph_add_subject(struct build *b, const struct m_subject *s);
 /* An arc without limit; nothing where one end is LINEAGE_NONE. */
 int graph_lead(struct build *b, uint32_t from, uint32_t to);
 uint32_t graph_node_of(const struct build *b, const struct m_subject *s);
+/* The same of one that passes something on: LINEAGE_NONE of a trusted one. */
+uint32_t graph_source_of(const struct build *b, const struct m_subject *s);
 /* The node that every holder of the dataset leads to. */
 int graph_everyone(struct build *b, uint32_t *ret);
 /* The node that the holders of a job lead to; where a job has none, that of everyone. */

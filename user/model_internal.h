@@ -129,6 +129,10 @@ struct m_subject {
 	uint32_t slot, uid, session;
 	uint32_t rank, local_rank; /* as it says; plus one, 0 not known */
 	bool uid_known, known, dead;
+	uint64_t exe_ino; /* 0: not known */
+	uint32_t exe_dev;
+	bool vouch_asked, vouched;
+	bool trusted; /* nothing that it passes on is charged to it */
 };
 
 enum object_kind {
@@ -287,6 +291,7 @@ struct m_dataset {
 
 struct findings;
 struct users;
+struct trusted_file;
 struct ds_graph;
 
 enum model_refused {
@@ -320,6 +325,9 @@ struct model {
 	uint64_t channels[CHANNEL_KINDS]; /* met since the start */
 	uint32_t merged_next, merged_objects;
 	struct m_object *merged_files; /* of writers without a job */
+
+	struct trusted_file *trusted;
+	size_t ntrusted;
 
 	char *host, *boot_id;
 	int64_t wall_offset;  /* wall clock less boot time */
@@ -378,6 +386,9 @@ void account_set(struct account *a, uint64_t bytes, uint64_t ops, uint64_t files
 /* The kernel's entry is gone: a later one counts on top. */
 void account_settle(struct account *a);
 void channels_drop(struct m_subject *s);
+/* Someone looked into its memory: whoever does that can write there too. */
+void subject_looked_into(struct model *m, struct m_subject *s);
+void trusted_clear(struct model *m);
 
 /* Adds what `from` holds and was given to what is settled, and empties it. */
 void account_move(struct account *to, struct account *from);

@@ -15,11 +15,13 @@
 #include "user/dest/class.h"
 #include "user/events.h"
 #include "user/export/record.h"
+#include "user/model_trust.h"
 #include "user/policy/rules.h"
 #include "user/roots.h"
 #include "user/selftest.h"
 #include "user/server.h"
 #include "user/snapshot.h"
+#include "user/trust.h"
 
 #define FRESH_NS (NSEC / 5)	  /* an answer is not older than this */
 #define CROWD_NS (NSEC / 20)	  /* nor asked for more often than this for want of room */
@@ -40,6 +42,7 @@ struct monitor {
 	struct model *model;
 	struct collector *collector;
 	struct roots *roots;
+	struct trust *trust;
 	struct server *server;
 	struct events *events;
 	struct alive *alive;
@@ -158,6 +161,21 @@ static int refresh_classes(struct monitor *m)
 	return 0;
 }
 
+/* Without a list nobody is trusted. */
+static void load_trust(struct monitor *m)
+{
+	int err;
+
+	m->trust = trust_free(m->trust);
+	err = trust_load(m->engine, m->config, &m->trust);
+	if (!err)
+		err = trust_check(m->trust, m->model);
+	else
+		model_set_trusted(m->model, NULL, 0, NULL);
+	if (err)
+		cmd_error("run", "the trusted executables could not be looked at: %s", strerror(-err));
+}
+
 static void refresh_roots(struct monitor *m)
 {
 	unsigned missing = 0;
@@ -169,6 +187,8 @@ static void refresh_roots(struct monitor *m)
 		cmd_error("run", "%u of %zu datasets can't be opened now; they are watched again when they are back", missing,
 			  m->config->ndatasets);
 	m->missing = missing;
+	if (m->trust)
+		tick_state(m, trust_check(m->trust, m->model));
 	m->roots_ns = now_boot_ns();
 }
 
@@ -257,6 +277,7 @@ static void reload(struct monitor *m)
 		return;
 	}
 	config_free(old);
+	load_trust(m);
 	refresh_roots(m);
 	roots_scan(m->roots, m->config, m->model);
 	give_policy(m);
@@ -434,6 +455,7 @@ static int start(struct monitor *m, const struct plan *plan)
 		return EXIT_KERNEL;
 	}
 	collector_blind(m->collector, blind);
+	load_trust(m);
 	refresh_roots(m);
 	err = collector_seed(m->collector);
 	if (!err)
@@ -447,6 +469,8 @@ static int finish(struct monitor *m)
 {
 	int err;
 
+	if (m->trust)
+		trust_check(m->trust, m->model);
 	/* twice: what closed while the maps were read the first time waits in the ring */
 	tick(m, 0);
 	tick(m, 0);
@@ -471,6 +495,7 @@ static void dispose(struct monitor *m, bool well)
 		events_close(m->events);
 	collector_free(m->collector);
 	roots_free(m->roots);
+	trust_free(m->trust);
 	model_free(m->model);
 	engine_close(m->engine);
 	classes_free(m->classes);

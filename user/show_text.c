@@ -420,6 +420,17 @@ static void print_list(const char *label, const json_t *list, const struct print
 	}
 }
 
+static void print_trusted(const json_t *list, const struct printer *p)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+		_cleanup_free_ char *path = value_text(json_at(one, "path"), FORMAT_TEXT, NULL);
+		_cleanup_free_ char *why = value_text(json_at(one, "why_not"), FORMAT_TEXT, NULL);
+
+		line(p, i ? "" : "trusted", "%s%s%s", path ? path : "?", why ? ": not trusted: " : "", why ? why : "");
+	}
+}
+
 static int print_health(const json_t *document, const struct printer *p)
 {
 	const json_t *health = json_at(document, "health");
@@ -438,6 +449,7 @@ static int print_health(const json_t *document, const struct printer *p)
 	print_maps(json_at(health, "maps"), p);
 	print_losses(json_at(health, "losses"), p);
 	print_programs(json_at(health, "programs"), p);
+	print_trusted(json_at(health, "trusted"), p);
 	print_list("measured", json_at(health, "owners"), p);
 	print_list("measured in part", json_at(health, "limits"), p);
 	print_list("not measured", json_at(health, "gaps"), p);

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include "user/job.h"
+#include "user/model_trust.h"
+#include "user/trust.h"
 
 #define PROC_TEXT_LEN 8192
 
@@ -166,7 +168,17 @@ int subjects_announced(struct model *m, const struct subject_event *ev, size_t l
 		.cgroup = have_cgroup ? cgroup : NULL,
 		.job = job,
 	};
-	return model_set_subject(m, &info);
+	int err = model_set_subject(m, &info);
+	if (!err && ev->exe_ino)
+		model_set_executable(m, &ev->who, ev->exe_ino, ev->exe_dev, trust_vouch_process);
+	return err;
+}
+
+bool subjects_still(const struct subject *who)
+{
+	struct stat_line s;
+
+	return !same_process(who, &s);
 }
 
 static bool proc_uid(uint32_t pid, uint32_t *ret)

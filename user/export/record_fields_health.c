@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "user/model_trust.h"
+
 typedef const struct subject_matter matter;
 
 static json_t *get_null(matter *s)
@@ -131,6 +133,23 @@ static json_t *get_channels(matter *s)
 	return channels;
 }
 
+/* Which executables are trusted, and which are no more. */
+static json_t *get_trusted(matter *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < s->m->ntrusted; i++) {
+		const struct trusted_file *t = &s->m->trusted[i];
+
+		if (json_array_append_new(list, json_pack("{s:o, s:b, s:s?}", "path", json_safe(t->path), "trusted", !t->ended,
+							  "why_not", t->ended))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *get_late(matter *s)
 {
 	return s->m->health_known ? json_count(s->m->health.late_ns / 1000000) : json_null();
@@ -148,6 +167,7 @@ const struct field health_fields[] = {
     {"memory", get_memory},
     {"model", get_model},
     {"channels", get_channels},
+    {"trusted", get_trusted},
     {"late_ms", get_late},
     {"exporter", get_null},
     {0},

@@ -63,11 +63,17 @@ json_t *json_process(const struct model *m, const struct m_subject *s)
 {
 	if (!s || s->merged || !s->process)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pid", json_count(s->who.tgid), "start",
+	json_t *process = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pid", json_count(s->who.tgid), "start",
 			 json_moment(m, s->who.start_ns, s->wall_offset), "exe", json_safe(s->exe),
 			 "comm", json_safe(*s->comm ? s->comm : NULL), "uid",
 			 s->uid_known ? json_count(s->uid) : json_null(), "parent",
 			 json_parent(m, s));
+
+	if (process && s->trusted && json_object_set_new(process, "trusted", json_true())) {
+		json_decref(process);
+		return NULL;
+	}
+	return process;
 }
 
 json_t *json_job(const struct m_subject *s)

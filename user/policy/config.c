@@ -19,7 +19,6 @@ static const struct {
     {"network.allow[].bucket", NULL},
     {"network.allow[].service", NULL},
     {"network.allow[].account", NULL},
-    {"trusted", NULL},
     {"journal", NULL},
     {"export.cloudwatch", NULL},
     {"export.security_hub", NULL},

@@ -95,7 +95,7 @@ struct config {
 	} export;
 	uint64_t interval_ns;
 	/* keys in the file that are checked but have no effect in this build:
-	 * "network.vpc: auto", "network.allow[].name", "trusted" */
+	 * "network.vpc: auto", "network.allow[].name", "journal" */
 	struct strings inactive;
 };
 

