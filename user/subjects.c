@@ -174,13 +174,6 @@ int subjects_announced(struct model *m, const struct subject_event *ev, size_t l
 	return err;
 }
 
-bool subjects_still(const struct subject *who)
-{
-	struct stat_line s;
-
-	return !same_process(who, &s);
-}
-
 static bool proc_uid(uint32_t pid, uint32_t *ret)
 {
 	char path[64];

@@ -17,8 +17,6 @@ int subjects_look_up(struct model *m, const struct subject *who, uint64_t now_ns
 
 /* 0: the process that has this PID now is the one that is meant; else -ESRCH or -EBADMSG. */
 int subjects_verify(const struct subject *who);
-/* Does its PID still stand for this process? Of its images /proc tells nothing. */
-bool subjects_still(const struct subject *who);
 
 /* The path the kernel collected, leaf first, as one text; false when it was cut. */
 bool subjects_join(char *ret, size_t n, const char *parts, size_t part_len, unsigned count, bool cut);

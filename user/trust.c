@@ -187,5 +187,5 @@ static bool our_user_namespace(uint32_t pid)
 
 bool trust_vouch_process(const struct subject *who)
 {
-	return linked_as_built(who->tgid) && untraced(who->tgid) && our_user_namespace(who->tgid) && subjects_still(who);
+	return linked_as_built(who->tgid) && untraced(who->tgid) && our_user_namespace(who->tgid) && !subjects_verify(who);
 }
