@@ -7,7 +7,9 @@
 #include <linux/if_packet.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -281,6 +283,59 @@ int step_unix(struct canary *c)
 	if (!err)
 		err = canary_bytes(c, 0, "send", send(ends[1], page, 1097, 0), 1097);
 	return err ? err : canary_wait(c, 1);
+}
+
+static int read_unix_stream(struct canary *c)
+{
+	return canary_bytes(c, 1, "read", read(ends[0], page, sizeof(page)), 1117);
+}
+
+int step_unix_stream(struct canary *c)
+{
+	int err;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		return canary_refuse(c, "socketpair");
+	err = canary_start(c, 1, read_unix_stream);
+	if (!err)
+		err = canary_taste(c);
+	if (!err)
+		err = canary_bytes(c, 0, "write", write(ends[1], page, 1117), 1117);
+	return err ? err : canary_wait(c, 1);
+}
+
+static struct {
+	long type;
+	char text[1123];
+} message = {.type = 1};
+
+static int receive_message(struct canary *c)
+{
+	ssize_t n = msgrcv(ends[0], &message, sizeof(message.text), 0, 0);
+
+	return canary_bytes(c, 1, "msgrcv", n, sizeof(message.text));
+}
+
+/* The queue is gone whatever happens. */
+int step_msgqueue(struct canary *c)
+{
+	ssize_t n;
+	int err;
+
+	ends[0] = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
+	if (ends[0] < 0)
+		return canary_refuse(c, "msgget");
+	err = canary_start(c, 1, receive_message);
+	if (!err)
+		err = canary_taste(c);
+	if (!err) {
+		n = msgsnd(ends[0], &message, sizeof(message.text), 0);
+		err = canary_bytes(c, 0, "msgsnd", n < 0 ? n : (ssize_t)sizeof(message.text), sizeof(message.text));
+	}
+	if (!err)
+		err = canary_wait(c, 1);
+	msgctl(ends[0], IPC_RMID, NULL);
+	return err;
 }
 
 static int map_shared(struct canary *c)

@@ -41,6 +41,8 @@ int step_process_vm_readv(struct canary *c);
 int step_ptrace(struct canary *c);
 int step_proc_mem(struct canary *c);
 int step_unix(struct canary *c);
+int step_unix_stream(struct canary *c);
+int step_msgqueue(struct canary *c);
 int step_shm(struct canary *c);
 int step_derived(struct canary *c);
 int step_derivedv(struct canary *c);
