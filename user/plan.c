@@ -186,7 +186,7 @@ static void gap_reason(const struct plan *plan, enum fact f, char *why, size_t n
 	for (int h = 0; h < HOOK_KINDS && !plan->disowned[f][0]; h++) {
 		size_t at = strlen(why);
 
-		if (!(hook_table[h].facts >> f & 1) || (hook_table[h].set != plan->set && hook_table[h].set != SET_BOTH))
+		if (plan->trial[h] == -ECANCELED || !(hook_table[h].facts >> f & 1) || (hook_table[h].set != plan->set && hook_table[h].set != SET_BOTH))
 			continue;
 		trial_reason(plan, h, one, sizeof(one));
 		snprintf(why + at, n - at, "%s%s", at ? "; " : "", one);

@@ -83,9 +83,27 @@ static __always_inline bool file_add(__u64 inode, __u64 mask)
  * added, of the place in a descriptor table that holds one; for the stack's sake no other function does that. */
 int mark_file(__u64 task, __u64 file, __u64 mask);
 
-__weak __noinline int mark_file(__u64 task, __u64 file, __u64 mask)
+/* The stack of mark_file() is part of every chain of calls there is, so what has an object on it is not in there. */
+int pipe_mark(__u64 inode, __u64 mask);
+
+__weak __noinline int pipe_mark(__u64 inode, __u64 mask)
 {
 	struct object what;
+
+	object_of(false, inode, &what);
+	object_add(&what, mask, inode);
+	return 0;
+}
+
+int regular_mark(__u64 inode, __u64 mask);
+
+__weak __noinline int regular_mark(__u64 inode, __u64 mask)
+{
+	return file_add(inode, mask);
+}
+
+__weak __noinline int mark_file(__u64 task, __u64 file, __u64 mask)
+{
 	__u64 inode;
 	__u32 fmode;
 	__u16 mode;
@@ -112,11 +130,10 @@ __weak __noinline int mark_file(__u64 task, __u64 file, __u64 mask)
 	if (!(fmode & FMODE_WRITE))
 		return 0;
 	if (mode == S_IFREG) {
-		file_add(inode, mask);
+		regular_mark(inode, mask);
 		served_mark(inode, mask);
 	} else if (mode == S_IFIFO) {
-		object_of(false, inode, &what);
-		object_add(&what, mask, inode);
+		pipe_mark(inode, mask);
 	}
 	return 0;
 }

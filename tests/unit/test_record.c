@@ -23,7 +23,7 @@ static void test_access(void **state)
 	assert_int_equal(tick(&t, &to), 1);
 	const json_t *r = last_of(&to, "access");
 	assert_fields(
-	    r, FIELDS("job", "process", "dataset", "tags", "bytes", "ops", "files", "exact"));
+	    r, FIELDS("job", "process", "dataset", "tags", "bytes", "ops", "files", "exact", "job_labels"));
 	assert_int_equal(number(r, "v", NULL), 1);
 	assert_int_equal(number(r, "seq", NULL), 1);
 	assert_string_equal(text(r, "time", NULL), "2027-01-15T08:00:01.250Z");
@@ -158,7 +158,7 @@ static void test_flow_and_finding(void **state)
 	tick(&t, &to);
 	const json_t *r = last_of(&to, "flow");
 	assert_fields(r, FIELDS("process", "job", "proto", "local", "remote", "bytes_out",
-				"bytes_in", "tainted_out", "datasets", "encrypted"));
+				"bytes_in", "tainted_out", "datasets", "encrypted", "job_labels"));
 	assert_string_equal(text(r, "proto", NULL), "tcp");
 	assert_string_equal(text(r, "local", "addr"), "10.0.0.5");
 	assert_int_equal(number(r, "local", "port"), 40007);
@@ -177,7 +177,7 @@ static void test_flow_and_finding(void **state)
 	r = last_of(&to, "finding");
 	assert_fields(r, FIELDS("id", "rule", "severity", "title", "dataset", "leak_bound",
 				"exposed", "process", "job", "remote", "chain", "coverage", "mitre",
-				"first", "last", "count", "action"));
+				"first", "last", "count", "action", "job_labels"));
 	assert_string_equal(text(r, "rule", NULL), "exfil.volume");
 	assert_string_equal(text(r, "severity", NULL), "info");
 	assert_int_equal(number(r, "leak_bound", NULL), 40);
