@@ -54,7 +54,8 @@
 	X(FACT_PEEK, "taint.ptrace", "another process's memory: ptrace, process_vm_readv, /proc/PID/mem") \
 	X(FACT_DUMP, "taint.core_dump", "files and pipes that a core dump of tagged memory goes into") \
 	X(FACT_UNIX, "taint.unix", "bytes passed over unix sockets, passed descriptors")           \
-	X(FACT_SHM, "taint.shm", "bytes passed by shared memory")                                  \
+	X(FACT_SHM, "taint.shm", "memory that a tainted process shares, by mmap and shmat")        \
+	X(FACT_SHM_OTHERS, "taint.shm_others", "who else has it, without any call of theirs")      \
 	X(FACT_DERIVED, "taint.file", "files written from tagged data by write")                   \
 	X(FACT_DERIVEDV, "taint.filev", "the same by writev")                                      \
 	X(FACT_TTY, "taint.tty", "bytes shown on terminals and carried away by who holds them")    \
@@ -114,6 +115,7 @@ enum hook_set {
 	X(a_ptrace, SET_TRAMPOLINE, F(PEEK))                                                       \
 	X(a_traceme, SET_TRAMPOLINE, 0)                                                            \
 	X(a_dump, SET_TRAMPOLINE, F(DUMP))                                                         \
+	X(a_shmat, SET_TRAMPOLINE, F(SHM))                                                         \
 	X(enter_splice, SET_TRACEPOINT, F(BEFORE_SPLICE))                                          \
 	X(enter_tee, SET_TRACEPOINT, F(BEFORE_TEE))                                                \
 	X(enter_sendfile, SET_TRACEPOINT, F(BEFORE_SENDFILE))                                      \
@@ -121,7 +123,7 @@ enum hook_set {
 	X(on_sys_exit, SET_TRACEPOINT,                                                             \
 	  F(READ) | F(READV) | F(MMAP) | F(MMAP_GROWN) | F(PIPE_WRITE) | F(PIPE_READ) | F(PIPE_READV) |            \
 		  F(SPLICE) | F(TEE) | F(SENDFILE) | F(COPY) | F(CLONE) | F(PEEK) | F(DERIVED) |   \
-		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) |                                 \
+		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) | F(SHM) |                        \
 		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL))                               \
 	X(on_uring_complete, SET_BOTH, F(READ_URING))                                              \
 	X(on_uring_submit, SET_BOTH, F(CHANNEL_URING))                                             \
@@ -141,6 +143,8 @@ enum hook_set {
 	X(on_ingress, SET_BOTH, F(UDP_IN))                                                         \
 	X(find_files, SET_BOTH, F(SEED_FILES))                                                     \
 	X(find_mappings, SET_BOTH, F(SEED_MAPS))                                                   \
+	X(share_again, SET_BOTH, F(SHM_OTHERS))                                                    \
+	X(share_look, SET_BOTH, 0)                                                                 \
 	X(sweep_flows, SET_BOTH, F(SWEEP))                                                         \
 	X(identify_fd, SET_BOTH, F(IDENTITY))                                                      \
 	X(dump_ledger, SET_BOTH, 0)                                                                \

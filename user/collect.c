@@ -9,6 +9,7 @@
 #include "user/chardev.h"
 #include "user/collect_channel.h"
 #include "user/collect_health.h"
+#include "user/collect_shared.h"
 #include "user/hashmap.h"
 #include "user/object_name.h"
 #include "user/subjects.h"
@@ -49,6 +50,7 @@ struct collector {
 	struct object *pipes, *pipes_before; /* pipes seen open by this look and the one before */
 	size_t npipes, npipes_before, pipes_cap;
 	struct health_state health;
+	struct shared_state shared;
 	uint64_t now_ns, before_ns, since_ns, tidied_ns, healed_ns, objects_ns, devices_ns;
 	bool ownerless; /* a flow without owner was seen */
 	int err;	/* first error met inside a callback */
@@ -473,6 +475,7 @@ static void forget_pipes(struct collector *c)
 {
 	int fd = engine_map_fd(c->engine, MAP_OBJECTS);
 	struct object key, next, *at = NULL;
+	struct object_taint val;
 
 	qsort(c->pipes, c->npipes, sizeof(*c->pipes), by_bytes);
 	bool more = !bpf_map_get_next_key(fd, at, &next);
@@ -482,6 +485,9 @@ static void forget_pipes(struct collector *c)
 		if ((c->npipes && bsearch(&key, c->pipes, c->npipes, sizeof(key), by_bytes)) ||
 		    (c->npipes_before && bsearch(&key, c->pipes_before, c->npipes_before, sizeof(key), by_bytes)))
 			continue;
+		/* of what is mapped descriptors tell nothing; the kernel half does */
+		if (!bpf_map_lookup_elem(fd, &key, &val) && val.inode)
+			continue;
 		if (!object_names_keeps(c->names, &key))
 			bpf_map_delete_elem(fd, &key);
 	}
@@ -490,6 +496,13 @@ static void forget_pipes(struct collector *c)
 	c->npipes_before = c->npipes;
 	c->pipes = NULL;
 	c->npipes = c->pipes_cap = 0;
+}
+
+static void shared_gone(void *arg, const struct object *what)
+{
+	struct collector *c = arg;
+
+	object_names_gone(c->names, what);
 }
 
 static int look_at_descriptors(struct collector *c)
@@ -550,6 +563,8 @@ int collector_tick(struct collector *c, uint64_t now_ns, uint64_t late_ns)
 	engine_interval(c->engine, now_ns);
 	err = collector_drain(c);
 	if (!err)
+		err = shared_look(c->engine, &c->shared, now_ns, shared_gone, c);
+	if (!err)
 		err = read_maps(c);
 	if (!err)
 		err = object_names_tick(c->names, now_ns);
@@ -604,7 +619,7 @@ int collector_new(struct engine *engine, struct model *model, const struct plan 
 		collector_free(c);
 		return err;
 	}
-	c->objects_ns = c->tidied_ns = c->now_ns = now_boot_ns();
+	c->objects_ns = c->tidied_ns = c->now_ns = c->shared.whole_ns = now_boot_ns();
 	*ret = c;
 	return 0;
 }

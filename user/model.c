@@ -22,6 +22,7 @@ static const char *const loss_names[LOSS_KINDS] = {
     [LOSS_NO_FILE] = "no_file",
     [LOSS_CHANNEL_FULL] = "channel_full",
     [LOSS_AIO_FULL] = "aio_full",
+    [LOSS_SHARE_CUT] = "share_cut",
 };
 
 static const struct via_traits vias[VIA_KINDS] = {

@@ -23,6 +23,7 @@ struct known {
 	struct object_user user; /* who last wrote to it */
 	unsigned tries;
 	bool fifo, told; /* told: to the model */
+	bool vanished;	 /* says the kernel half */
 };
 
 struct queue {
@@ -77,7 +78,7 @@ static struct known *note(struct object_names *n, const struct object *what)
 
 void object_names_heard(struct object_names *n, const struct edge_key *key)
 {
-	bool writes = key->via == VIA_FILE_WRITE || key->via == VIA_DUMP;
+	bool writes = key->via == VIA_FILE_WRITE || key->via == VIA_DUMP || key->via == VIA_SHARED_WRITE;
 	struct known *k;
 
 	if ((!writes && key->via != VIA_FILE_READ) || key->what.dev == n->pipe_dev)
@@ -87,6 +88,14 @@ void object_names_heard(struct object_names *n, const struct edge_key *key)
 		k->user.pid = key->who.tgid;
 	if (k)
 		k->user.closed = false;
+}
+
+void object_names_gone(struct object_names *n, const struct object *what)
+{
+	struct known *k = note(n, what);
+
+	if (k)
+		k->vanished = true;
 }
 
 bool object_names_keeps(struct object_names *n, const struct object *what)
@@ -105,7 +114,7 @@ static void check(struct object_names *n, struct object_look *look, struct known
 		  uint64_t now_ns)
 {
 	struct object_place place = {0};
-	int err = object_look_up(look, &k->what, &k->user, &k->handle, &place);
+	int err = k->vanished ? -ESTALE : object_look_up(look, &k->what, &k->user, &k->handle, &place);
 
 	k->checked_ns = now_ns;
 	k->tries++;

@@ -78,6 +78,8 @@ const struct proof_row proof_rows[] = {
 	TAINT("/proc/PID/mem", F(PEEK), step_proc_mem, 2),
 	TAINT("a unix socket", F(UNIX), step_unix, 1),
 	TAINT("shared memory", F(SHM), step_shm, 1),
+	TAINT("System V shared memory", F(SHM), step_sysv, 1),
+	TAINT("memory that was shared before", F(SHM_OTHERS), step_shm_before, 1),
 	TAINT("a loopback connection", F(LOOPBACK), step_loopback, 1),
 	{.name = "a packet socket", .facts = F(CHANNEL), .needs = F(READ), .run = step_packet, .check = check_channel,
 	 .via = CHANNEL_PACKET},

@@ -133,6 +133,8 @@ enum syscall_op {
 	OP_REMAP, /* from length 1 to 2, the result is where: mremap */
 	OP_REFILE, /* length 1 at 0: remap_file_pages */
 	OP_SOCKETCALL, /* i386: which socket call, 0 */
+	OP_SHMAT, /* the result is where */
+	OP_IPC,	  /* i386: which System V call, 0 */
 };
 
 #define SYSCALLS 576
@@ -143,7 +145,7 @@ enum syscall_op {
 #define TS_COMPAT 0x0002
 
 static const __u8 op_of[SYSCALLS] = {
-	[25] = OP_REMAP, [216] = OP_REFILE,
+	[25] = OP_REMAP, [216] = OP_REFILE, [30] = OP_SHMAT,
 	[0] = OP_READ, [17] = OP_READ, [19] = OP_READ, [295] = OP_READ, [327] = OP_READ,
 	[1] = OP_WRITE, [20] = OP_WRITE, [328] = OP_WRITE,
 	[9] = OP_MMAP, [22] = OP_PIPE, [293] = OP_PIPE,
@@ -159,7 +161,7 @@ static const __u8 op_of[SYSCALLS] = {
 };
 
 static const __u8 op_of_compat[SYSCALLS] = {
-	[163] = OP_REMAP, [257] = OP_REFILE,
+	[163] = OP_REMAP, [257] = OP_REFILE, [397] = OP_SHMAT, [117] = OP_IPC,
 	[3] = OP_READ, [145] = OP_READ, [180] = OP_READ, [333] = OP_READ, [378] = OP_READ,
 	[4] = OP_WRITE, [146] = OP_WRITE, [379] = OP_WRITE,
 	[192] = OP_MMAP, [42] = OP_PIPE, [331] = OP_PIPE,
@@ -187,14 +189,14 @@ static __always_inline __u32 regs_nr(struct pt_regs *regs)
 static __always_inline __u64 regs_arg(struct pt_regs *regs, int n, bool compat)
 {
 	if (compat)
-		return (__u32)(n == 0 ? regs->bx : n == 1 ? regs->cx : n == 2 ? regs->dx : regs->di);
-	return n == 0 ? regs->di : n == 1 ? regs->si : n == 2 ? regs->dx : regs->r8;
+		return (__u32)(n == 0 ? regs->bx : n == 1 ? regs->cx : n == 2 ? regs->dx : n == 3 ? regs->si : regs->di);
+	return n == 0 ? regs->di : n == 1 ? regs->si : n == 2 ? regs->dx : n == 3 ? regs->r10 : regs->r8;
 }
 
 #elif defined(__TARGET_ARCH_arm64)
 
 static const __u8 op_of[SYSCALLS] = {
-	[216] = OP_REMAP, [234] = OP_REFILE,
+	[216] = OP_REMAP, [234] = OP_REFILE, [196] = OP_SHMAT,
 	[63] = OP_READ, [65] = OP_READ, [67] = OP_READ, [69] = OP_READ, [286] = OP_READ,
 	[64] = OP_WRITE, [66] = OP_WRITE, [287] = OP_WRITE,
 	[222] = OP_MMAP, [59] = OP_PIPE,
@@ -207,7 +209,7 @@ static const __u8 op_of[SYSCALLS] = {
 };
 
 static const __u8 op_of_compat[SYSCALLS] = {
-	[163] = OP_REMAP, [257] = OP_REFILE,
+	[163] = OP_REMAP, [257] = OP_REFILE, [305] = OP_SHMAT,
 	[3] = OP_READ, [145] = OP_READ, [180] = OP_READ, [361] = OP_READ, [392] = OP_READ,
 	[4] = OP_WRITE, [146] = OP_WRITE, [393] = OP_WRITE,
 	[192] = OP_MMAP, [42] = OP_PIPE, [359] = OP_PIPE,
@@ -237,12 +239,16 @@ static __always_inline __u32 regs_nr(struct pt_regs *regs)
 /* x0 already holds the result at exit; the entry value is kept in orig_x0 */
 static __always_inline __u64 regs_arg(struct pt_regs *regs, int n, bool compat)
 {
-	__u64 v = n == 0 ? regs->orig_x0 : n == 1 ? regs->regs[1] : n == 2 ? regs->regs[2] : regs->regs[4];
+	__u64 v = n == 0 ? regs->orig_x0 : n == 1 ? regs->regs[1] : n == 2 ? regs->regs[2] : regs->regs[n];
 
 	return compat ? (__u32)v : v;
 }
 
 #endif
+
+#define MAP_SHARED 1 /* and of MAP_SHARED_VALIDATE */
+#define VM_MAYWRITE 0x20
+#define VM_MAYSHARE 0x80 /* MAP_SHARED; of a file open for reading only VM_SHARED is not set */
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000

@@ -252,6 +252,10 @@ static __always_inline bool pages_told(__u64 inode)
 	return !(flags & S_DAX) && (magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC || magic == BTRFS_SUPER_MAGIC);
 }
 
+/* With an offset into a file, which has it always 0: others have the mapping too. What they write to it later is seen
+ * in it, so that its length bounds nothing; map_shared() takes care of that. */
+#define OF_SHARED 1
+
 static __noinline __u64 regular_map(__u64 task, __u64 file, __u64 inode, __u64 length, __u64 offset)
 {
 	bool derived = false;
@@ -259,7 +263,8 @@ static __noinline __u64 regular_map(__u64 task, __u64 file, __u64 inode, __u64 l
 	__u8 tag;
 
 	tag = file_tag(file, inode, &derived);
-	derived = derived && any_taint;
+	derived = derived && any_taint && !(offset & OF_SHARED);
+	offset &= ~(__u64)OF_SHARED;
 	if (!is_dataset(tag) && !derived)
 		return 0;
 	READ_IF(TYPED, size, struct inode, inode, i_size);
@@ -289,6 +294,23 @@ static __always_inline void map_done(__u64 task, __u64 file, __u64 length, __u64
 		mask = device_read(task, inode, length);
 	if (mask)
 		taint_task(plain(task), mask, VIA_READ);
+}
+
+/* The same, of a mapping that others may have too: bytes pass through it without a call. Only a tainted subject, or a
+ * file that may hold tagged bytes, is worth a closer look. */
+static __always_inline void map_shared(__u64 task, __u64 file, __u64 addr)
+{
+	struct object what;
+	__u64 inode;
+
+	if (!any_taint)
+		return;
+	READ_IF(TYPED, inode, struct file, file, f_inode);
+	if (!inode)
+		return;
+	object_of(TYPED, inode, &what);
+	if (task_mask(task) || derived_filter[filter_slot(&what)])
+		share_mapped(plain(task), addr);
 }
 
 /* A subject got a descriptor it had not: what it may hold can go there too. */

@@ -67,7 +67,7 @@ static __noinline __u64 mapped_at(__u64 *at)
 /* The rare calls, each out of line: stacks of a chain of calls add up. */
 static __noinline int mapped(__u64 task, struct pt_regs *regs, __u64 at, __u8 op, bool compat)
 {
-	__u64 length = regs_arg(regs, 1, compat), file;
+	__u64 length = regs_arg(regs, 1, compat), start = at, file;
 
 	if (op == OP_MMAP) {
 		__u64 fd = (__u32)regs_arg(regs, 4, compat);
@@ -87,9 +87,22 @@ static __noinline int mapped(__u64 task, struct pt_regs *regs, __u64 at, __u8 op
 		}
 		file = mapped_at(&at);
 	}
-	if (file)
-		map_done(task, file, length, at);
+	if (!file)
+		return 0;
+	if (op == OP_MMAP && regs_arg(regs, 3, compat) & MAP_SHARED) {
+		at |= OF_SHARED;
+		map_shared(task, file, start);
+	}
+	map_done(task, file, length, at);
 	return 0;
+}
+
+/* i386 has the address in the caller's memory, where another thread can change it. */
+static __noinline int attached(__u64 task, __u64 at, __u64 call, __u8 op)
+{
+	if (!any_taint || (op == OP_IPC && (call & 0xffff) != SHMAT))
+		return 0;
+	return op == OP_IPC ? share(plain(task), task_mask(task), 0) : share_mapped(plain(task), at);
 }
 
 static __noinline int opened(__u64 task, long fd)
@@ -172,6 +185,8 @@ static __always_inline int rare_call(__u64 task, struct pt_regs *regs, long ret,
 		return moved(task, regs, ret, op, compat);
 	if (op == OP_MMAP || op == OP_REMAP || op == OP_REFILE)
 		return mapped(task, regs, ret, op, compat);
+	if (op == OP_SHMAT || op == OP_IPC)
+		return attached(task, ret, regs_arg(regs, 0, compat), op);
 	if (op == OP_ACCEPT)
 		return accepted(task, ret);
 	if (op == OP_SOCKETCALL)

@@ -61,7 +61,9 @@ int BPF_PROG(a_mmap, struct file *file, unsigned long addr, unsigned long len, u
 	     unsigned long flag, unsigned long pgoff, unsigned long ret)
 {
 	if (file && ret < -4095UL)
-		map_done(current_task(), (__u64)file, len, pgoff << 12);
+		map_done(current_task(), (__u64)file, len, pgoff << 12 | (flag & MAP_SHARED ? OF_SHARED : 0));
+	if (file && ret < -4095UL && flag & MAP_SHARED)
+		map_shared(current_task(), (__u64)file, ret);
 	return 0;
 }
 
