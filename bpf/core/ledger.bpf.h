@@ -318,8 +318,10 @@ static __always_inline void descriptor_added(__u64 task, __u64 file)
 {
 	__u64 mask = task_mask(task);
 
-	if (mask)
-		mark_file(plain(task), plain(file), mask);
+	if (!mask)
+		return;
+	mark_file(plain(task), plain(file), mask);
+	share_opened(plain(task), plain(file), mask);
 }
 
 /* The same where it is not known which: both ends of a new pipe. */

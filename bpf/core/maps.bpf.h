@@ -52,29 +52,30 @@ struct repeat_key {
 MAP_HASH(aio, HASH, __u64, struct aio_request, SL_AIO_MAX);
 MAP_HASH(repeats, HASH, struct repeat_key, __u64, SL_REPEATS_MAX); /* the file */
 
-/* Walks over shared memory that are under way, each of one task at one depth of interrupts: what has become tainted
- * and waits to be looked at. */
+/* Walks over shared memory that are under way, each of one task at one depth of interrupts: a stack of what has
+ * become tainted and is to be looked at, its topmost first. */
 struct share_item {
-	__u64 at; /* task_struct or inode */
+	__u64 who; /* task_struct, or inode */
 	__u64 mask;
-	__u64 from; /* of a task: the address its mappings are looked at from; 1: its descriptors come first */
-	__u64 object; /* nonzero: an inode */
+	__u64 at, from, end; /* where the walk is: see shared.bpf.h */
+	__u64 mm;
+	__u32 phase;
+	__u32 pad;
 };
 struct share_key {
 	__u64 task;
 	__u64 depth;
 };
 struct share_lane {
-	struct share_item now;
-	__u32 head, n; /* items taken out and put in */
-	__u32 phase;
-	__u32 late;
-	__u64 at, from, end; /* where the walk is: see shared.bpf.h */
-	__u64 mm;
+	__u32 n; /* items */
+	__u8 late;
+	__u8 cut; /* something did not fit */
+	__u8 pad[2];
+	__u64 next; /* where a task's mappings go on, */
+	__u64 last; /* unless there is nothing behind */
 	struct object what;
 	struct edge_key key; /* here for the stack's sake, as what comes next is */
 	__u64 pivot[15];
-	__u64 pad;
 	struct share_item item[SL_SHARE_ITEMS];
 };
 MAP_HASH(shares, HASH, struct share_key, struct share_lane, SL_SHARE_LANES);

@@ -2,7 +2,7 @@
 /*
  * Memory that several processes have: no call passes its bytes, so whoever has it is tainted in the moment in which
  * it may hold tagged ones. A subject that becomes tainted marks all files that it has mapped shared and writable;
- * all who have one of these mapped become tainted in turn, and so on. A list of what is still to be looked at takes the
+ * all who have one of these mapped become tainted in turn, and so on. A stack of what is being looked at takes the
  * place of recursion, and each step of the walk looks at one thing.
  *
  * No lock is taken: trees may change while they are walked, so every pointer is only probed, and the number of steps
@@ -19,46 +19,39 @@
 #define RAMFS_MAGIC 0x858458f6
 #define HUGETLBFS_MAGIC 0x958458f6
 
-#define DEPTHS 3		      /* a walk may be interrupted by another, on top of the same task */
-#define ROOM_TASK (SL_SHARE_ITEMS / 2) /* objects have room when tasks have none: both make progress */
-#define ROOM_OBJECT (SL_SHARE_ITEMS - 4)
+#define DEPTHS 3 /* a walk may be interrupted by another, on top of the same task */
 
 enum share_phase {
-	PHASE_NEXT,	/* takes the next item */
+	PHASE_DONE,
+	PHASE_TASK,	/* it is new */
 	PHASE_FILES,	/* at: number of a descriptor; from: the table; end: its size */
-	PHASE_MAPPINGS, /* at: address to look from; from: that before; end: nothing is behind */
+	PHASE_MAPPINGS, /* at: address to look from */
 	PHASE_KIN,	/* who traces it, or has the same memory */
 	PHASE_THREADS,	/* at: node of a thread */
 	PHASE_CHILDREN, /* from: node of a child of that thread */
-	PHASE_MAPPERS,	/* of an inode; at: node of its tree of mappings, from: the node before */
+	PHASE_OBJECT,	/* an inode that is new */
+	PHASE_MAPPERS,	/* at: node of its tree of mappings, from: the node before */
 };
-
-#define FROM_FILES 1   /* addresses are 0, or higher */
-#define FROM_KIN ~0ULL /* there is no mapping */
 
 static const struct share_lane no_lane = {};
 
-static __always_inline bool share_room(struct share_lane *l, __u32 most)
+static __always_inline bool share_room(struct share_lane *l)
 {
-	return l->n - l->head < most;
+	if (l->n < SL_SHARE_ITEMS)
+		return true;
+	l->cut = 1;
+	return false;
 }
 
-static __always_inline void share_put(struct share_lane *l, __u64 at, __u64 mask, __u64 from, __u64 object)
+static __always_inline void share_put(struct share_lane *l, __u64 who, __u64 mask, __u32 phase)
 {
 	struct share_item *i = &l->item[l->n & (SL_SHARE_ITEMS - 1)];
 
-	i->at = at;
+	i->who = who;
 	i->mask = mask;
-	i->from = from;
-	i->object = object;
+	i->phase = phase;
+	i->at = 0;
 	l->n++;
-}
-
-/* The item at work waits until there is room again: the place it was taken from is free. */
-static __always_inline void share_put_back(struct share_lane *l, __u64 from)
-{
-	share_put(l, l->now.at, l->now.mask, from, l->now.object);
-	l->phase = PHASE_NEXT;
 }
 
 /* Of the dataset a file is in: known if anyone has opened it to read or map it. */
@@ -86,8 +79,8 @@ static __always_inline bool is_memory_fs(__u64 inode)
 	return magic == TMPFS_MAGIC || magic == HUGETLBFS_MAGIC || magic == RAMFS_MAGIC;
 }
 
-/* l->what, this inode, may hold bytes of `mask`: whoever has it mapped is to be told. False: no room for that yet. */
-static __noinline bool share_object(struct share_lane *l, __u64 inode, __u64 mask)
+/* l->what, this inode, may hold bytes of `mask`: whoever has it mapped is next. */
+static __noinline int share_object(struct share_lane *l, __u64 inode, __u64 mask)
 {
 	struct object_taint *t;
 
@@ -95,15 +88,13 @@ static __noinline bool share_object(struct share_lane *l, __u64 inode, __u64 mas
 	derived_filter[filter_slot(&l->what)] = 1;
 	any_shared = 1;
 	t = bpf_map_lookup_elem(&objects, &l->what);
-	if (!t || !(mask & ~t->shared))
-		return true;
-	if (!share_room(l, ROOM_OBJECT))
-		return false;
+	if (!t || !(mask & ~t->shared) || !share_room(l))
+		return 0;
 	t->inode = inode | is_memory_fs(inode);
 	t->since_ns = bpf_ktime_get_boot_ns();
 	mask_add(&t->shared, mask);
-	share_put(l, inode, mask, 0, 1);
-	return true;
+	share_put(l, inode, mask, PHASE_OBJECT);
+	return 0;
 }
 
 /* Between `task` and l->what, unless it is noted already. False: there is no such process. */
@@ -122,14 +113,11 @@ static __always_inline bool share_edge(struct share_lane *l, __u64 task, __u64 m
 	return true;
 }
 
-/* `task` has l->what in its memory. `bytes`: most that it can see of it, where that is known. False: no room. */
-static __always_inline bool share_reader(struct share_lane *l, __u64 task, __u64 mask, __u32 via, __u64 bytes)
+/* `task` has l->what in its memory. `bytes`: most that it can see of it, where that is known. */
+static __always_inline void share_reader(struct share_lane *l, __u64 task, __u64 mask, __u32 via, __u64 bytes)
 {
-	if (!share_room(l, ROOM_TASK))
-		return false;
-	if (share_edge(l, task, mask, via, bytes) && taint_add(&l->key.who, mask, via))
-		share_put(l, task, mask, FROM_FILES, 0);
-	return true;
+	if (share_room(l) && share_edge(l, task, mask, via, bytes) && taint_add(&l->key.who, mask, via))
+		share_put(l, task, mask, PHASE_TASK);
 }
 
 /* --- what a task has ------------------------------------------------------------------------ */
@@ -139,9 +127,12 @@ static __noinline int share_sent(__u64 file, __u64 mask)
 {
 	struct flow_key key;
 	struct flow *f;
-	__u64 sk;
+	__u64 inode, sk;
+	__u16 mode;
 
-	sk = socket_of(file);
+	READ_PROBE(inode, struct file, file, f_inode);
+	READ_PROBE(mode, struct inode, inode, i_mode);
+	sk = (mode & S_IFMT) == S_IFSOCK ? socket_of(file) : 0;
 	if (!sk)
 		return 0;
 	key = tcp_key(sk);
@@ -151,60 +142,68 @@ static __noinline int share_sent(__u64 file, __u64 mask)
 	return 0;
 }
 
-/* Who has a file mapped sees what is written to it by calls as well. False: no room. */
-static __noinline bool share_file(struct share_lane *l, __u64 file)
+/* A regular file, open for writing, that someone has mapped. */
+static __noinline bool is_seen_in_memory(__u64 file)
 {
-	__u64 inode, mapping, root, mask;
+	__u64 inode, mapping, root;
 	__u32 fmode;
 	__u16 mode;
 
+	READ_PROBE(fmode, struct file, file, f_mode);
 	READ_PROBE(inode, struct file, file, f_inode);
 	READ_PROBE(mode, struct inode, inode, i_mode);
-	if (l->late && (mode & S_IFMT) == S_IFSOCK)
-		share_sent(file, l->now.mask);
-	READ_PROBE(fmode, struct file, file, f_mode);
 	if ((mode & S_IFMT) != S_IFREG || !(fmode & FMODE_WRITE))
-		return true;
+		return false;
 	READ_PROBE(mapping, struct inode, inode, i_mapping);
 	READ_PROBE(root, struct address_space, mapping, i_mmap.rb_root.rb_node);
-	if (!root || is_kernel_fs(inode))
-		return true;
-	object_of(false, inode, &l->what);
-	if (same_object(&l->what, &spared))
-		return true;
-	mask = l->now.mask & ~own_bit(&l->what);
-	return !mask || share_object(l, inode, mask);
+	return root && !is_kernel_fs(inode);
 }
 
-/* One mapping of a task. False: no room. */
-static __noinline bool share_mapping(struct share_lane *l, __u64 vma)
+/* Who has a file mapped sees what is written to it by calls as well. */
+static __noinline int share_file(struct share_lane *l, __u64 file, __u64 mask)
 {
-	__u64 file, inode, own, held, mask;
+	__u64 inode;
+
+	if (l->late)
+		share_sent(file, mask);
+	if (!is_seen_in_memory(file))
+		return 0;
+	READ_PROBE(inode, struct file, file, f_inode);
+	object_of(false, inode, &l->what);
+	if (same_object(&l->what, &spared))
+		return 0;
+	mask &= ~own_bit(&l->what);
+	return mask ? share_object(l, inode, mask) : 0;
+}
+
+/* One mapping of a task. */
+static __noinline int share_mapping(struct share_lane *l, __u64 task, __u64 mask, __u64 vma)
+{
+	__u64 file, inode, own, held;
 	unsigned long flags;
 	__u16 mode;
 
 	READ_PROBE(flags, struct vm_area_struct, vma, vm_flags);
 	READ_PROBE(file, struct vm_area_struct, vma, vm_file);
 	if (!(flags & VM_MAYSHARE) || !file)
-		return true;
+		return 0;
 	READ_PROBE(inode, struct file, file, f_inode);
 	READ_PROBE(mode, struct inode, inode, i_mode);
 	if ((mode & S_IFMT) != S_IFREG)
-		return true;
+		return 0;
 	object_of(false, inode, &l->what);
 	if (same_object(&l->what, &spared))
-		return true;
+		return 0;
 	own = own_bit(&l->what);
 	held = object_mask(&l->what) & ~own;
-	if (held && !share_reader(l, l->now.at, held, VIA_SHARED_READ, 0))
-		return false;
-	mask = l->now.mask & ~own;
+	if (held)
+		share_reader(l, task, held, VIA_SHARED_READ, 0);
+	mask &= ~own;
 	if (!mask || !(flags & VM_MAYWRITE) || is_kernel_fs(inode))
-		return true;
-	if (!share_object(l, inode, mask))
-		return false;
-	share_edge(l, l->now.at, mask, VIA_SHARED_WRITE, 0);
-	return true;
+		return 0;
+	share_object(l, inode, mask);
+	share_edge(l, task, mask, VIA_SHARED_WRITE, 0);
+	return 0;
 }
 
 /* --- a task's mappings, by address ------------------------------------------------------------- */
@@ -222,11 +221,11 @@ struct vm_area_struct___rb {
 #define MAPLE_RANGE_64 2
 #define MAPLE_ARANGE_64 3
 
-static __always_inline __u64 tree_find(struct share_lane *l, __u64 addr)
+static __always_inline __u64 tree_find(struct share_lane *l, __u64 mm, __u64 addr)
 {
 	__u64 node, vma, found = 0, start, end, behind = 0;
 
-	READ_PROBE(node, struct mm_struct___rb, l->mm, mm_rb.rb_node);
+	READ_PROBE(node, struct mm_struct___rb, mm, mm_rb.rb_node);
 	for (int i = 0; i < RB_DEPTH && node; i++) {
 		vma = node - bpf_core_field_offset(struct vm_area_struct___rb, vm_rb);
 		READ_PROBE(end, struct vm_area_struct, vma, vm_end);
@@ -241,8 +240,8 @@ static __always_inline __u64 tree_find(struct share_lane *l, __u64 addr)
 			break;
 		READ_PROBE(node, struct rb_node, node, rb_left);
 	}
-	l->end = !found;
-	l->at = behind;
+	l->last = !found;
+	l->next = behind;
 	return found;
 }
 
@@ -287,290 +286,286 @@ static __noinline __u64 maple_down(struct share_lane *l, __u64 entry, __u64 addr
 	return slot;
 }
 
-static __always_inline __u64 maple_find(struct share_lane *l, __u64 addr)
+static __always_inline __u64 maple_find(struct share_lane *l, __u64 mm, __u64 addr)
 {
-	__u64 entry, mm = 0, max = ~0ULL;
+	__u64 entry, of = 0, max = ~0ULL;
 	__u32 type = MAPLE_RANGE_64;
 
-	READ_PROBE(entry, struct mm_struct, l->mm, mm_mt.ma_root);
+	READ_PROBE(entry, struct mm_struct, mm, mm_mt.ma_root);
 	for (int i = 0; i < MAPLE_DEPTH && type >= MAPLE_RANGE_64 && entry > 4096; i++) {
 		type = entry >> 3 & 15;
 		if (type > MAPLE_ARANGE_64)
 			return 0; /* it has just been freed */
 		entry = maple_down(l, entry, addr, &max);
 	}
-	l->at = max + 1;
-	l->end = !l->at;
+	l->next = max + 1;
+	l->last = !l->next;
 	if (entry > 4096)
-		READ_PROBE(mm, struct vm_area_struct, entry, vm_mm);
-	return mm == l->mm ? entry : 0;
+		READ_PROBE(of, struct vm_area_struct, entry, vm_mm);
+	return of == mm ? entry : 0;
 }
 
-/* The mapping at this address, or behind it; 0: none there. l->at: where to look next. */
-static __noinline __u64 mapping_find(struct share_lane *l, __u64 addr)
+/* The mapping at this address, or behind it; 0: none there. l->next: where to look next. */
+static __noinline __u64 mapping_find(struct share_lane *l, __u64 mm, __u64 addr)
 {
-	l->end = 1;
-	if (!l->mm)
+	l->last = 1;
+	if (!mm)
 		return 0;
 	if (bpf_core_field_exists(struct mm_struct, mm_mt))
-		return maple_find(l, addr);
-	return tree_find(l, addr);
+		return maple_find(l, mm, addr);
+	return tree_find(l, mm, addr);
 }
 
 /* --- who has what ------------------------------------------------------------------------------- */
 
-/* The mapping whose node this is. False: no room. */
-static __noinline bool share_mapper(struct share_lane *l, __u64 node)
+/* The mapping of `inode` whose node this is. */
+static __noinline int share_mapper(struct share_lane *l, __u64 inode, __u64 mask, __u64 node)
 {
 	__u64 vma = node - bpf_core_field_offset(struct vm_area_struct, shared.rb), mm, task, start, end;
 	unsigned long flags;
 
 	READ_PROBE(mm, struct vm_area_struct, vma, vm_mm);
 	if (!mm)
-		return true;
+		return 0;
 	READ_PROBE(task, struct mm_struct, mm, owner);
 	if (!task)
-		return true; /* it is ending */
+		return 0; /* it is ending */
+	object_of(false, inode, &l->what);
 	READ_PROBE(flags, struct vm_area_struct, vma, vm_flags);
 	READ_PROBE(start, struct vm_area_struct, vma, vm_start);
 	READ_PROBE(end, struct vm_area_struct, vma, vm_end);
-	return share_reader(l, task, l->now.mask, flags & VM_MAYSHARE ? VIA_SHARED_READ : VIA_FILE_READ,
-			    flags & VM_MAYSHARE ? 0 : end - start);
+	share_reader(l, task, mask, flags & VM_MAYSHARE ? VIA_SHARED_READ : VIA_FILE_READ,
+		     flags & VM_MAYSHARE ? 0 : end - start);
+	return 0;
+}
+
+/* Between two steps all that was found meanwhile is looked at: is the node still one of this inode's? */
+static __always_inline bool still_maps(__u64 node, __u64 inode)
+{
+	__u64 vma = node - bpf_core_field_offset(struct vm_area_struct, shared.rb), file = 0, of = 0;
+
+	READ_PROBE(file, struct vm_area_struct, vma, vm_file);
+	if (file)
+		READ_PROBE(of, struct file, file, f_inode);
+	return of == inode;
+}
+
+static __always_inline void step_object(struct share_item *i)
+{
+	__u64 mapping;
+
+	READ_PROBE(mapping, struct inode, i->who, i_mapping);
+	READ_PROBE(i->at, struct address_space, mapping, i_mmap.rb_root.rb_node);
+	i->from = 0;
+	i->phase = i->at ? PHASE_MAPPERS : PHASE_DONE;
 }
 
 /* One node: a mapping when it is met from above, then on to its children, at last back up. */
-static __always_inline void step_mappers(struct share_lane *l)
+static __always_inline void step_mappers(struct share_lane *l, struct share_item *i)
 {
-	__u64 node = l->at, up, left, right, next;
+	__u64 node = i->at, from = i->from, up, left, right, next;
 
+	if (!still_maps(node, i->who)) {
+		i->phase = PHASE_OBJECT; /* from the beginning: who is tainted already is passed by */
+		return;
+	}
 	READ_PROBE(up, struct rb_node, node, __rb_parent_color);
 	READ_PROBE(left, struct rb_node, node, rb_left);
 	READ_PROBE(right, struct rb_node, node, rb_right);
 	up &= ~3ULL;
 	next = up;
-	if (l->from == up) {
-		if (!share_mapper(l, node)) {
-			share_put_back(l, 0);
-			return;
-		}
+	if (from == up)
 		next = left ? left : right ? right : up;
-	} else if (l->from == left && right) {
+	else if (from == left && right)
 		next = right;
-	}
-	l->from = node;
-	l->at = next;
+	i->from = node;
+	i->at = next;
 	if (!next)
-		l->phase = PHASE_NEXT;
+		i->phase = PHASE_DONE;
+	if (from == up)
+		share_mapper(l, i->who, i->mask, node);
 }
 
-/* Whoever has the same memory, or looks into it, has all that the task at work has. False: no room. */
-static __always_inline bool share_kin(struct share_lane *l, __u64 other)
-{
-	__u64 mask;
+/* --- the same memory ------------------------------------------------------------------------------ */
 
-	if (!share_room(l, ROOM_TASK))
-		return false;
-	mask = note_peek(other, l->now.at);
+/* Whoever has the same memory, or looks into it, has all that the task has. */
+static __always_inline void share_kin(struct share_lane *l, __u64 task, __u64 other)
+{
+	__u64 mask = share_room(l) ? note_peek(other, task) : 0;
+
 	if (mask)
-		share_put(l, other, mask, FROM_FILES, 0);
-	return true;
+		share_put(l, other, mask, PHASE_TASK);
 }
 
-static __always_inline bool same_memory(struct share_lane *l, __u64 task)
+static __always_inline bool has_memory(__u64 task, __u64 mm)
 {
-	__u64 mm = 0;
+	__u64 has = 0;
 
 	if (task)
-		READ_PROBE(mm, struct task_struct, task, mm);
-	return mm && mm == l->mm;
+		READ_PROBE(has, struct task_struct, task, mm);
+	return has && has == mm;
 }
 
-/* Who else can have its memory: only if it has more users than the task has threads. */
-static __always_inline bool has_company(struct share_lane *l)
+/* Can anyone else have its memory? Only if that has more users than the task has threads. */
+static __always_inline bool has_company(__u64 task, __u64 mm)
 {
 	__u64 signal;
 	int users, threads;
 
-	if (!l->mm)
+	if (!mm)
 		return false;
-	READ_PROBE(signal, struct task_struct, l->now.at, signal);
+	READ_PROBE(signal, struct task_struct, task, signal);
 	READ_PROBE(threads, struct signal_struct, signal, nr_threads);
-	READ_PROBE(users, struct mm_struct, l->mm, mm_users.counter);
+	READ_PROBE(users, struct mm_struct, mm, mm_users.counter);
 	return users > threads;
+}
+
+/* An orphan's own parent is gone, so that only the memory's owner leads to it. */
+static __always_inline void step_kin(struct share_lane *l, struct share_item *i)
+{
+	__u64 task = i->who, mm = i->mm, other = 0, signal;
+	__u32 traced;
+
+	i->phase = PHASE_DONE;
+	READ_PROBE(traced, struct task_struct, task, ptrace);
+	if (traced) {
+		READ_PROBE(other, struct task_struct, task, parent);
+		share_kin(l, task, other);
+	}
+	if (!has_company(task, mm))
+		return;
+	READ_PROBE(signal, struct task_struct, task, signal);
+	READ_PROBE(i->at, struct signal_struct, signal, thread_head.next);
+	i->phase = PHASE_THREADS;
+	READ_PROBE(other, struct task_struct, task, real_parent);
+	if (!has_memory(other, mm)) {
+		other = 0;
+		if (bpf_core_field_exists(struct mm_struct, owner))
+			READ_PROBE(other, struct mm_struct, mm, owner);
+	}
+	if (other)
+		share_kin(l, task, other);
+}
+
+static __always_inline void step_threads(struct share_item *i)
+{
+	__u64 signal, task;
+
+	READ_PROBE(signal, struct task_struct, i->who, signal);
+	if (!i->at || i->at == signal + bpf_core_field_offset(struct signal_struct, thread_head)) {
+		i->phase = PHASE_DONE;
+		return;
+	}
+	task = i->at - bpf_core_field_offset(struct task_struct, thread_node);
+	READ_PROBE(i->from, struct task_struct, task, children.next);
+	i->phase = PHASE_CHILDREN;
+}
+
+static __always_inline void step_children(struct share_lane *l, struct share_item *i)
+{
+	__u64 task = i->at - bpf_core_field_offset(struct task_struct, thread_node), child = i->from;
+
+	if (!child || child == task + bpf_core_field_offset(struct task_struct, children)) {
+		READ_PROBE(i->at, struct list_head, i->at, next);
+		i->phase = PHASE_THREADS;
+		return;
+	}
+	READ_PROBE(i->from, struct list_head, child, next);
+	child -= bpf_core_field_offset(struct task_struct, sibling);
+	if (has_memory(child, i->mm))
+		share_kin(l, i->who, child);
 }
 
 /* --- steps ---------------------------------------------------------------------------------- */
 
-static __always_inline void begin_task(struct share_lane *l)
+/* A mask of 0: only its mappings are of interest. */
+static __always_inline void step_task(struct share_item *i)
 {
 	__u64 files, fdt;
 	__u32 n = 0;
 
-	READ_PROBE(l->mm, struct task_struct, l->now.at, mm);
-	l->at = l->now.from;
-	l->phase = PHASE_MAPPINGS;
-	if (l->now.from != FROM_FILES)
-		return;
-	READ_PROBE(files, struct task_struct, l->now.at, files);
-	l->at = 0;
-	if (!files)
+	READ_PROBE(i->mm, struct task_struct, i->who, mm);
+	i->at = 0;
+	i->phase = PHASE_MAPPINGS;
+	READ_PROBE(files, struct task_struct, i->who, files);
+	if (!files || !i->mask)
 		return;
 	READ_PROBE(fdt, struct files_struct, files, fdt);
-	READ_PROBE(l->from, struct fdtable, fdt, fd);
+	READ_PROBE(i->from, struct fdtable, fdt, fd);
 	READ_PROBE(n, struct fdtable, fdt, max_fds);
 	if (n > SL_FDS_WALKED) {
 		lose(LOSS_FDS_DEEP);
 		n = SL_FDS_WALKED;
 	}
-	l->end = n;
-	l->phase = PHASE_FILES;
+	i->end = n;
+	i->phase = PHASE_FILES;
 }
 
-static __always_inline void begin_object(struct share_lane *l)
-{
-	__u64 mapping;
-
-	object_of(false, l->now.at, &l->what);
-	READ_PROBE(mapping, struct inode, l->now.at, i_mapping);
-	READ_PROBE(l->at, struct address_space, mapping, i_mmap.rb_root.rb_node);
-	l->from = 0;
-	if (l->at)
-		l->phase = PHASE_MAPPERS;
-}
-
-/* True: nothing is left. */
-static __always_inline bool step_next(struct share_lane *l)
-{
-	if (l->head == l->n)
-		return true;
-	l->now = l->item[l->head & (SL_SHARE_ITEMS - 1)];
-	l->head++;
-	if (l->now.object)
-		begin_object(l);
-	else
-		begin_task(l);
-	return false;
-}
-
-static __always_inline void step_files(struct share_lane *l)
+static __always_inline void step_files(struct share_lane *l, struct share_item *i)
 {
 	__u64 file = 0;
 
-	if (l->at >= l->end) {
-		l->at = 0;
-		l->phase = PHASE_MAPPINGS;
+	if (i->at >= i->end) {
+		i->at = 0;
+		i->phase = PHASE_MAPPINGS;
 		return;
 	}
-	bpf_probe_read_kernel(&file, sizeof(file), (void *)(l->from + 8 * l->at));
-	l->at++;
+	bpf_probe_read_kernel(&file, sizeof(file), (void *)(i->from + 8 * i->at));
+	i->at++;
 	if (!file)
 		return;
-	if (share_file(l, file))
-		mark_file(l->now.at, file, l->now.mask);
-	else
-		share_put_back(l, FROM_FILES);
+	share_file(l, file, i->mask);
+	mark_file(i->who, file, i->mask);
 }
 
-static __always_inline void step_mappings(struct share_lane *l)
+static __always_inline void step_mappings(struct share_lane *l, struct share_item *i)
 {
-	__u64 vma;
+	__u64 vma = mapping_find(l, i->mm, i->at);
 
-	l->from = l->at;
-	vma = mapping_find(l, l->from);
-	if (vma && !share_mapping(l, vma))
-		share_put_back(l, l->from);
-	else if (l->end)
-		l->phase = PHASE_KIN;
+	i->at = l->next;
+	if (l->last)
+		i->phase = PHASE_KIN;
+	if (vma)
+		share_mapping(l, i->who, i->mask, vma);
 }
 
-/* An orphan's own parent is gone, so that only the memory's owner leads to it. */
-static __always_inline void step_kin(struct share_lane *l)
-{
-	__u64 tracer, parent, owner = 0, signal;
-	bool room = true;
-	__u32 traced;
-
-	READ_PROBE(traced, struct task_struct, l->now.at, ptrace);
-	if (traced) {
-		READ_PROBE(tracer, struct task_struct, l->now.at, parent);
-		room = share_kin(l, tracer);
-	}
-	l->phase = PHASE_NEXT;
-	if (room && has_company(l)) {
-		READ_PROBE(parent, struct task_struct, l->now.at, real_parent);
-		if (same_memory(l, parent))
-			room = share_kin(l, parent);
-		if (bpf_core_field_exists(struct mm_struct, owner))
-			READ_PROBE(owner, struct mm_struct, l->mm, owner);
-		if (owner && room)
-			room = share_kin(l, owner);
-		READ_PROBE(signal, struct task_struct, l->now.at, signal);
-		READ_PROBE(l->at, struct signal_struct, signal, thread_head.next);
-		l->phase = PHASE_THREADS;
-	}
-	if (!room)
-		share_put_back(l, FROM_KIN);
-}
-
-static __always_inline void step_threads(struct share_lane *l)
-{
-	__u64 signal, task;
-
-	READ_PROBE(signal, struct task_struct, l->now.at, signal);
-	if (!l->at || l->at == signal + bpf_core_field_offset(struct signal_struct, thread_head)) {
-		l->phase = PHASE_NEXT;
-		return;
-	}
-	task = l->at - bpf_core_field_offset(struct task_struct, thread_node);
-	READ_PROBE(l->from, struct task_struct, task, children.next);
-	l->phase = PHASE_CHILDREN;
-}
-
-static __always_inline void step_children(struct share_lane *l)
-{
-	__u64 task = l->at - bpf_core_field_offset(struct task_struct, thread_node), child;
-
-	if (!l->from || l->from == task + bpf_core_field_offset(struct task_struct, children)) {
-		READ_PROBE(l->at, struct list_head, l->at, next);
-		l->phase = PHASE_THREADS;
-		return;
-	}
-	child = l->from - bpf_core_field_offset(struct task_struct, sibling);
-	if (same_memory(l, child) && !share_kin(l, child)) {
-		share_put_back(l, FROM_KIN);
-		return;
-	}
-	READ_PROBE(l->from, struct list_head, l->from, next);
-}
-
-/* 1: done. */
+/* 1: nothing is left. */
 static __always_inline int share_step(struct share_key *key)
 {
 	struct share_lane *l = bpf_map_lookup_elem(&shares, key);
+	struct share_item *i;
 
-	if (!l)
+	if (!l || !l->n)
 		return 1;
-	switch (l->phase) {
+	i = &l->item[(l->n - 1) & (SL_SHARE_ITEMS - 1)];
+	switch (i->phase) {
+	case PHASE_TASK:
+		step_task(i);
+		return 0;
 	case PHASE_FILES:
-		step_files(l);
+		step_files(l, i);
 		return 0;
 	case PHASE_MAPPINGS:
-		step_mappings(l);
+		step_mappings(l, i);
 		return 0;
 	case PHASE_KIN:
-		step_kin(l);
+		step_kin(l, i);
 		return 0;
 	case PHASE_THREADS:
-		step_threads(l);
+		step_threads(i);
 		return 0;
 	case PHASE_CHILDREN:
-		step_children(l);
+		step_children(l, i);
+		return 0;
+	case PHASE_OBJECT:
+		step_object(i);
 		return 0;
 	case PHASE_MAPPERS:
-		step_mappers(l);
+		step_mappers(l, i);
 		return 0;
 	default:
-		return step_next(l);
+		l->n--;
+		return 0;
 	}
 }
 
@@ -625,7 +620,7 @@ static __always_inline void lane_run(struct share_key *key)
 
 	share_steps(key);
 	l = bpf_map_lookup_elem(&shares, key);
-	if (l && (l->phase || l->head != l->n))
+	if (l && (l->cut || l->n))
 		lose(LOSS_SHARE_CUT);
 	bpf_map_delete_elem(&shares, key);
 }
@@ -637,8 +632,8 @@ __noinline int share(__u64 at, __u64 mask, __u32 how)
 
 	if (!l)
 		return 0;
-	l->late = how & SHARE_LATE;
-	share_put(l, at, mask, mask ? FROM_FILES : 0, how & SHARE_OBJECT);
+	l->late = !!(how & SHARE_LATE);
+	share_put(l, at, mask, how & SHARE_OBJECT ? PHASE_OBJECT : PHASE_TASK);
 	lane_run(&key);
 	return 0;
 }
@@ -648,20 +643,34 @@ __noinline int share_mapped(__u64 task, __u64 addr)
 	struct share_key key;
 	struct share_lane *l;
 	struct subject who;
-	__u64 vma;
+	__u64 vma, mm;
 
 	subject_at(task, &who);
+	READ_PROBE(mm, struct task_struct, task, mm);
 	l = lane_take(&key);
 	if (!l)
 		return 0;
-	l->now.at = task;
-	l->now.mask = subject_mask(&who);
-	READ_PROBE(l->mm, struct task_struct, task, mm);
-	vma = mapping_find(l, addr);
+	vma = mapping_find(l, mm, addr);
 	if (vma)
-		share_mapping(l, vma);
+		share_mapping(l, task, subject_mask(&who), vma);
 	else
 		lose(LOSS_SHARE_CUT);
+	lane_run(&key);
+	return 0;
+}
+
+/* Who has the file mapped sees what will be written to it. */
+__noinline int share_opened(__u64 task, __u64 file, __u64 mask)
+{
+	struct share_key key;
+	struct share_lane *l;
+
+	if (!is_seen_in_memory(file))
+		return 0;
+	l = lane_take(&key);
+	if (!l)
+		return 0;
+	share_file(l, file, mask);
 	lane_run(&key);
 	return 0;
 }

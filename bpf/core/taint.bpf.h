@@ -186,8 +186,9 @@ static __always_inline void account_edge(struct edge_key *key, __u64 bytes)
 #define SHARE_LATE 2   /* it was missed before: all that was sent since counts */
 int share(__u64 at, __u64 mask, __u32 how);
 
-/* A mapping was made at this address. */
+/* A mapping was made at this address; a descriptor was obtained. */
 int share_mapped(__u64 task, __u64 addr);
+int share_opened(__u64 task, __u64 file, __u64 mask);
 
 /* `reader` has access to the memory of `source`: what one may hold the other may too. The mask that is
  * new to the reader. */
