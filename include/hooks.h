@@ -166,6 +166,11 @@ enum hook {
 #define SL_LIMIT_RING "a completion that overflows its ring is not seen"
 #define SL_LIMIT_CHAIN "a file that an earlier request of the same chain opens is not known yet"
 
+#define SL_LIMIT_SHM                                                                               \
+	"on overlayfs a file written through a mapping is followed to who maps it, not to who reads it by calls"
+#define SL_LIMIT_SHM_OTHERS                                                                        \
+	"what is not reached within 131072 steps (2048 before 5.17) is found in the next interval, an orphan in the same " \
+	"memory within 30 s; all that its flows sent counts then"
 #define SL_LIMIT_SCTP "what SCTP sends again counts again"
 #define SL_LIMIT_MPTCP                                                                             \
 	"who accepted one is known within 5 s, at the latest when it closes; before 6.5 what MPTCP sends again counts again"
@@ -180,6 +185,10 @@ enum hook {
 	X(SET_TRACEPOINT, FACT_MMAP, "a mapping counts in full, whether its pages are touched or not")    \
 	X(SET_TRAMPOLINE, FACT_MMAP_GROWN, "not on tmpfs, DAX and other file systems whose pages are not told") \
 	X(SET_TRACEPOINT, FACT_DESCRIPTOR, "descriptors received over unix sockets are not seen")          \
+	X(SET_TRAMPOLINE, FACT_SHM, SL_LIMIT_SHM)                                                  \
+	X(SET_TRACEPOINT, FACT_SHM, SL_LIMIT_SHM)                                                  \
+	X(SET_TRAMPOLINE, FACT_SHM_OTHERS, SL_LIMIT_SHM_OTHERS)                                    \
+	X(SET_TRACEPOINT, FACT_SHM_OTHERS, SL_LIMIT_SHM_OTHERS)                                    \
 	X(SET_TRAMPOLINE, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRACEPOINT, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRAMPOLINE, FACT_MPTCP, SL_LIMIT_MPTCP)                                              \

@@ -324,6 +324,8 @@ static __noinline int share_mapper(struct share_lane *l, __u64 inode, __u64 mask
 	__u64 vma = node - bpf_core_field_offset(struct vm_area_struct, shared.rb), mm, task, start, end;
 	unsigned long flags;
 
+	if (!bpf_core_field_exists(struct mm_struct, owner))
+		return 0;
 	READ_PROBE(mm, struct vm_area_struct, vma, vm_mm);
 	if (!mm)
 		return 0;

@@ -36,8 +36,11 @@ int share_again(struct bpf_iter__bpf_map_elem *ctx)
 	struct object *key = ctx->key;
 	struct object_taint *t = ctx->value;
 	struct object what;
-	__u64 inode, mask;
+	__u64 inode, mask, needed;
 
+	/* Without it (CONFIG_MEMCG) a mapping leads to nobody: refused then, so that the fact has no owner. */
+	needed = bpf_core_field_offset(struct mm_struct, owner);
+	asm volatile("" : : "r"(needed));
 	if (!key || !t || !t->inode)
 		return 0;
 	what = *key;
