@@ -179,7 +179,8 @@ static __always_inline int memory_read(__u64 task, __u64 file)
 	return owner ? peek(plain(task), plain(owner)) : 0;
 }
 
-static __noinline __u64 regular_read(__u64 task, __u64 file, __u64 inode, __u64 bytes)
+/* *memory: it is a process's, see memory_read(). */
+static __noinline __u64 regular_read(__u64 task, __u64 file, __u64 inode, __u64 bytes, bool *memory)
 {
 	bool derived = false;
 	__u8 tag = file_tag(file, inode, &derived);
@@ -191,8 +192,7 @@ static __noinline __u64 regular_read(__u64 task, __u64 file, __u64 inode, __u64 
 		return mask;
 	if (derived)
 		mask |= file_read(task, inode, bytes, tag_bit(tag));
-	if (tag == TAG_MEMORY)
-		memory_read(task, file);
+	*memory = tag == TAG_MEMORY;
 	return mask;
 }
 
@@ -200,6 +200,7 @@ static __noinline __u64 regular_read(__u64 task, __u64 file, __u64 inode, __u64 
 static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 {
 	__u64 inode, mask = 0;
+	bool memory = false;
 	__u16 mode;
 
 	READ_IF(TYPED, inode, struct file, file, f_inode);
@@ -208,13 +209,15 @@ static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 	READ_IF(TYPED, mode, struct inode, inode, i_mode);
 	mode &= S_IFMT;
 	if (mode == S_IFREG)
-		mask = regular_read(task, file, inode, bytes);
+		mask = regular_read(task, file, inode, bytes, &memory);
 	else if (mode == S_IFIFO && any_taint)
 		mask = pipe_read(task, inode, bytes);
 	else if (mode == S_IFBLK)
 		mask = device_read(task, inode, bytes);
 	if (mask)
 		taint_task(plain(task), mask, mode == S_IFIFO ? VIA_PIPE_READ : VIA_READ);
+	if (memory)
+		memory_read(task, file);
 }
 
 /* `bytes` went from a task's memory into an open file. */

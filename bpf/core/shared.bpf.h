@@ -106,10 +106,8 @@ static __always_inline bool share_edge(struct share_lane *l, __u64 task, __u64 m
 	l->key.via = via;
 	if (!l->key.who.tgid)
 		return false;
-	if (!bpf_map_lookup_elem(&edges, &l->key)) {
-		announce(task, &l->key.who);
+	if (!bpf_map_lookup_elem(&edges, &l->key))
 		account_edge(&l->key, bytes);
-	}
 	return true;
 }
 
@@ -480,11 +478,16 @@ static __always_inline void step_children(struct share_lane *l, struct share_ite
 
 /* --- steps ---------------------------------------------------------------------------------- */
 
-/* A mask of 0: only its mappings are of interest. */
-static __always_inline void step_task(struct share_item *i)
+/* A mask of 0: only its mappings are of interest. User space hears of it here, where the chain of calls is short. */
+static __always_inline void step_task(struct share_lane *l, struct share_item *i)
 {
 	__u64 files, fdt;
 	__u32 n = 0;
+
+	if (i->mask) {
+		subject_at(i->who, &l->key.who);
+		announce(i->who, &l->key.who);
+	}
 
 	READ_PROBE(i->mm, struct task_struct, i->who, mm);
 	i->at = 0;
@@ -542,7 +545,7 @@ static __always_inline int share_step(struct share_key *key)
 	i = &l->item[(l->n - 1) & (SL_SHARE_ITEMS - 1)];
 	switch (i->phase) {
 	case PHASE_TASK:
-		step_task(i);
+		step_task(l, i);
 		return 0;
 	case PHASE_FILES:
 		step_files(l, i);

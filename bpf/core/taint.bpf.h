@@ -204,8 +204,6 @@ static __noinline __u64 note_peek(__u64 reader, __u64 source)
 	subject_at(reader, &key.who);
 	if (key.who.tgid == from->tgid)
 		return 0;
-	announce(source, from);
-	announce(reader, &key.who);
 	account_edge(&key, 0);
 	return taint_add(&key.who, key.mask, VIA_PEEK) ? key.mask : 0;
 }
@@ -216,8 +214,17 @@ int peek_both(__u64 one, __u64 other);
 __weak __noinline int peek_both(__u64 one, __u64 other)
 {
 	int got = note_peek(one, other) ? 1 : 0;
+	struct subject who;
 
-	return note_peek(other, one) ? got + 2 : got;
+	if (note_peek(other, one))
+		got += 2;
+	if (!got)
+		return 0;
+	subject_at(one, &who);
+	announce(one, &who);
+	subject_at(other, &who);
+	announce(other, &who);
+	return got;
 }
 
 static __always_inline int share_all(__u64 task)
