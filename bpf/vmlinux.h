@@ -192,6 +192,18 @@ typedef struct {
 	unsigned int val;
 } kuid_t;
 
+struct rb_node {
+	unsigned long __rb_parent_color;
+	struct rb_node *rb_right;
+	struct rb_node *rb_left;
+};
+struct rb_root {
+	struct rb_node *rb_node;
+};
+struct rb_root_cached {
+	struct rb_root rb_root;
+};
+
 struct super_block {
 	dev_t s_dev;
 	unsigned long s_magic;
@@ -205,6 +217,7 @@ struct inode {
 	unsigned long i_ino;
 	dev_t i_rdev;
 	unsigned int i_nlink;
+	atomic_t i_count;
 	loff_t i_size;
 	u32 i_generation;
 	unsigned int i_flags;
@@ -213,6 +226,7 @@ struct inode {
 };
 struct address_space {
 	struct inode *host;
+	struct rb_root_cached i_mmap;
 };
 struct qstr {
 	const unsigned char *name;
@@ -259,15 +273,41 @@ struct fdtable {
 struct files_struct {
 	struct fdtable *fdt;
 };
+struct maple_tree {
+	void *ma_root;
+};
+struct maple_metadata {
+	unsigned char end;
+};
+struct maple_range_64 {
+	unsigned long pivot[15];
+	union {
+		void *slot[16];
+		struct {
+			void *pad[15];
+			struct maple_metadata meta;
+		};
+	};
+};
+struct maple_arange_64 {
+	unsigned long pivot[9];
+	void *slot[10];
+	struct maple_metadata meta;
+};
 struct mm_struct {
+	struct maple_tree mm_mt;
+	atomic_t mm_users;
 	struct task_struct *owner;
 	struct file *exe_file;
 };
 struct vm_area_struct {
 	unsigned long vm_start;
 	unsigned long vm_end;
-	unsigned long vm_pgoff;
 	unsigned long vm_flags;
+	struct {
+		struct rb_node rb;
+	} shared;
+	unsigned long vm_pgoff;
 	struct mm_struct *vm_mm;
 	struct file *vm_file;
 };
@@ -396,6 +436,8 @@ struct signal_struct {
 	atomic_t live;
 	struct pid *pids[4];
 	int group_exit_code;
+	int nr_threads;
+	struct list_head thread_head;
 };
 struct task_struct {
 	struct thread_info thread_info;
@@ -404,7 +446,10 @@ struct task_struct {
 	pid_t pid;
 	pid_t tgid;
 	struct task_struct *real_parent;
+	struct list_head children;
+	struct list_head sibling;
 	struct task_struct *group_leader;
+	struct list_head thread_node;
 	unsigned int ptrace;
 	struct task_struct *parent;
 	struct list_head ptraced;
@@ -499,6 +544,10 @@ struct bpf_iter_meta {
 	struct seq_file *seq;
 	u64 session_id;
 	u64 seq_num;
+};
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;

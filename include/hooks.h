@@ -58,7 +58,8 @@
 	X(FACT_UNIX_MESSAGE, "taint.unix_message", "unix datagrams and sequenced packets, both ways") \
 	X(FACT_QUEUE, "taint.queue", "messages passed by POSIX queues")                            \
 	X(FACT_MSGQUEUE, "taint.msgqueue", "messages passed by System V queues")                   \
-	X(FACT_SHM, "taint.shm", "bytes passed by shared memory")                                  \
+	X(FACT_SHM, "taint.shm", "memory that a tainted process shares, by mmap and shmat")        \
+	X(FACT_SHM_OTHERS, "taint.shm_others", "who else has it, without any call of theirs")      \
 	X(FACT_DERIVED, "taint.file", "files written from tagged data by write")                   \
 	X(FACT_DERIVEDV, "taint.filev", "the same by writev")                                      \
 	X(FACT_TTY, "taint.tty", "bytes shown on terminals and carried away by who holds them")    \
@@ -91,7 +92,7 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 #define SYS_EXIT_FACTS                                                                             \
 	(F(READ) | F(READV) | F(MMAP) | F(MMAP_GROWN) | F(PIPE_WRITE) | F(PIPE_READ) | F(PIPE_READV) |            \
 		  F(SPLICE) | F(TEE) | F(SENDFILE) | F(COPY) | F(CLONE) | F(PEEK) | F(DERIVED) |   \
-		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) | F(TTY) | F(SERVED) |            \
+		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) | F(TTY) | F(SERVED) | F(SHM) |   \
 		  F(UNIX_WRITE) | F(UNIX_READ) | F(UNIX_MESSAGE) | F(QUEUE) | F(MSGQUEUE) |        \
 		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL))
 
@@ -152,6 +153,7 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(a_msgqueue_sends, SET_TRAMPOLINE, 0)                                                     \
 	X(a_msgqueue_sent, SET_TRAMPOLINE, F(MSGQUEUE))                                            \
 	X(a_msgqueue_received, SET_TRAMPOLINE, 0)                                                  \
+	X(a_shmat, SET_TRAMPOLINE, F(SHM))                                                         \
 	X(enter_splice, SET_TRACEPOINT, F(BEFORE_SPLICE))                                          \
 	X(enter_tee, SET_TRACEPOINT, F(BEFORE_TEE))                                                \
 	X(enter_sendfile, SET_TRACEPOINT, F(BEFORE_SENDFILE))                                      \
@@ -178,6 +180,8 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(on_ingress, SET_BOTH, F(UDP_IN))                                                         \
 	X(find_files, SET_BOTH, F(SEED_FILES))                                                     \
 	X(find_mappings, SET_BOTH, F(SEED_MAPS))                                                   \
+	X(share_again, SET_BOTH, F(SHM_OTHERS))                                                    \
+	X(share_look, SET_BOTH, 0)                                                                 \
 	X(sweep_flows, SET_BOTH, F(SWEEP))                                                         \
 	X(identify_fd, SET_BOTH, F(IDENTITY))                                                      \
 	X(dump_ledger, SET_BOTH, 0)                                                                \
@@ -215,6 +219,11 @@ enum hook {
 #define SL_LIMIT_RING "a completion that overflows its ring is not seen"
 #define SL_LIMIT_CHAIN "a file that an earlier request of the same chain opens is not known yet"
 
+#define SL_LIMIT_SHM                                                                               \
+	"on overlayfs a file written through a mapping is followed to who maps it, not to who reads it by calls"
+#define SL_LIMIT_SHM_OTHERS                                                                        \
+	"what is not reached within 131072 steps (2048 before 5.17) is found in the next interval, an orphan in the same " \
+	"memory within 30 s; all that its flows sent counts then"
 #define SL_LIMIT_SCTP "what SCTP sends again counts again"
 #define SL_LIMIT_MPTCP                                                                             \
 	"who accepted one is known within 5 s, at the latest when it closes; before 6.5 what MPTCP sends again counts again"
@@ -247,6 +256,10 @@ enum hook {
 	  "a socket that another process connected after its holder was tainted is marked when a write to it returns") \
 	X(SET_TRACEPOINT, FACT_MSGQUEUE, "a queue is marked when the first message is in it: who takes that at once " \
 	  "on another CPU can be missed")                                                          \
+	X(SET_TRAMPOLINE, FACT_SHM, SL_LIMIT_SHM)                                                  \
+	X(SET_TRACEPOINT, FACT_SHM, SL_LIMIT_SHM)                                                  \
+	X(SET_TRAMPOLINE, FACT_SHM_OTHERS, SL_LIMIT_SHM_OTHERS)                                    \
+	X(SET_TRACEPOINT, FACT_SHM_OTHERS, SL_LIMIT_SHM_OTHERS)                                    \
 	X(SET_TRAMPOLINE, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRACEPOINT, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRAMPOLINE, FACT_MPTCP, SL_LIMIT_MPTCP)                                              \

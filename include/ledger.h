@@ -17,6 +17,10 @@
 #define SL_DATASETS_MAX 64 /* one bit each in a taint mask */
 #define SL_WALK_DEPTH 64   /* directories between a file and its dataset's root */
 #define SL_FDS_WALKED 8192 /* descriptors marked when a subject becomes tainted */
+#define SL_SHARE_STEPS (1u << 17) /* descriptors, mappings and tree nodes looked at in one go, some 20 ms; without bpf_loop: */
+#define SL_SHARE_STEPS_OLD 2048
+#define SL_SHARE_ITEMS 64 /* subjects and objects in a row, one found through the other */
+#define SL_SHARE_LANES 64  /* such walks at one time */
 #define SL_COMM_LEN 16
 #define SL_ANCESTORS 6
 #define SL_PATH_PARTS 20
@@ -170,7 +174,9 @@ struct taint {
 struct object_taint {
 	__u64 mask;
 	__u64 since_ns;
-	__u64 inode; /* of a pipe or FIFO: where the kernel keeps it, to tell when nobody has it any more */
+	__u64 inode;  /* of a pipe or FIFO: where the kernel keeps it, to tell when nobody has it any more */
+	__u64 shared; /* the part of mask that all who have it mapped have been tainted with */
+	__u64 mapped; /* the kernel's address of a file that is shared by mapping; 0: of no such one */
 };
 
 /* A way out whose bytes nothing here counts, held by a subject that may hold tagged bytes. */
@@ -320,6 +326,7 @@ enum loss {
 	LOSS_CHANNEL_FULL,  /* an unobservable channel could not be noted */
 	LOSS_AIO_FULL,	    /* an asynchronous read could not be followed: its bytes are missing */
 	LOSS_FLOW_FOLDED,   /* a datagram's end has no record of its own: its bytes are in its socket's */
+	LOSS_SHARE_CUT,	    /* a walk over shared memory was cut short: the next look at it makes up for that */
 	LOSS_KINDS,
 };
 
@@ -398,6 +405,7 @@ SL_ASSERT_SIZE(struct overflow_key, 16);
 SL_ASSERT_SIZE(struct edge_key, 48);
 SL_ASSERT_SIZE(struct edge_val, 32);
 SL_ASSERT_SIZE(struct taint, 48);
+SL_ASSERT_SIZE(struct object_taint, 40);
 SL_ASSERT_SIZE(struct channel_key, 24);
 SL_ASSERT_SIZE(struct channel_val, 32);
 SL_ASSERT_SIZE(struct flow_key, 32);

@@ -16,7 +16,8 @@ struct engine {
 	struct bpf_object *obj;
 	struct object_memory memory;
 	uint64_t *interval_ns, *dump_since_ns; /* in that memory */
-	uint32_t *policy_epoch;
+	uint32_t *policy_epoch, *any_shared;
+	struct object *spared;
 	struct file_identity *identified;
 	struct bpf_link *link[HOOK_KINDS];
 	int cgroup_fd;
@@ -40,6 +41,7 @@ static const enum hook iter_hook[] = {
 	[ITER_FLOWS] = HOOK_sweep_flows,    [ITER_LEDGER] = HOOK_dump_ledger,
 	[ITER_EDGES] = HOOK_dump_edges,	    [ITER_TAINTED] = HOOK_dump_tainted,
 	[ITER_FLOW_TAINTS] = HOOK_dump_flow_taints, [ITER_DEAD_PIPES] = HOOK_find_dead_pipes,
+	[ITER_SHARED] = HOOK_share_again,   [ITER_SHARERS] = HOOK_share_look,
 };
 
 /* Which map a map iterator walks; -1: it walks tasks. */
@@ -57,6 +59,7 @@ static int iter_map(enum hook h)
 	case HOOK_dump_flow_taints:
 		return MAP_FLOW_TAINTS;
 	case HOOK_find_dead_pipes:
+	case HOOK_share_again:
 		return MAP_OBJECTS;
 	default:
 		return -1;
@@ -334,7 +337,11 @@ static int find_variables(struct engine *e)
 	e->dump_since_ns = object_live(&e->memory, "dump_since_ns", sizeof(*e->dump_since_ns));
 	e->policy_epoch = object_live(&e->memory, "policy_epoch", sizeof(*e->policy_epoch));
 	e->identified = object_live(&e->memory, "identified", sizeof(*e->identified));
-	return e->interval_ns && e->dump_since_ns && e->policy_epoch && e->identified ? 0 : -ENOENT;
+	e->any_shared = object_live(&e->memory, "any_shared", sizeof(*e->any_shared));
+	e->spared = object_live(&e->memory, "spared", sizeof(*e->spared));
+	return e->interval_ns && e->dump_since_ns && e->policy_epoch && e->identified && e->any_shared && e->spared
+		       ? 0
+		       : -ENOENT;
 }
 
 static int attach_all(struct engine *e, const struct plan *plan, char *ret_error, size_t n)
@@ -432,6 +439,7 @@ void engine_untaint(struct engine *e)
 
 	if (any)
 		__atomic_store_n(any, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(e->any_shared, 0, __ATOMIC_SEQ_CST);
 	if (derived)
 		memset(derived, 0, 65536);
 }
@@ -476,6 +484,21 @@ int engine_identify(struct engine *e, int fd, struct file_identity *ret)
 		*ret = *e->identified;
 	pthread_mutex_unlock(&e->identifying);
 	return err;
+}
+
+int engine_spare(struct engine *e, int fd)
+{
+	struct file_identity id = {};
+	int err = fd < 0 ? 0 : engine_identify(e, fd, &id);
+
+	if (!err)
+		*e->spared = id.obj;
+	return err;
+}
+
+bool engine_shares(const struct engine *e)
+{
+	return __atomic_load_n(e->any_shared, __ATOMIC_RELAXED);
 }
 
 int engine_iterate(struct engine *e, enum engine_iter it, size_t size, int (*each)(void *arg, const void *record),

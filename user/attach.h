@@ -19,6 +19,7 @@ enum engine_map {
 enum engine_iter {
 	ITER_FILES, ITER_MAPPINGS, ITER_FLOWS, ITER_LEDGER, ITER_EDGES, ITER_TAINTED, ITER_FLOW_TAINTS,
 	ITER_DEAD_PIPES,
+	ITER_SHARED, ITER_SHARERS, /* see share_again(), share_look() in the kernel half */
 	ENGINE_ITERS,
 };
 
@@ -58,6 +59,13 @@ int engine_count(const struct engine *e, enum hook h, struct program_count *ret)
 
 /* Nobody holds tagged bytes: what programs keep of that beside the maps is as it was in the beginning. */
 void engine_untaint(struct engine *e);
+
+/* Memory of the monitor's own, by the descriptor of its file, that others have mapped without being passed bytes by that;
+ * negative: none any more. -ENOENT: no such descriptor. */
+int engine_spare(struct engine *e, int fd);
+
+/* May any shared memory hold tagged bytes? */
+bool engine_shares(const struct engine *e);
 
 /* Kernel memory of all maps, bytes, as the kernel reports it; 0 unknown. */
 uint64_t engine_map_bytes(const struct engine *e);

@@ -18,7 +18,7 @@ struct canaries {
 	const struct canary_step *steps;
 	size_t n;
 	char dir[PATH_MAX];
-	int dir_fd, in, out, root;
+	int dir_fd, in, out, root, notes;
 	uint64_t pace_ns;
 	pid_t keeper; /* 0: ended */
 };
@@ -145,6 +145,23 @@ static int start_keeper(struct canaries *cs, uint64_t prepare_ns)
 	return err ? err : cs->shared->err;
 }
 
+static int map_notes(struct canaries *cs)
+{
+	int err;
+
+	cs->notes = memfd_create("sluice-notes", MFD_CLOEXEC);
+	if (cs->notes < 0)
+		return -errno;
+	cs->shared = MAP_FAILED;
+	if (!ftruncate(cs->notes, sizeof(*cs->shared)))
+		cs->shared = mmap(NULL, sizeof(*cs->shared), PROT_READ | PROT_WRITE, MAP_SHARED, cs->notes, 0);
+	if (cs->shared != MAP_FAILED)
+		return 0;
+	err = -errno;
+	close(cs->notes);
+	return err;
+}
+
 int canaries_start(const char *const *places, const struct canary_step *steps, size_t n,
 		   const bool *wanted, uint64_t prepare_ns, struct canaries **ret)
 {
@@ -158,11 +175,10 @@ int canaries_start(const char *const *places, const struct canary_step *steps, s
 	cs->dir_fd = cs->in = cs->out = cs->root = -1;
 	cs->steps = steps;
 	cs->n = n;
-	cs->shared = mmap(NULL, sizeof(*cs->shared), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (cs->shared == MAP_FAILED) {
+	err = map_notes(cs);
+	if (err) {
 		free(cs);
-		return -errno;
+		return err;
 	}
 	for (size_t i = 0; i < n; i++)
 		if (!wanted[i])
@@ -219,6 +235,7 @@ struct canaries *canaries_free(struct canaries *cs)
 	}
 	remove_directories(cs);
 	munmap(cs->shared, sizeof(*cs->shared));
+	close(cs->notes);
 	free(cs);
 	return NULL;
 }
@@ -231,6 +248,11 @@ const struct canary_note *canaries_note(const struct canaries *cs, size_t step)
 int canaries_root(const struct canaries *cs)
 {
 	return cs->root;
+}
+
+int canaries_notes_fd(const struct canaries *cs)
+{
+	return cs->notes;
 }
 
 uint64_t canaries_pace(const struct canaries *cs)

@@ -78,6 +78,8 @@ struct canaries *canaries_free(struct canaries *cs);
 const struct canary_note *canaries_note(const struct canaries *cs, size_t step);
 /* The dataset's directory: an O_PATH descriptor of the monitor, owned by `cs`. */
 int canaries_root(const struct canaries *cs);
+/* The memory that the notes lie in: what is shared by it is no data path. Owned by `cs`. */
+int canaries_notes_fd(const struct canaries *cs);
 /* How long the preparation and the early steps took, nanoseconds: how fast this machine is. */
 uint64_t canaries_pace(const struct canaries *cs);
 /* Did a canary run as this process? */

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/ptrace.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -355,6 +356,13 @@ static int map_tasted(struct canary *c)
 	return err ? err : map_shared(c);
 }
 
+static int tasted_and_mapped(struct canary *c)
+{
+	int err = map_shared(c);
+
+	return err ? err : canary_taste(c);
+}
+
 /* The third has tasted, the second only maps what the third has mapped. */
 int step_shm(struct canary *c)
 {
@@ -365,6 +373,44 @@ int step_shm(struct canary *c)
 		return canary_refuse(c, "memfd_create");
 	err = canary_with(c, 2, map_tasted);
 	return err ? err : canary_with(c, 1, map_shared);
+}
+
+/* The second makes no call after the third has tasted. */
+int step_shm_before(struct canary *c)
+{
+	int err;
+
+	ends[0] = memfd_create("sluice-canary", MFD_CLOEXEC);
+	if (ends[0] < 0 || ftruncate(ends[0], sizeof(page)))
+		return canary_refuse(c, "memfd_create");
+	err = canary_with(c, 1, map_shared);
+	return err ? err : canary_with(c, 2, tasted_and_mapped);
+}
+
+static int attach_shared(struct canary *c)
+{
+	return shmat(ends[0], NULL, 0) == (void *)-1 ? canary_refuse(c, "shmat") : 0;
+}
+
+static int attach_tasted(struct canary *c)
+{
+	int err = canary_taste(c);
+
+	return err ? err : attach_shared(c);
+}
+
+int step_sysv(struct canary *c)
+{
+	int err;
+
+	ends[0] = shmget(IPC_PRIVATE, sizeof(page), IPC_CREAT | 0600);
+	if (ends[0] < 0)
+		return canary_refuse(c, "shmget");
+	err = canary_with(c, 2, attach_tasted);
+	if (!err)
+		err = canary_with(c, 1, attach_shared);
+	shmctl(ends[0], IPC_RMID, NULL);
+	return err;
 }
 
 static const char *derived_name;

@@ -44,6 +44,8 @@ int step_unix(struct canary *c);
 int step_unix_stream(struct canary *c);
 int step_msgqueue(struct canary *c);
 int step_shm(struct canary *c);
+int step_sysv(struct canary *c);
+int step_shm_before(struct canary *c);
 int step_derived(struct canary *c);
 int step_derivedv(struct canary *c);
 int step_packet(struct canary *c);

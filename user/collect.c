@@ -197,6 +197,13 @@ static void take_labels(struct collector *c)
 		model_set_labels(c->model, &who, &labels); /* of whom it no longer knows it needs none */
 }
 
+static void shared_gone(void *arg, const struct object *what)
+{
+	struct collector *c = arg;
+
+	object_names_gone(c->names, what);
+}
+
 /* --- as a whole ---------------------------------------------------------------------- */
 
 struct dump {
@@ -255,6 +262,8 @@ int collector_tick(struct collector *c, uint64_t now_ns, uint64_t late_ns)
 	health_begin(&c->health);
 	engine_interval(c->engine, now_ns);
 	err = collector_drain(c);
+	if (!err)
+		err = shared_look(c->engine, &c->shared, now_ns, shared_gone, c);
 	if (!err)
 		err = net_mounts_tick(c->net);
 	if (!err)
@@ -325,7 +334,7 @@ int collector_new(struct engine *engine, struct model *model, const struct plan 
 		collector_free(c);
 		return err;
 	}
-	c->objects_ns = c->tidied_ns = c->now_ns = now_boot_ns();
+	c->objects_ns = c->tidied_ns = c->now_ns = c->shared.whole_ns = now_boot_ns();
 	*ret = c;
 	return 0;
 }

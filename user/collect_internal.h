@@ -5,6 +5,7 @@
 
 #include "user/collect.h"
 #include "user/collect_health.h"
+#include "user/collect_shared.h"
 #include "user/hashmap.h"
 #include "user/labels.h"
 #include "user/net_mounts.h"
@@ -53,6 +54,7 @@ struct collector {
 	struct object *dead_pipes;
 	size_t ndead_pipes, dead_pipes_cap;
 	struct health_state health;
+	struct shared_state shared;
 	uint64_t now_ns, before_ns, since_ns, tidied_ns, healed_ns, objects_ns, devices_ns, begun_ns;
 	uint64_t healed_away; /* flows without a record when descriptors were last looked at */
 	unsigned taken;

@@ -59,12 +59,14 @@ static bool among(const struct object *v, size_t n, const struct object *what)
 	return n && bsearch(what, v, n, sizeof(*what), by_bytes);
 }
 
-/* After the look began: it may not have been there to be seen. */
-static bool marked_since(const struct collector *c, const struct object *what)
+/* After the look began: it may not have been there to be seen. Or mapped: of that descriptors tell nothing; the kernel half
+ * does. */
+static bool may_be_there(const struct collector *c, const struct object *what)
 {
 	struct object_taint t;
 
-	return !bpf_map_lookup_elem(engine_map_fd(c->engine, MAP_OBJECTS), what, &t) && t.since_ns >= c->now_ns;
+	return !bpf_map_lookup_elem(engine_map_fd(c->engine, MAP_OBJECTS), what, &t) &&
+	       (t.since_ns >= c->now_ns || t.mapped);
 }
 
 /* The kernel uses the connection's address again. */
@@ -98,7 +100,7 @@ static void forget_unheld(struct collector *c)
 		if (object_names_pipe(c->names, &key) || among(c->held, c->nheld, &key) ||
 		    among(c->held_before, c->nheld_before, &key))
 			continue;
-		if (marked_since(c, &key) || object_names_keeps(c->names, &key))
+		if (may_be_there(c, &key) || object_names_keeps(c->names, &key))
 			continue;
 		bpf_map_delete_elem(fd, &key);
 		forget_connection(c, &key);
@@ -128,7 +130,7 @@ static void forget_unix_ends(struct collector *c)
 		key = next;
 		more = !bpf_map_get_next_key(fd, &key, &next);
 		if (!bpf_map_lookup_elem(fd, &key, &end) && end.ino &&
-		    !among(c->held_before, c->nheld_before, &end.what) && !marked_since(c, &end.what))
+		    !among(c->held_before, c->nheld_before, &end.what) && !may_be_there(c, &end.what))
 			bpf_map_delete_elem(fd, &key);
 	}
 }

@@ -24,6 +24,7 @@ static const char *const loss_names[LOSS_KINDS] = {
     [LOSS_CHANNEL_FULL] = "channel_full",
     [LOSS_AIO_FULL] = "aio_full",
     [LOSS_FLOW_FOLDED] = "flow_folded",
+    [LOSS_SHARE_CUT] = "share_cut",
 };
 
 static const struct via_traits vias[VIA_KINDS] = {

@@ -106,7 +106,8 @@ static void object_learn(struct m_object *o, uint32_t via)
 {
 	enum object_kind kind = via_traits(via)->kind;
 
-	if (kind)
+	/* a file that is mapped as well stays one: it has a place, and others may read it there */
+	if (kind && !(kind == OBJECT_MEMORY && o->kind == OBJECT_FILE))
 		o->kind = kind;
 }
 

@@ -24,6 +24,7 @@ struct known {
 	struct object_user user; /* who last wrote to it */
 	unsigned tries;
 	bool fifo, told; /* told: to the model */
+	bool vanished;	 /* says the kernel half */
 };
 
 struct queue {
@@ -79,7 +80,7 @@ static struct known *note(struct object_names *n, const struct object *what)
 
 void object_names_heard(struct object_names *n, const struct edge_key *key)
 {
-	bool writes = key->via == VIA_FILE_WRITE || key->via == VIA_DUMP;
+	bool writes = key->via == VIA_FILE_WRITE || key->via == VIA_DUMP || key->via == VIA_SHARED_WRITE;
 	struct known *k;
 
 	if ((!writes && key->via != VIA_FILE_READ) || key->what.dev == n->pipe_dev)
@@ -100,6 +101,14 @@ static bool is_end(const struct object *what)
 bool object_names_pipe(const struct object_names *n, const struct object *what)
 {
 	return what->dev == n->pipe_dev;
+}
+
+void object_names_gone(struct object_names *n, const struct object *what)
+{
+	struct known *k = note(n, what);
+
+	if (k)
+		k->vanished = true;
 }
 
 bool object_names_keeps(struct object_names *n, const struct object *what)
@@ -123,7 +132,7 @@ static void check(struct object_names *n, struct object_look *look, struct known
 		  uint64_t now_ns)
 {
 	struct object_place place = {0};
-	int err = object_look_up(look, &k->what, &k->user, &k->handle, &place);
+	int err = k->vanished ? -ESTALE : object_look_up(look, &k->what, &k->user, &k->handle, &place);
 
 	k->checked_ns = now_ns;
 	k->tries++;

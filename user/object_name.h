@@ -22,6 +22,9 @@ void object_names_heard(struct object_names *n, const struct edge_key *key);
  * may be one), which only object_names_tick() forgets? False: a pipe, with or without a name. */
 bool object_names_keeps(struct object_names *n, const struct object *what);
 
+/* The kernel half says that this object is no more. */
+void object_names_gone(struct object_names *n, const struct object *what);
+
 /* Once per interval, after the edges were read: names what is new, forgets what is gone; a bounded
  * number each. */
 int object_names_tick(struct object_names *n, uint64_t now_ns);

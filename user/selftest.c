@@ -234,7 +234,9 @@ static int run(struct test *x, const char *const *places)
 		x->notes[i] = canaries_note(x->canaries, i);
 	x->ids = (struct canary_ids){x->canaries, x->notes, x->nsteps};
 	count_runs(x, x->t->runs);
-	err = walk_paths(x);
+	err = engine_spare(x->engine, canaries_notes_fd(x->canaries));
+	if (!err)
+		err = walk_paths(x);
 	ended = canaries_end(x->canaries, SLOWEST * NSEC);
 	if (!err)
 		err = ended;
@@ -246,6 +248,7 @@ static int run(struct test *x, const char *const *places)
 	unregister_root(x);
 	evidence_drain(x->engine, &x->evidence);
 	evidence_clear(x->engine, &x->ids);
+	engine_spare(x->engine, -1);
 	return err;
 }
 

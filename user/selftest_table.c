@@ -87,6 +87,8 @@ const struct proof_row proof_rows[] = {
 	 .bytes = true, .role = 1, .via = VIA_UNIX_READ},
 	TAINT("a System V queue", F(MSGQUEUE), step_msgqueue, 1),
 	TAINT("shared memory", F(SHM), step_shm, 1),
+	TAINT("System V shared memory", F(SHM), step_sysv, 1),
+	TAINT("memory that was shared before", F(SHM_OTHERS), step_shm_before, 1),
 	TAINT("a loopback connection", F(LOOPBACK), step_loopback, 1),
 	{.name = "a packet socket", .facts = F(CHANNEL), .needs = F(READ), .run = step_packet, .check = check_channel,
 	 .via = CHANNEL_PACKET},

@@ -29,6 +29,9 @@
 #define SYS_RECVMMSG 19
 #define SYS_SENDMMSG 20
 
+/* include/uapi/linux/ipc.h */
+#define SHMAT 21
+
 /* move.bpf.c. Bytes went from one open file into another. */
 int move_done(__u64 task, __u64 in_file, __u64 out_file, __u64 bytes);
 

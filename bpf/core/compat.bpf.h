@@ -133,6 +133,7 @@ enum syscall_op {
 	OP_REMAP, /* from length 1 to 2, the result is where: mremap */
 	OP_REFILE, /* length 1 at 0: remap_file_pages */
 	OP_SOCKETCALL, /* i386: which socket call, 0 */
+	OP_SHMAT, /* the result is where */
 	OP_CONNECT, /* socket 0 */
 	/* Through socket 0; the result is bytes, of the last of each kind it is messages. In this order. */
 	OP_RECV,
@@ -146,7 +147,7 @@ enum syscall_op {
 	OP_MQ_RECEIVE, /* the result is bytes */
 	OP_MSGSND, /* to System V's queue 0, length 2 */
 	OP_MSGRCV,
-	OP_IPC, /* i386: the last two of these, told apart by 0; queue 1, length 2 */
+	OP_IPC, /* i386: System V's calls, told apart by 0; queue 1, length 2 */
 };
 
 static __always_inline bool is_socket_op(__u8 op)
@@ -167,9 +168,10 @@ static __always_inline bool is_receive_op(__u8 op)
 #define TS_COMPAT 0x0002
 
 static const __u8 op_of[SYSCALLS] = {
-	[25] = OP_REMAP, [216] = OP_REFILE,
+	[25] = OP_REMAP, [216] = OP_REFILE, [30] = OP_SHMAT,
 	[0] = OP_READ, [17] = OP_READ, [19] = OP_READ, [295] = OP_READ, [327] = OP_READ,
 	[1] = OP_WRITE, [20] = OP_WRITE, [328] = OP_WRITE,
+	[18] = OP_WRITE, [296] = OP_WRITE,
 	[9] = OP_MMAP, [22] = OP_PIPE, [293] = OP_PIPE,
 	[2] = OP_OPEN, [85] = OP_OPEN, [257] = OP_OPEN, [437] = OP_OPEN,
 	[304] = OP_OPEN, [41] = OP_OPEN, [438] = OP_OPEN,
@@ -186,9 +188,10 @@ static const __u8 op_of[SYSCALLS] = {
 };
 
 static const __u8 op_of_compat[SYSCALLS] = {
-	[163] = OP_REMAP, [257] = OP_REFILE,
+	[163] = OP_REMAP, [257] = OP_REFILE, [397] = OP_SHMAT,
 	[3] = OP_READ, [145] = OP_READ, [180] = OP_READ, [333] = OP_READ, [378] = OP_READ,
 	[4] = OP_WRITE, [146] = OP_WRITE, [379] = OP_WRITE,
+	[181] = OP_WRITE, [334] = OP_WRITE,
 	[192] = OP_MMAP, [42] = OP_PIPE, [331] = OP_PIPE,
 	[5] = OP_OPEN, [8] = OP_OPEN, [295] = OP_OPEN, [437] = OP_OPEN,
 	[342] = OP_OPEN, [359] = OP_OPEN, [438] = OP_OPEN,
@@ -218,16 +221,17 @@ static __always_inline __u32 regs_nr(struct pt_regs *regs)
 static __always_inline __u64 regs_arg(struct pt_regs *regs, int n, bool compat)
 {
 	if (compat)
-		return (__u32)(n == 0 ? regs->bx : n == 1 ? regs->cx : n == 2 ? regs->dx : regs->di);
-	return n == 0 ? regs->di : n == 1 ? regs->si : n == 2 ? regs->dx : regs->r8;
+		return (__u32)(n == 0 ? regs->bx : n == 1 ? regs->cx : n == 2 ? regs->dx : n == 3 ? regs->si : regs->di);
+	return n == 0 ? regs->di : n == 1 ? regs->si : n == 2 ? regs->dx : n == 3 ? regs->r10 : regs->r8;
 }
 
 #elif defined(__TARGET_ARCH_arm64)
 
 static const __u8 op_of[SYSCALLS] = {
-	[216] = OP_REMAP, [234] = OP_REFILE,
+	[216] = OP_REMAP, [234] = OP_REFILE, [196] = OP_SHMAT,
 	[63] = OP_READ, [65] = OP_READ, [67] = OP_READ, [69] = OP_READ, [286] = OP_READ,
 	[64] = OP_WRITE, [66] = OP_WRITE, [287] = OP_WRITE,
+	[68] = OP_WRITE, [70] = OP_WRITE,
 	[222] = OP_MMAP, [59] = OP_PIPE,
 	[56] = OP_OPEN, [437] = OP_OPEN,
 	[265] = OP_OPEN, [198] = OP_OPEN, [438] = OP_OPEN,
@@ -240,9 +244,10 @@ static const __u8 op_of[SYSCALLS] = {
 };
 
 static const __u8 op_of_compat[SYSCALLS] = {
-	[163] = OP_REMAP, [257] = OP_REFILE,
+	[163] = OP_REMAP, [257] = OP_REFILE, [305] = OP_SHMAT,
 	[3] = OP_READ, [145] = OP_READ, [180] = OP_READ, [361] = OP_READ, [392] = OP_READ,
 	[4] = OP_WRITE, [146] = OP_WRITE, [393] = OP_WRITE,
+	[181] = OP_WRITE, [362] = OP_WRITE,
 	[192] = OP_MMAP, [42] = OP_PIPE, [359] = OP_PIPE,
 	[5] = OP_OPEN, [8] = OP_OPEN, [322] = OP_OPEN, [437] = OP_OPEN,
 	[371] = OP_OPEN, [281] = OP_OPEN, [438] = OP_OPEN,
@@ -274,12 +279,16 @@ static __always_inline __u32 regs_nr(struct pt_regs *regs)
 /* x0 already holds the result at exit; the entry value is kept in orig_x0 */
 static __always_inline __u64 regs_arg(struct pt_regs *regs, int n, bool compat)
 {
-	__u64 v = n == 0 ? regs->orig_x0 : n == 1 ? regs->regs[1] : n == 2 ? regs->regs[2] : regs->regs[4];
+	__u64 v = n == 0 ? regs->orig_x0 : n == 1 ? regs->regs[1] : n == 2 ? regs->regs[2] : regs->regs[n];
 
 	return compat ? (__u32)v : v;
 }
 
 #endif
+
+#define MAP_SHARED 1 /* and of MAP_SHARED_VALIDATE */
+#define VM_MAYWRITE 0x20
+#define VM_MAYSHARE 0x80 /* MAP_SHARED; of a file open for reading only VM_SHARED is not set */
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000

@@ -35,7 +35,8 @@ static __always_inline void pages_mapped(struct vm_area_struct *vma, __u64 addr,
 	if ((mode & S_IFMT) != S_IFREG || !pages_told(inode))
 		return;
 	task = memory_owner(vma);
-	mask = regular_map(task, file, inode, bytes, (vma->vm_pgoff << PAGE_SHIFT) + (addr - vma->vm_start));
+	mask = regular_map(task, file, inode, bytes,
+			   ((vma->vm_pgoff << PAGE_SHIFT) + (addr - vma->vm_start)) | (vma->vm_flags & VM_MAYSHARE ? OF_SHARED : 0));
 	if (mask)
 		taint_task(plain(task), mask, VIA_READ);
 }

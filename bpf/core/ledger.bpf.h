@@ -181,7 +181,7 @@ static __noinline int file_write(__u64 task, __u64 inode, __u64 bytes, __u64 own
 	if (!t)
 		return 0;
 	key.mask = t->mask & ~own;
-	if (!key.mask || !file_add(inode, key.mask))
+	if (!key.mask || !regular_mark(plain(inode), key.mask))
 		return 0;
 	t->used = 1;
 	object_of(TYPED, inode, &key.what);
@@ -219,7 +219,8 @@ static __always_inline int memory_read(__u64 task, __u64 file)
 	return owner ? peek(plain(task), plain(owner)) : 0;
 }
 
-static __noinline __u64 regular_read(__u64 task, __u64 file, __u64 inode, __u64 bytes)
+/* *memory: it is a process's, see memory_read(). */
+static __noinline __u64 regular_read(__u64 task, __u64 file, __u64 inode, __u64 bytes, bool *memory)
 {
 	bool derived = false;
 	__u8 tag = file_tag(file, inode, &derived);
@@ -231,8 +232,7 @@ static __noinline __u64 regular_read(__u64 task, __u64 file, __u64 inode, __u64 
 		return mask;
 	if (derived)
 		mask |= file_read(task, inode, bytes, tag_bit(tag));
-	if (tag == TAG_MEMORY)
-		memory_read(task, file);
+	*memory = tag == TAG_MEMORY;
 	return mask;
 }
 
@@ -240,6 +240,7 @@ static __noinline __u64 regular_read(__u64 task, __u64 file, __u64 inode, __u64 
 static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 {
 	__u64 inode, mask = 0;
+	bool memory = false;
 	__u16 mode;
 
 	READ_IF(TYPED, inode, struct file, file, f_inode);
@@ -248,7 +249,7 @@ static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 	READ_IF(TYPED, mode, struct inode, inode, i_mode);
 	mode &= S_IFMT;
 	if (mode == S_IFREG)
-		mask = regular_read(task, file, inode, bytes);
+		mask = regular_read(task, file, inode, bytes, &memory);
 	else if (mode == S_IFIFO && any_taint)
 		mask = pipe_read(task, inode, bytes);
 	else if (mode == S_IFCHR && any_taint)
@@ -259,6 +260,8 @@ static __always_inline void read_done(__u64 task, __u64 file, __u64 bytes)
 		mask = socket_passed(task, file, bytes, OP_RECV);
 	if (mask)
 		taint_task(plain(task), mask, mode == S_IFIFO ? VIA_PIPE_READ : VIA_READ);
+	if (memory)
+		memory_read(task, file);
 }
 
 /* `bytes` went from a task's memory into an open file. */
@@ -300,6 +303,10 @@ static __always_inline bool pages_told(__u64 inode)
 	return !(flags & S_DAX) && (magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC || magic == BTRFS_SUPER_MAGIC);
 }
 
+/* With an offset into a file, which has it always 0: others have the mapping too. What they write to it later is seen
+ * in it, so that its length bounds nothing; map_shared() takes care of that. */
+#define OF_SHARED 1
+
 static __noinline __u64 regular_map(__u64 task, __u64 file, __u64 inode, __u64 length, __u64 offset)
 {
 	bool derived = false;
@@ -307,7 +314,8 @@ static __noinline __u64 regular_map(__u64 task, __u64 file, __u64 inode, __u64 l
 	__u8 tag;
 
 	tag = file_tag(file, inode, &derived);
-	derived = derived && any_taint;
+	derived = derived && any_taint && !(offset & OF_SHARED);
+	offset &= ~(__u64)OF_SHARED;
 	if (!is_dataset(tag) && !derived)
 		return 0;
 	READ_IF(TYPED, size, struct inode, inode, i_size);
@@ -339,13 +347,32 @@ static __always_inline void map_done(__u64 task, __u64 file, __u64 length, __u64
 		taint_task(plain(task), mask, VIA_READ);
 }
 
+/* The same, of a mapping that others may have too: bytes pass through it without a call. Only a tainted subject, or a
+ * file that may hold tagged bytes, is worth a closer look. */
+static __always_inline void map_shared(__u64 task, __u64 file, __u64 addr)
+{
+	struct object what;
+	__u64 inode;
+
+	if (!any_taint)
+		return;
+	READ_IF(TYPED, inode, struct file, file, f_inode);
+	if (!inode)
+		return;
+	object_of(TYPED, inode, &what);
+	if (task_mask(task) || derived_filter[filter_slot(&what)])
+		share_mapped(plain(task), addr);
+}
+
 /* A subject got a descriptor it had not: what it may hold can go there too. */
 static __always_inline void descriptor_added(__u64 task, __u64 file)
 {
 	__u64 mask = task_mask(task);
 
-	if (mask)
-		mark_file(plain(task), plain(file), mask);
+	if (!mask)
+		return;
+	mark_file(plain(task), plain(file), mask);
+	share_opened(plain(task), plain(file), mask);
 }
 
 /* The same where it is not known which: both ends of a new pipe. */

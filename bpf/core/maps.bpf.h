@@ -61,6 +61,34 @@ struct repeat_key {
 MAP_HASH(aio, HASH, __u64, struct aio_request, SL_AIO_MAX);
 MAP_HASH(repeats, HASH, struct repeat_key, __u64, SL_REPEATS_MAX); /* the file */
 
+/* Walks over shared memory that are under way, each of one task at one depth of interrupts: a stack of what has
+ * become tainted and is to be looked at, its topmost first. */
+struct share_item {
+	__u64 who; /* task_struct, or inode */
+	__u64 mask;
+	__u64 at, from, end; /* where the walk is: see shared.bpf.h */
+	__u64 mm;
+	__u32 phase;
+	__u32 pad;
+};
+struct share_key {
+	__u64 task;
+	__u64 depth;
+};
+struct share_lane {
+	__u32 n; /* items */
+	__u8 late;
+	__u8 cut; /* something did not fit */
+	__u8 pad[2];
+	__u64 next; /* where a task's mappings go on, */
+	__u64 last; /* unless there is nothing behind */
+	struct object what;
+	struct edge_key key; /* here for the stack's sake, as what comes next is */
+	__u64 pivot[15];
+	struct share_item item[SL_SHARE_ITEMS];
+};
+MAP_HASH(shares, HASH, struct share_key, struct share_lane, SL_SHARE_LANES);
+
 /* identity: written by user space (roots), remembered by the kernel (the rest) */
 MAP_HASH(roots, HASH, struct root_key, __u8, SL_ROOTS_MAX);
 MAP_HASH(inodes, LRU_HASH, struct root_key, struct inode_verdict, SL_INODES_MAX);
@@ -118,6 +146,8 @@ volatile __u32 policy_epoch __weak = 0; /* moved on by user space when datasets 
 volatile __u8 derived_filter[65536] __weak = {}; /* nonzero: a file of this hash may be in `objects` */
 volatile __u32 any_taint __weak = 0;	/* nonzero once any subject is tainted */
 volatile __u32 any_served __weak = 0;	/* nonzero once `connections` has an entry */
+volatile __u32 any_shared __weak = 0;	/* nonzero once shared memory may hold tagged bytes */
+struct object spared __weak = {};	/* memory of the monitor's own, which carries nobody's bytes */
 volatile __u64 interval_ns __weak = 0;	 /* start of the running interval: a clock that costs nothing */
 volatile __u64 dump_since_ns __weak = 0; /* iterators leave out what is older */
 volatile __u64 flows_made __weak = 0;	 /* records put into `flows`, */

@@ -18,7 +18,7 @@ static __always_inline void object_add(struct object *what, __u64 mask, __u64 in
 
 	if (t) {
 		mask_add(&t->mask, mask);
-		if (t->inode != inode)
+		if (inode && t->inode != inode)
 			t->inode = inode;
 		return;
 	}
@@ -61,7 +61,8 @@ static __always_inline bool is_kernel_fs(__u64 inode)
 	READ(sb, struct inode, inode, i_sb);
 	READ(magic, struct super_block, sb, s_magic);
 	return magic == 0x9fa0 || magic == 0x62656572 || magic == 0x63677270 || /* proc, sysfs, cgroup2 */
-	       magic == 0x74726163 || magic == 0x64626720 || magic == 0xcafe4a11; /* tracefs, debugfs, bpf */
+	       magic == 0x74726163 || magic == 0x64626720 || magic == 0xcafe4a11 || /* tracefs, debugfs, bpf */
+	       magic == 0x09041934; /* anon_inodefs: its one inode is a regular file since 6.16, and everybody's */
 }
 
 /* A regular file that may hold tagged bytes from now on. False: no file that keeps what is written. */
@@ -219,6 +220,16 @@ static __always_inline void account_edge(struct edge_key *key, __u64 bytes)
 	v->last_ns = interval_ns;
 }
 
+/* shared.bpf.c. What a tainted subject shares with others, and with whom: its memory, or a file that they have mapped. At
+ * the depth of its callers, not below them. */
+#define SHARE_OBJECT 1 /* `at` is an inode, else a task; mask 0: only what it has mapped is looked at */
+#define SHARE_LATE 2   /* it was missed before: all that was sent since counts */
+int share(__u64 at, __u64 mask, __u32 how);
+
+/* A mapping was made at this address; a descriptor was obtained. */
+int share_mapped(__u64 task, __u64 addr);
+int share_opened(__u64 task, __u64 file, __u64 mask);
+
 /* `reader` has access to the memory of `source`: what one may hold the other may too. The mask that is
  * new to the reader. */
 static __noinline __u64 note_peek(__u64 reader, __u64 source)
@@ -233,44 +244,67 @@ static __noinline __u64 note_peek(__u64 reader, __u64 source)
 	subject_at(reader, &key.who);
 	if (key.who.tgid == from->tgid)
 		return 0;
-	announce(source, from);
-	announce(reader, &key.who);
 	account_edge(&key, 0);
 	return taint_add(&key.who, key.mask, VIA_PEEK) ? key.mask : 0;
 }
 
-/* Both ways: who can look into another process can write into it as well. Plain addresses. */
-int peek(__u64 one, __u64 other);
+/* Who got more than it had: 1, the one; 2, the other; 3, both. Plain addresses. */
+int peek_both(__u64 one, __u64 other);
 
-__weak __noinline int peek(__u64 one, __u64 other)
+__weak __noinline int peek_both(__u64 one, __u64 other)
 {
-	__u64 mask = note_peek(one, other);
+	int got = note_peek(one, other) ? 1 : 0;
+	struct subject who;
 
-	if (mask)
-		mark_held(one, mask);
-	mask = note_peek(other, one);
-	return mask ? mark_held(other, mask) : 0;
+	if (note_peek(other, one))
+		got += 2;
+	if (!got)
+		return 0;
+	subject_at(one, &who);
+	announce(one, &who);
+	subject_at(other, &who);
+	announce(other, &who);
+	return got;
 }
 
-/* The rare half of what follows; `task` is a plain address. */
-int taint_task(__u64 task, __u64 mask, __u32 via);
-
-__weak __noinline int taint_task(__u64 task, __u64 mask, __u32 via)
+static __always_inline int share_all(__u64 task)
 {
 	struct subject who;
-	__u64 tracer;
-	__u32 traced;
+
+	subject_at(task, &who);
+	return share(task, subject_mask(&who), 0);
+}
+
+/* Both ways: who can look into another process can write into it as well. */
+static __always_inline int peek(__u64 one, __u64 other)
+{
+	int got = peek_both(one, other);
+
+	if (got & 1)
+		share_all(one);
+	if (got & 2)
+		share_all(other);
+	return 0;
+}
+
+/* The rare half of what follows; `task` is a plain address. Nonzero: it had not all of it. */
+int taint_one(__u64 task, __u64 mask, __u32 via);
+
+__weak __noinline int taint_one(__u64 task, __u64 mask, __u32 via)
+{
+	struct subject who;
 
 	subject_at(task, &who);
 	announce(task, &who);
 	if (!taint_add(&who, mask, via))
 		return 0;
 	mark_held(task, mask);
-	READ_PROBE(traced, struct task_struct, task, ptrace);
-	if (!traced)
-		return 0;
-	READ_PROBE(tracer, struct task_struct, task, parent);
-	return peek(tracer, task);
+	return 1;
+}
+
+static __always_inline int taint_task(__u64 task, __u64 mask, __u32 via)
+{
+	return taint_one(task, mask, via) ? share(task, mask, 0) : 0;
 }
 
 /* What of `mask` the subject is not yet known to hold. */

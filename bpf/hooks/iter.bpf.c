@@ -77,7 +77,7 @@ int find_mappings(struct bpf_iter__task_vma *ctx)
 	file = (__u64)vma->vm_file;
 	if (!file)
 		return 0;
-	map_done((__u64)task, file, vma->vm_end - vma->vm_start, vma->vm_pgoff << 12);
+	map_done((__u64)task, file, vma->vm_end - vma->vm_start, vma->vm_pgoff << 12 | (vma->vm_flags & VM_MAYSHARE ? OF_SHARED : 0));
 	ml_look(plain((__u64)task), plain(file), vma->vm_flags);
 	return 0;
 }

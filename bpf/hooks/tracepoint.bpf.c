@@ -68,7 +68,7 @@ static __noinline __u64 mapped_at(__u64 *at)
 /* The rare calls, each out of line: stacks of a chain of calls add up. */
 static __noinline int mapped(__u64 task, struct pt_regs *regs, __u64 at, __u8 op, bool compat)
 {
-	__u64 length = regs_arg(regs, 1, compat), file;
+	__u64 length = regs_arg(regs, 1, compat), start = at, file;
 
 	if (op == OP_MMAP) {
 		__u64 fd = (__u32)regs_arg(regs, 4, compat);
@@ -90,9 +90,22 @@ static __noinline int mapped(__u64 task, struct pt_regs *regs, __u64 at, __u8 op
 		}
 		file = mapped_at(&at);
 	}
-	if (file)
-		map_done(task, file, length, at);
+	if (!file)
+		return 0;
+	if (op == OP_MMAP && regs_arg(regs, 3, compat) & MAP_SHARED) {
+		at |= OF_SHARED;
+		map_shared(task, file, start);
+	}
+	map_done(task, file, length, at);
 	return 0;
+}
+
+/* i386 has the address in the caller's memory, where another thread can change it. */
+static __noinline int attached(__u64 task, __u64 at, __u8 op)
+{
+	if (!any_taint)
+		return 0;
+	return op == OP_IPC ? share(plain(task), task_mask(task), 0) : share_mapped(plain(task), at);
 }
 
 #define NR_PIDFD_GETFD 438 /* everywhere: gives a file that was opened before */
@@ -176,10 +189,6 @@ static __noinline int socket_called(__u64 task, __u32 call, long ret, __u64 args
 	};
 	__u32 fd = 0;
 
-	if (call == SYS_ACCEPT || call == SYS_ACCEPT4)
-		return accepted(task, ret);
-	if (!any_taint)
-		return 0;
 	if (call == SYS_SOCKET)
 		return opened(task, ret, true);
 	if (call == SYS_SOCKETPAIR) {
@@ -237,6 +246,11 @@ static __always_inline int tainted_call(__u64 task, struct pt_regs *regs, long r
 	return 0;
 }
 
+static __always_inline bool is_accept(__u32 call)
+{
+	return call == SYS_ACCEPT || call == SYS_ACCEPT4;
+}
+
 static __always_inline int rare_call(__u64 task, struct pt_regs *regs, long ret, __u8 op, bool compat)
 {
 	if (op == OP_IOCTL && !is_clone(regs, compat))
@@ -247,9 +261,11 @@ static __always_inline int rare_call(__u64 task, struct pt_regs *regs, long ret,
 		return moved(task, regs, ret, op, compat);
 	if (op == OP_MMAP || op == OP_REMAP || op == OP_REFILE)
 		return mapped(task, regs, ret, op, compat);
-	if (op == OP_ACCEPT)
+	if (op == OP_SHMAT || (op == OP_IPC && (regs_arg(regs, 0, compat) & 0xffff) == SHMAT))
+		return attached(task, ret, op);
+	if (op == OP_ACCEPT || (op == OP_SOCKETCALL && is_accept(regs_arg(regs, 0, compat))))
 		return accepted(task, ret);
-	if (op == OP_SOCKETCALL)
+	if (op == OP_SOCKETCALL && any_taint)
 		return socket_called(task, regs_arg(regs, 0, compat), ret, regs_arg(regs, 1, compat));
 	if (op == OP_MOVE)
 		names_changed();

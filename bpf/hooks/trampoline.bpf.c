@@ -68,7 +68,9 @@ int BPF_PROG(a_mmap, struct file *file, unsigned long addr, unsigned long len, u
 {
 	if (!file || ret >= -4095UL)
 		return 0;
-	map_done(current_task(), (__u64)file, len, pgoff << 12);
+	map_done(current_task(), (__u64)file, len, pgoff << 12 | (flag & MAP_SHARED ? OF_SHARED : 0));
+	if (flag & MAP_SHARED)
+		map_shared(current_task(), (__u64)file, ret);
 	ml_look(plain(current_task()), plain((__u64)file), prot);
 	return 0;
 }

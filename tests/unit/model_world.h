@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * A small world in which every byte has an identity: processes read, write to pipes and files, read
- * from them, look into each other's memory, dump core, fork, exec, connect, inherit sockets and
+ * from them, share memory, look into each other's, dump core, fork, exec, connect, inherit sockets and
  * send, in random order. What the kernel half would count of it is counted as that does. Include
  * after cmocka.h.
  */
@@ -19,6 +19,8 @@
 #define PIPES 4
 #define FILES 3
 #define FILE_BYTES 2000
+#define MEMORIES 2
+#define MEMORY_BYTES 50
 #define MASKS 4 /* of two datasets, with none */
 #define FLOWS_MAX 10
 #define REMOTES 3
@@ -57,6 +59,8 @@ struct actor {
 	bool pipe[PIPES], flow[FLOWS_MAX], file[FILES]; /* descriptors; of files, for writing */
 	struct transfer in[PIPES][MASKS], out[PIPES][MASKS], fin[FILES][MASKS], fout[FILES][MASKS];
 	struct transfer dump[FILES][MASKS], peek[SUBJECTS_MAX][MASKS]; /* bytes: how often */
+	bool map[MEMORIES];
+	struct transfer look[MEMORIES][MASKS], store[MEMORIES][MASKS];
 	uint64_t pending[PIPES]; /* written, but the call has not returned */
 	uint64_t fpending[FILES];
 };
@@ -73,6 +77,11 @@ struct file {
 	uint64_t mask, ino;
 };
 
+struct memory {
+	struct byte content[MEMORY_BYTES];
+	uint64_t mask;
+};
+
 struct conn {
 	struct flow f;
 	struct m_flow_taint taints[8];
@@ -86,6 +95,7 @@ struct world {
 	unsigned actors;
 	struct pipe pipe[PIPES];
 	struct file file[FILES];
+	struct memory memory[MEMORIES];
 	struct conn conn[FLOWS_MAX];
 	unsigned conns;
 	uint64_t now;
@@ -344,6 +354,8 @@ static void do_peek(struct world *w, struct actor *a)
 	count(a->peek[at], mask, 1);
 }
 
+#include "tests/unit/model_world_shared.h"
+
 /* --- life ---------------------------------------------------------------- */
 
 static struct actor *new_actor(struct world *w)
@@ -362,6 +374,8 @@ static void forget_figures(struct actor *c)
 	memset(c->fout, 0, sizeof(c->fout));
 	memset(c->dump, 0, sizeof(c->dump));
 	memset(c->peek, 0, sizeof(c->peek));
+	memset(c->look, 0, sizeof(c->look));
+	memset(c->store, 0, sizeof(c->store));
 	memset(c->pending, 0, sizeof(c->pending));
 	memset(c->fpending, 0, sizeof(c->fpending));
 }
@@ -395,6 +409,7 @@ static void do_exec(struct world *w, struct actor *a)
 	*c = *a;
 	c->who.exec++;
 	forget_figures(c);
+	memset(c->map, 0, sizeof(c->map));
 	if (a->taint.mask) {
 		c->taint.inherited = a->taint.mask;
 		if (a->used) {
@@ -480,6 +495,7 @@ static void step(struct world *w)
 	    do_read, do_write, do_receive, do_send,    do_write, do_receive,
 	    do_send, do_fork,  do_exec,	   do_connect, do_exit,	 do_open,
 	    do_save, do_save,  do_load,	   do_load,    do_dump,	 do_peek,
+	    do_map,  do_store, do_store,   do_look,    do_look,
 	};
 	struct actor *a = &w->actor[below(w->actors)];
 
@@ -493,6 +509,7 @@ static void step(struct world *w)
 		return;
 	}
 	acts[below(ARRAY_SIZE(acts))](w, a);
+	share(w);
 }
 
 #endif

@@ -72,6 +72,11 @@ static void each_edge(struct world *w, const struct actor *a, edge_act act)
 	}
 	for (unsigned f = 0; f < FILES; f++)
 		file_edges(w, a, f, act);
+	for (unsigned s = 0; s < MEMORIES; s++) {
+		what = (struct object){.ino = s + 1, .dev = 7};
+		edges_by_mask(w, a, what, VIA_SHARED_READ, a->look[s], act);
+		edges_by_mask(w, a, what, VIA_SHARED_WRITE, a->store[s], act);
+	}
 	for (unsigned i = 0; i < w->actors; i++) {
 		memcpy(&what, &w->actor[i].who, sizeof(what));
 		edges_by_mask(w, a, what, VIA_PEEK, a->peek[i], act);
@@ -300,6 +305,9 @@ static void one_world(uint64_t seed, struct config *config)
 	}
 	for (unsigned f = 0; f < FILES; f++)
 		w.file[f].ino = 1000 + f;
+	memset(w.memory, JUNK, sizeof(w.memory));
+	for (unsigned s = 0; s < MEMORIES; s++)
+		w.memory[s].mask = 0;
 	assert_int_equal(model_new(config, NULL, &w.m), 0);
 	w.pressed = seed % 2;
 	if (w.pressed)
