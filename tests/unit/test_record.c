@@ -177,7 +177,7 @@ static void test_flow_and_finding(void **state)
 	r = last_of(&to, "finding");
 	assert_fields(r, FIELDS("id", "rule", "severity", "title", "dataset", "leak_bound",
 				"exposed", "process", "job", "remote", "chain", "coverage", "mitre",
-				"first", "last", "count", "action", "job_labels"));
+				"first", "last", "count", "action", "job_labels", "ml_reason"));
 	assert_string_equal(text(r, "rule", NULL), "exfil.volume");
 	assert_string_equal(text(r, "severity", NULL), "info");
 	assert_int_equal(number(r, "leak_bound", NULL), 40);
