@@ -22,7 +22,7 @@ kernels="5.10 6.1 6.18"
 all_kernels="5.10 6.1 6.12 6.18 7.2 7.3 6.1-arm64 6.12-arm64"
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Seconds. A part that hangs is a failure, not a hanging test run.
-unit_limit=300 system_limit=2100 vm_limit=2700 vm_all_limit=14400
+unit_limit=300 system_limit=2700 vm_limit=2400 vm_all_limit=14400
 logs=build/log
 passed=0 failed=0 skipped=0
 
@@ -212,9 +212,9 @@ run_vm_share() {
 	for kernel in $kernels; do
 		n=$((n + 1))
 		case $kernel in
-		6.1) vm_start $kernel "$n/6" tests/system/test_parity.py tests/system/test_moves.py \
+		6.1) vm_start $kernel "$n/9" tests/system/test_parity.py tests/system/test_moves.py \
 			tests/system/test_taint.py tests/system/test_reads.py ;;
-		*) vm_start $kernel "$n/6" tests/system/test_parity.py ;;
+		*) vm_start $kernel "$n/9" tests/system/test_parity.py ;;
 		esac
 	done
 	vm_wait
