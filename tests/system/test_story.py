@@ -275,7 +275,7 @@ def test_over_ssh(sluice, rules, files, lab, sshd, shell, tmp, job, how):
     tool(how)
     s = sshd(lab.internet)
     m = sluice(rules)
-    needs(m, "taint.unix")
+    needs(m, "taint.unix_write", "taint.unix_read")
     os.mkdir(f"{tmp}/taken")
     shell(f"scp -q -r {s.options} {files} {s.ip}:{tmp}/taken" if how == "scp" else
           f"rsync -r -e 'ssh {s.options}' {files}/ {s.ip}:{tmp}/taken/set", cgroup=job)
@@ -298,7 +298,7 @@ def test_relays(sluice, rules, files, lab, sink, shell, tmp, job):
     tool("socat")
     s = sink(lab.internet)
     m = sluice(rules)
-    needs(m, "taint.unix", "taint.loopback")
+    needs(m, "taint.unix_write", "taint.unix_read", "taint.loopback")
     shell(f"""socat -u TCP-LISTEN:0,bind=127.0.0.1,fork=0 TCP:{s.at} & last=$!
         port=
         while [ -z "$port" ]; do port=$(ss -Hltnp | sed -n "s/.*127.0.0.1:\\([0-9]*\\) .*pid=$last,.*/\\1/p"); done

@@ -130,7 +130,7 @@ def test_upload_of_the_checkpoint(sluice, policy, lab, http, training, tmp, job,
     vpc, allowed, outside = http(lab.vpc), http(lab.internet), http(lab.internet)
     m = sluice(policy(allowed))
     if workers:
-        needs(m, "taint.shm", "taint.unix")
+        needs(m, "taint.shm", "taint.shm_others", "taint.unix_write", "taint.unix_read")
     checkpoint = f"{tmp}/model.pt"
     p = training("--workers", str(workers), "--metrics", vpc.at, "--metrics", allowed.at, "--checkpoint", checkpoint)
     truth = p.truth()
