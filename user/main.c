@@ -2,6 +2,7 @@
 #include "user/cmd.h"
 
 #include <stdarg.h>
+#include <signal.h>
 #include <string.h>
 
 static const struct {
@@ -95,6 +96,7 @@ int main(int argc, char **argv)
 		cmd_error("", "say what to do: `sluice help` lists the commands");
 		return EXIT_USAGE;
 	}
+	signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files makes a write fail, and ends nothing */
 	int status = dispatch(argc - 1, argv + 1);
 
 	/* A full disk shows itself only here, and a cut document must not look like a good one. */

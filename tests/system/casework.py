@@ -353,7 +353,7 @@ class Run:
     def __init__(self, lab, hooks, cases):
         self.lab, self.hooks = lab, hooks
         self.results, self.losses = {}, {}
-        probe = sluice_json("probe", "--hooks", hooks, timeout=300)
+        probe = sluice_json("probe", "--hooks", hooks, timeout=1200)
         self.gaps = {g["fact"]: g["why"] for g in probe["gaps"] if not g["partial"]}
         self.limits = {g["fact"]: g["why"] for g in probe["gaps"] if g["partial"]}
         todo = [c for c in cases if not c.elsewhere]

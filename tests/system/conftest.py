@@ -36,7 +36,7 @@ def set_refusals(root):
     refusals = {}
     for name in SETS:
         p = subprocess.run([SLUICE, "probe", "--json", "--hooks", name], capture_output=True, text=True,
-                           timeout=300)
+                           timeout=1200)
         refusals[name] = refusal_text(p) if p.returncode else inexact(name, p.stdout)
     return refusals
 

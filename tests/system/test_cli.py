@@ -156,21 +156,21 @@ interval: 1s
 
 
 def test_probe(root, hooks):
-    document = sluice_json("probe", "--hooks", hooks, timeout=300)
+    document = sluice_json("probe", "--hooks", hooks, timeout=1200)
     assert document["v"] == 1
     assert find(document, hooks)
     # Exact reads have an owner under either set; that is what the set was chosen by.
     text = json.dumps(document)
     for fact in ("read.read", "read.readv", "taint.fork", "flow.tcp"):
         assert fact in text
-    p = run_sluice("probe", "--hooks", hooks, timeout=300)
+    p = run_sluice("probe", "--hooks", hooks, timeout=1200)
     assert p.returncode == 0
     assert hooks in p.stdout
     assert "read.io_uring" in p.stdout, "a gap is named"
 
 
 def test_probe_auto_takes_trampolines_where_it_can(set_refusals):
-    document = json.dumps(sluice_json("probe", timeout=300))
+    document = json.dumps(sluice_json("probe", timeout=1200))
     wanted = "trampoline" if set_refusals["trampoline"] is None else "tracepoint"
     assert f'"{wanted}"' in document
 
