@@ -25,8 +25,7 @@ if not pid:
     os.dup2(slave, 1)
     os.execvp(program[0], program)
 os.close(slave)
-sock = socket.create_connection((addr, port))  # not before: who is born after a connection could have it
-total = 0
+sock, total = None, 0
 while True:
     try:
         data = os.read(master, 4096)
@@ -35,6 +34,8 @@ while True:
     if not data:
         break
     total += len(data)
+    if not sock:  # not before: who is born after a connection could have it
+        sock = socket.create_connection((addr, port))
     sock.sendall(data)
 status = os.waitpid(pid, 0)[1]
 with open(report, "w") as f:
