@@ -492,7 +492,17 @@ struct sock_common {
 typedef struct {
 	int owned;
 } socket_lock_t;
+struct device {
+	struct device *parent;
+};
+struct net_device {
+	struct device dev;
+};
+struct dst_entry {
+	struct net_device *dev;
+};
 struct sock {
+	struct dst_entry *sk_dst_cache;
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	u16 sk_type;
@@ -508,6 +518,8 @@ struct tcp_sock {
 	u32 snd_una;
 	u32 snd_nxt;
 	u32 write_seq;
+	u32 copied_seq;
+	u32 rcv_nxt;
 	bool is_mptcp;
 };
 struct inet_connection_sock {

@@ -94,7 +94,7 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 		  F(SPLICE) | F(TEE) | F(SENDFILE) | F(COPY) | F(CLONE) | F(PEEK) | F(DERIVED) |   \
 		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) | F(TTY) | F(SERVED) | F(SHM) |   \
 		  F(UNIX_WRITE) | F(UNIX_READ) | F(UNIX_MESSAGE) | F(QUEUE) | F(MSGQUEUE) |        \
-		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL))
+		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL) | F(LOOPBACK))
 
 /* X(program, set, facts it owns) */
 #define SL_HOOKS(X)                                                                                \
@@ -114,6 +114,8 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(a_mmap, SET_TRAMPOLINE, F(MMAP))                                                         \
 	X(a_anon_pipe_write, SET_TRAMPOLINE, F(PIPE_WRITE))                                        \
 	X(a_pipe_write, SET_TRAMPOLINE, F(PIPE_WRITE))                                             \
+	X(a_recv, SET_TRAMPOLINE, F(LOOPBACK))                                                     \
+	X(a_recv6, SET_TRAMPOLINE, 0)                                                              \
 	X(a_fd_install, SET_TRAMPOLINE, F(DESCRIPTOR) | F(CHANNEL))                                \
 	X(a_accept, SET_TRAMPOLINE, F(ACCEPT))                                                     \
 	X(a_rename, SET_TRAMPOLINE, F(NAMES))                                                      \
@@ -188,7 +190,8 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(dump_edges, SET_BOTH, 0)                                                                 \
 	X(dump_tainted, SET_BOTH, 0)                                                               \
 	X(dump_flow_taints, SET_BOTH, 0)                                                           \
-	X(find_dead_pipes, SET_BOTH, 0)
+	X(find_dead_pipes, SET_BOTH, 0)                                                            \
+	X(dump_links, SET_BOTH, 0)
 
 /*
  * Only for kernels that preempt programs on tracepoints (f7d327654b88, "bpf: Have __bpf_trace_run() use

@@ -43,6 +43,10 @@
 #define SL_AIO_MAX 16384      /* asynchronous direct reads under way */
 #define SL_REPEATS_MAX 1024   /* io_uring requests that go on reading */
 #define SL_CHANNELS_MAX 4096
+#define SL_ENDS_MAX 32768  /* ends of connections that may stay on this host */
+#define SL_INLETS_MAX 8192 /* sockets that tainted bytes of this host may come in at */
+#define SL_LINKS_MAX 16384
+#define SL_SENT_MAX 16384
 #define SL_DEVICES_MAX 1024
 #define SL_CONNECTIONS_MAX 1024
 #define SL_PTYS_MAX 4096
@@ -79,6 +83,7 @@ struct object {
 #define SL_DEV_FLAGS (SL_DEV_FAR | SL_DEV_MESSAGES)
 #define SL_DEV_POOL 0xfff00001u	   /* unix datagrams whose receiver is not known */
 #define SL_DEV_MSGQUEUE 0xfff00002u /* a System V queue: its id, and above it the IPC namespace */
+#define SL_DEV_INLET 0xfff00003u /* what comes in at a socket from this host: struct inlet, id */
 
 /* How tagged bytes reached a subject; the ledger's second coordinate. */
 enum access_kind {
@@ -295,7 +300,8 @@ struct flow {
 	__u8 role;
 	__u8 state; /* TCP state as last seen */
 	__u8 closed;
-	__u8 pad[3];
+	__u8 local; /* TCP: its other end may be on this host, and is looked for */
+	__u8 pad[2];
 };
 
 /* Bytes a flow had sent when `mask` became its taint: what a dataset can account
@@ -308,6 +314,20 @@ struct flow_taint_key {
 struct flow_taint {
 	__u64 base_out;
 	__u64 since_ns;
+};
+
+/* A socket whose other end a tainted subject holds. */
+struct inlet {
+	__u64 id;
+	__u64 mask;
+	__u32 far; /* it is in a namespace that stands for another host, unless a container's process reads there */
+	__u32 closed; /* with bytes left to read */
+};
+
+/* What the flow sends comes in at the inlet. */
+struct link_key {
+	__u64 flow; /* struct flow, id */
+	__u64 inlet;
 };
 
 /* Why a thing was skipped or dropped. Each has one counter, per CPU. */
@@ -413,6 +433,8 @@ SL_ASSERT_SIZE(struct sock_owner, 80);
 SL_ASSERT_SIZE(struct flow, 144);
 SL_ASSERT_SIZE(struct flow_taint_key, 16);
 _Static_assert(__builtin_offsetof(struct flow, mask) == __builtin_offsetof(struct flow_taint_key, mask), "flow");
+SL_ASSERT_SIZE(struct inlet, 24);
+SL_ASSERT_SIZE(struct link_key, 16);
 SL_ASSERT_SIZE(struct file_identity, 32);
 SL_ASSERT_SIZE(struct exit_event, 32);
 SL_ASSERT_SIZE(struct ml_event, 72);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "user/object.h"
@@ -34,6 +35,7 @@ static const char *const map_names[] = {
 	[MAP_BLOCK_DEVICES] = "block_devices", [MAP_CHAR_DEVICES] = "char_devices",
 	[MAP_CHANNELS] = "channels",	   [MAP_CONNECTIONS] = "connections",
 	[MAP_NET_DEVICES] = "net_devices", [MAP_UNIX_ENDS] = "unix_ends",
+	[MAP_LINKS] = "links",		   [MAP_INLETS] = "inlets",
 };
 
 static const enum hook iter_hook[] = {
@@ -41,6 +43,7 @@ static const enum hook iter_hook[] = {
 	[ITER_FLOWS] = HOOK_sweep_flows,    [ITER_LEDGER] = HOOK_dump_ledger,
 	[ITER_EDGES] = HOOK_dump_edges,	    [ITER_TAINTED] = HOOK_dump_tainted,
 	[ITER_FLOW_TAINTS] = HOOK_dump_flow_taints, [ITER_DEAD_PIPES] = HOOK_find_dead_pipes,
+	[ITER_LINKS] = HOOK_dump_links,
 	[ITER_SHARED] = HOOK_share_again,   [ITER_SHARERS] = HOOK_share_look,
 };
 
@@ -58,6 +61,8 @@ static int iter_map(enum hook h)
 		return MAP_TAINTED;
 	case HOOK_dump_flow_taints:
 		return MAP_FLOW_TAINTS;
+	case HOOK_dump_links:
+		return MAP_LINKS;
 	case HOOK_find_dead_pipes:
 	case HOOK_share_again:
 		return MAP_OBJECTS;
@@ -85,6 +90,16 @@ static void set_knob(struct bpf_object *obj, const char *name, bool on)
 		*at = on;
 }
 
+/* The network namespace that "this host" is about. */
+static void set_home(struct bpf_object *obj)
+{
+	uint32_t *at = object_variable(obj, ".rodata", "home_netns", sizeof(*at));
+	struct stat st;
+
+	if (at && !stat("/proc/thread-self/ns/net", &st))
+		*at = (uint32_t)st.st_ino;
+}
+
 static void set_knobs(struct bpf_object *obj, const struct plan *p)
 {
 	set_knob(obj, "have_cast", p->have_cast);
@@ -92,6 +107,7 @@ static void set_knobs(struct bpf_object *obj, const struct plan *p)
 	set_knob(obj, "fault_pages", p->owner[FACT_MMAP_PAGES] >= 0 && p->owner[FACT_MMAP_HUGE] >= 0);
 	set_knob(obj, "preempted", p->preempted);
 	set_knob(obj, "trampolines", p->set == SET_TRAMPOLINE);
+	set_home(obj);
 }
 
 /* SLUICE_MAP_MAX bounds what the maps of unbounded things hold, for hosts where every megabyte counts; what

@@ -185,6 +185,8 @@ static int tidy(struct collector *c)
 	}
 	if (!err)
 		err = tidy_flow_taints(c);
+	if (!err)
+		err = forget_inlets(c, false);
 	return err ? err : forget_dead_pipes(c);
 }
 
@@ -244,6 +246,8 @@ static int read_maps(struct collector *c)
 	if (!err)
 		err = dump(c, ITER_EDGES, sizeof(struct edge_key) + sizeof(struct edge_val), take_edge);
 	if (!err)
+		err = collect_links(c);
+	if (!err)
 		err = collect_flows(c);
 	if (!err)
 		err = take_overflow(c);
@@ -260,6 +264,7 @@ int collector_tick(struct collector *c, uint64_t now_ns, uint64_t late_ns)
 	c->err = 0;
 	c->ownerless = false;
 	health_begin(&c->health);
+	model_begin_look(c->model);
 	engine_interval(c->engine, now_ns);
 	err = collector_drain(c);
 	if (!err)
@@ -353,6 +358,7 @@ struct collector *collector_free(struct collector *c)
 	health_done(&c->health);
 	free(c->closed);
 	free(c->gone_flows);
+	free(c->inlets);
 	free(c->backlog.bytes);
 	free(c->held);
 	free(c->held_before);

@@ -236,6 +236,8 @@ int tidy_flow_taints(struct collector *c)
 	qsort(c->gone_flows, c->ngone, sizeof(*c->gone_flows), by_id);
 	int err = collect_dump(c, ITER_FLOW_TAINTS, sizeof(struct flow_taint_key) + sizeof(struct flow_taint), 0,
 			       tidy_flow_taint);
+	if (!err)
+		err = tidy_links(c);
 	c->ngone = 0;
 	return err;
 }

@@ -33,6 +33,12 @@ struct backlog {
 	size_t used, size;
 };
 
+/* Closed sockets that nobody held at the last look. */
+struct suspects {
+	uint64_t id[256];
+	size_t n;
+};
+
 struct collector {
 	struct engine *engine;
 	struct model *model;
@@ -53,6 +59,9 @@ struct collector {
 	size_t nheld, nheld_before, held_cap;
 	struct object *dead_pipes;
 	size_t ndead_pipes, dead_pipes_cap;
+	struct suspects suspects;
+	uint64_t *inlets; /* sockets of this host that tainted bytes may come in at, some more than once */
+	size_t ninlets, inlets_cap;
 	struct health_state health;
 	struct shared_state shared;
 	uint64_t now_ns, before_ns, since_ns, tidied_ns, healed_ns, objects_ns, devices_ns, begun_ns;
@@ -104,5 +113,17 @@ int tidy_flow_taints(struct collector *c);
 /* Forgets pipes and files that are gone; finds flows without owner. */
 int look_at_descriptors(struct collector *c);
 int forget_dead_pipes(struct collector *c);
+
+/* Does a descriptor table hold it, at this look or the one before? */
+bool collect_held(const struct collector *c, const struct object *what);
+
+/* --- collect_local.c --- */
+
+/* After the edges: whoever has read, the link is there. */
+int collect_links(struct collector *c);
+/* Takes out the links of gone_flows, which is sorted. */
+int tidy_links(struct collector *c);
+/* `looked`: descriptors were just looked at. */
+int forget_inlets(struct collector *c, bool looked);
 
 #endif

@@ -150,6 +150,11 @@ static int see_unaccepted(struct collector *c)
 	return err;
 }
 
+bool collect_held(const struct collector *c, const struct object *what)
+{
+	return among(c->held, c->nheld, what) || among(c->held_before, c->nheld_before, what);
+}
+
 int look_at_descriptors(struct collector *c)
 {
 	bool objects = c->now_ns - c->objects_ns >= OBJECTS_NS;
@@ -169,5 +174,5 @@ int look_at_descriptors(struct collector *c)
 		return err;
 	forget_unheld(c);
 	forget_unix_ends(c);
-	return 0;
+	return forget_inlets(c, true);
 }

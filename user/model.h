@@ -98,6 +98,10 @@ void model_forget_object(struct model *m, const struct object *what);
 int model_set_flow(struct model *m, const struct flow *flow);
 int model_set_flow_taint(struct model *m, const struct flow_taint_key *key,
 			 const struct flow_taint *val);
+/* What the flow sends comes in at a socket of this host. */
+int model_set_link(struct model *m, const struct link_key *key);
+/* The kernel's tables are read once more: what readers got first, flows later. */
+void model_begin_look(struct model *m);
 /* Totals of flows that have no record, and the datasets that they may have carried from when a bit first stands in
  * `mask`. */
 int model_set_flow_overflow(struct model *m, uint64_t out, uint64_t in, uint64_t mask, uint64_t now_ns);

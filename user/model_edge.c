@@ -30,7 +30,7 @@ static int object_add(struct model *m, const struct object *what, struct m_objec
 	return 0;
 }
 
-static int object_get(struct model *m, const struct object *what, struct m_object **ret)
+int object_get(struct model *m, const struct object *what, struct m_object **ret)
 {
 	struct m_object *o = hashmap_find(&m->objects, what);
 
@@ -70,6 +70,7 @@ void object_drop(struct model *m, struct m_object *o)
 	m->nobjects--;
 	hashmap_remove(&m->objects, &o->what);
 	slot_give(&m->object_slots, o->slot);
+	free(o->senders);
 	free(o->path);
 	free(o);
 }

@@ -40,7 +40,7 @@ static void flow_append(struct model *m, struct m_flow *f)
 	m->nflows++;
 }
 
-static int flow_get(struct model *m, uint64_t id, struct m_flow **ret)
+int flow_get(struct model *m, uint64_t id, struct m_flow **ret)
 {
 	struct m_flow *f = hashmap_find(&m->flows, &id);
 	int err;
@@ -98,6 +98,7 @@ void flow_drop(struct model *m, struct m_flow *f)
 	model_touch(m, flow_mask(f));
 	flow_leave(f);
 	disown_all(f);
+	flow_unlink(f);
 	if (f->folded)
 		hashmap_remove(&m->folds, &f->fold);
 	else
@@ -156,6 +157,12 @@ static void flow_spill(struct model *m, const struct flow *flow)
 	m->spilled_mask |= flow->mask;
 }
 
+/* What it can have carried to others has become more, or is known better. */
+static bool fed_more(const struct m_flow *f, const struct flow *flow)
+{
+	return less(flow->out, flow->base_out) > f->out || (flow->closed && !f->closed);
+}
+
 int model_set_flow(struct model *m, const struct flow *flow)
 {
 	struct m_flow *f;
@@ -174,18 +181,19 @@ int model_set_flow(struct model *m, const struct flow *flow)
 		     memcmp(f->f.raddr, flow->raddr, sizeof(flow->raddr));
 	uint64_t was = f->f.mask;
 
-	if (first || was != flow->mask)
+	if (first || was != flow->mask || (f->ninlets && fed_more(f, flow)))
 		model_touch(m, was | flow->mask | flow_mask(f));
 	f->f = *flow;
 	f->filled = true;
 	f->out = MAX(f->out, less(flow->out, flow->base_out));
 	f->in = MAX(f->in, less(flow->in, flow->base_in));
 	f->closed = f->closed || flow->closed;
+	f->looked = m->looks;
 	if (first)
 		f->seen_ns = flow->last_ns;
 	if (moved)
 		flow_classify(m, f);
-	return err;
+	return err ? err : flow_name_inlets(f);
 }
 
 int model_set_flow_taint(struct model *m, const struct flow_taint_key *key,
@@ -324,6 +332,12 @@ static int add_sent(struct m_flow *to, unsigned dataset, uint64_t bytes, uint64_
 	return 0;
 }
 
+/* Who connects to a server of this host comes from another port each time: its answers are kept together. */
+static uint16_t fold_port(const struct m_flow *f)
+{
+	return f->ninlets && f->f.role == ROLE_ACCEPT && f->dest.class == CLASS_HOST ? 0 : f->f.rport;
+}
+
 static int fold_get(struct model *m, const struct m_flow *like, struct m_subject *who,
 		    struct m_flow **ret)
 {
@@ -331,7 +345,7 @@ static int fold_get(struct model *m, const struct m_flow *like, struct m_subject
 	int err;
 
 	key.fold.subject = (uintptr_t)who;
-	key.fold.rport = like->f.rport;
+	key.fold.rport = fold_port(like);
 	key.fold.proto = like->f.proto;
 	memcpy(key.fold.raddr, like->f.raddr, sizeof(key.fold.raddr));
 	f = hashmap_find(&m->folds, &key.fold);
@@ -345,6 +359,7 @@ static int fold_get(struct model *m, const struct m_flow *like, struct m_subject
 	*f = key;
 	f->folded = f->filled = f->closed = true;
 	f->f = like->f;
+	f->f.rport = (uint16_t)key.fold.rport;
 	f->f.id = 0;
 	f->f.base_out = f->f.base_in = f->f.mask = 0;
 	f->seen_ns = like->seen_ns;
@@ -410,6 +425,8 @@ int flow_refold(struct model *m, struct m_flow *f, struct m_subject *who)
 	struct m_flow *to;
 	int err = fold_get(m, f, who, &to);
 
+	if (!err)
+		err = to == f ? 0 : flow_move_inlets(m, to, f);
 	if (!err)
 		err = to == f ? 0 : fold_into(to, f);
 	if (err || to == f)

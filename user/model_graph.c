@@ -150,8 +150,13 @@ static int path_to(struct ds_graph *g, const struct tap *taps, size_t n,
 	if (!path)
 		return -ENOMEM;
 	for (size_t i = 0; i < length; i++) {
-		if (g->refs[nodes[i]].kind != REF_AUX)
-			path[filled++] = g->refs[nodes[i]];
+		const struct graph_ref *r = &g->refs[nodes[i]];
+
+		/* a flow on the way is told of as what it comes in at */
+		if (r->kind == REF_OBJECT && filled && path[filled - 1].kind == REF_FLOW)
+			filled--;
+		if (r->kind != REF_AUX)
+			path[filled++] = *r;
 	}
 	*ret_path = path;
 	*ret_n = filled;

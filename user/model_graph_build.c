@@ -236,7 +236,7 @@ static uint64_t add_up(uint64_t a, uint64_t b)
 static bool of_messages(const struct m_object *o)
 {
 	return o->kind == OBJECT_QUEUE || o->what.dev == SL_DEV_POOL ||
-	       (o->kind == OBJECT_SOCKET && o->what.dev & SL_DEV_MESSAGES);
+	       (o->kind == OBJECT_SOCKET && o->what.dev & SL_DEV_MESSAGES && o->what.dev != SL_DEV_INLET);
 }
 
 /* Each byte of a pipe is read once. A file's can be read again and again, and most of them may be
@@ -247,7 +247,7 @@ static uint64_t excess_of(const struct m_object *o, unsigned dataset)
 	uint64_t in = 0, out = 0;
 
 	if (o->kind == OBJECT_FILE || o->kind == OBJECT_MEMORY || o->kind == OBJECT_SERVED ||
-	    o->kind == OBJECT_TERMINAL || of_messages(o))
+	    o->kind == OBJECT_TERMINAL || of_messages(o) || o->nsenders)
 		return 0;
 	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
 		uint64_t limit = edge_limit(e, dataset);

@@ -261,6 +261,25 @@ static int explain(struct build *b, const struct m_flow *f)
 	return err ? err : graph_lead(b, holders, flow);
 }
 
+/* What it sends comes in at sockets of this host. Of one that was not told of in the last look, readers may know more
+ * than it says itself. */
+static int feed_inlets(struct build *b, const struct m_flow *f)
+{
+	bool late = f->ninlets && flow_late(b->m, f);
+	int err = 0;
+
+	for (unsigned i = 0; i < f->ninlets && !err; i++) {
+		uint32_t inlet = b->g->object_node[f->inlets[i]->slot];
+
+		if (inlet == LINEAGE_NONE)
+			continue;
+		b->g->waiting |= late;
+		err = lineage_arc(b->g->net, b->g->flow_node[f->slot], inlet,
+				  late ? LINEAGE_UNLIMITED : flow_sent(f, b->g->dataset));
+	}
+	return err;
+}
+
 int graph_add_flows(struct build *b)
 {
 	int err = 0;
@@ -276,6 +295,8 @@ int graph_add_flows(struct build *b)
 	for (const struct m_flow *f = b->m->first_flow; f && !err; f = f->next) {
 		if (b->g->flow_node[f->slot] != LINEAGE_NONE)
 			err = explain(b, f);
+		if (!err && b->g->flow_node[f->slot] != LINEAGE_NONE)
+			err = feed_inlets(b, f);
 	}
 	return err;
 }

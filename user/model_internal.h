@@ -171,6 +171,8 @@ struct m_object {
 	bool confined;	 /* on this host, and no other user can read it */
 	unsigned merged; /* how many it stands for; 0: itself */
 	struct m_job *job; /* of a merged one; NULL: none */
+	struct m_flow **senders; /* flows that come in here */
+	unsigned nsenders;
 	uint32_t slot;
 };
 
@@ -235,9 +237,11 @@ struct m_flow {
 	struct m_subject **owners; /* who had it before, of a datagram socket */
 	struct m_flow_taint *taints;
 	struct m_sent *sent; /* folded only */
+	struct m_object **inlets; /* sockets of this host that it comes in at */
 	struct flow f;
 	struct dest dest;
-	unsigned nowners, ntaints, nsent;
+	unsigned nowners, ntaints, nsent, ninlets;
+	uint64_t looked; /* number of the look that told of it last */
 	unsigned closed_evaluations;
 	uint32_t slot;
 	uint64_t out, in; /* payload since the monitor saw it */
@@ -349,6 +353,7 @@ struct model {
 	struct ds_graph *graphs[SL_DATASETS_MAX]; /* kept between evaluations */
 	uint64_t evaluated_ns, pruned_ns;
 	uint64_t evaluations;
+	uint64_t looks; /* at the kernel's tables */
 
 	/* Records. */
 	uint64_t seq;
@@ -416,6 +421,18 @@ void edge_look_into(struct m_edge *e, struct m_subject *source);
 int edge_move(struct model *m, struct m_edge *from, struct m_edge *to);
 struct m_object *object_new_merged(struct model *m);
 void object_drop(struct model *m, struct m_object *o);
+
+/* Found or new. -ENOSPC, -ENOMEM. */
+int object_get(struct model *m, const struct object *what, struct m_object **ret);
+int flow_get(struct model *m, uint64_t id, struct m_flow **ret);
+
+/* model_inlet.c */
+void flow_unlink(struct m_flow *f);
+int flow_name_inlets(struct m_flow *f);
+bool flow_late(const struct model *m, const struct m_flow *f);
+bool flow_feeds(const struct m_flow *f);
+bool flow_drained(const struct m_flow *f);
+int flow_move_inlets(struct model *m, struct m_flow *to, struct m_flow *from);
 
 void flow_drop(struct model *m, struct m_flow *f);
 /* Has it one remote end? Else it stands for many, or for those of which nothing else is known. */

@@ -2,6 +2,8 @@
 /* What is over is forgotten, or kept in less room, without changing a total or lowering a bound. */
 #include "user/model_internal.h"
 
+#include <netinet/in.h>
+
 bool subject_gone(const struct m_subject *s, uint64_t now_ns)
 {
 	return s->dead && s->process && s->exit_ns + MODEL_FORGET_NS < now_ns;
@@ -17,7 +19,7 @@ static bool flow_given(const struct m_flow *f)
 /* Bytes that left and that a bound still has to account for. */
 static bool flow_counts(const struct m_flow *f)
 {
-	return flow_tainted(f) && class_outside(f->dest.class);
+	return (flow_tainted(f) && class_outside(f->dest.class)) || flow_feeds(f);
 }
 
 static void flow_to_past(struct model *m, struct m_flow *f)
@@ -36,6 +38,8 @@ static void flow_to_past(struct model *m, struct m_flow *f)
 static bool ready_to_fold(const struct m_flow *f, uint64_t now_ns)
 {
 	if (!f->closed || f->folded || f->closed_evaluations < 3)
+		return false;
+	if (f->f.proto == IPPROTO_TCP && !flow_drained(f))
 		return false;
 	return flow_given(f) || f->f.last_ns + MODEL_FORGET_NS < now_ns;
 }
@@ -100,7 +104,7 @@ static void prune_objects(struct model *m)
 {
 	for (struct m_object *o = m->first_object, *next; o; o = next) {
 		next = o->next;
-		if (o->gone && leads_nowhere(o))
+		if (o->gone && !o->nsenders && leads_nowhere(o))
 			object_drop(m, o);
 	}
 }

@@ -85,6 +85,13 @@ static json_t *json_sources(const struct received *r)
 		if (carried && edge_writes(e))
 			err = append_subject(list, e->subject);
 	}
+	for (unsigned i = 0; list && r->object && i < r->object->nsenders && !err && looked++ < EDGES_LOOKED_AT &&
+			     json_array_size(list) < WRITERS_MAX; i++) {
+		const struct m_flow *f = r->object->senders[i];
+
+		if (f->who && flow_mask(f) & r->mask)
+			err = append_subject(list, f->who);
+	}
 	if (!err)
 		return list;
 	json_decref(list);

@@ -198,7 +198,7 @@ static __noinline int datagram_met(struct datagram *d, struct flow_key *key, str
 
 /* --- packets ------------------------------------------------------------------------- */
 
-static __always_inline void datagram_counted(struct datagram *d, bool out)
+static __always_inline struct flow *datagram_counted(struct datagram *d, bool out)
 {
 	struct flow_key key = {.sock = d->sk, .gen = d->gen, .rport = d->rport, .proto = d->proto};
 	struct sock_owner *o = datagram_owner(d, out);
@@ -211,11 +211,11 @@ static __always_inline void datagram_counted(struct datagram *d, bool out)
 	if (!f) {
 		/* the kernel's own sockets; SCTP's handshakes and acknowledgements */
 		if (!udp && (!o || !d->bytes))
-			return;
+			return NULL;
 		f = datagram_met(d, &key, o, mask) ? bpf_map_lookup_elem(&flows, &key) : NULL;
 		if (!f) {
 			flow_overflows(!out, d->bytes);
-			return;
+			return NULL;
 		}
 	}
 	if (o) {
@@ -228,11 +228,12 @@ static __always_inline void datagram_counted(struct datagram *d, bool out)
 	if (d->bytes) /* the compiler makes an atomic OR of adding a constant 0: 981f94c3e921, 5.12 */
 		__sync_fetch_and_add(out ? &f->out : &f->in, d->bytes);
 	f->last_ns = interval_ns;
+	return f;
 }
 
-static __always_inline void datagram_out(struct datagram *d)
+static __always_inline struct flow *datagram_out(struct datagram *d)
 {
-	datagram_counted(d, true);
+	return datagram_counted(d, true);
 }
 
 static __always_inline void datagram_in(struct datagram *d)

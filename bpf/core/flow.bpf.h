@@ -6,6 +6,7 @@
 #include "core/calls.bpf.h"
 #include "core/channel.bpf.h"
 #include "core/datagram.bpf.h"
+#include "core/local.bpf.h"
 #include "core/mptcp.bpf.h"
 #include "core/tcp.bpf.h"
 
@@ -29,6 +30,7 @@ static __always_inline void tcp_state(__u64 sk, int old, int new)
 	__u64 mask = 0, leave;
 	struct flow *f;
 	struct tcp_count n;
+	int met = 0;
 
 	if (preempted && new == TCP_SYN_SENT) {
 		f = bpf_map_lookup_elem(&flows, &key);
@@ -39,6 +41,7 @@ static __always_inline void tcp_state(__u64 sk, int old, int new)
 		return;
 	if (new == TCP_SYN_SENT) { /* in connect(): the caller is the owner, but of MPTCP's further subflows */
 		tcp_make_way(sk);
+		inlet_ends(plain(sk));
 		leave = leave_by(current_task(), &mask);
 		f = tcp_flow_new(sk, ROLE_CONNECT, leave, bpf_ktime_get_boot_ns());
 		if (!f)
@@ -53,11 +56,14 @@ static __always_inline void tcp_state(__u64 sk, int old, int new)
 		if (f && f->rport == tcp_rport(sk))
 			return;
 		tcp_make_way(sk);
+		inlet_ends(plain(sk));
 		/* in softirq: the owner comes with accept() */
 		f = tcp_flow_new(sk, ROLE_ACCEPT, LEAVE_PLENTY, bpf_ktime_get_boot_ns());
 		if (!f)
 			flow_turned_away(0);
 		mptcp_own(sk, f);
+		if (stays_here(sk))
+			local_open(plain(sk));
 		return;
 	}
 	if (new == TCP_LISTEN || old == TCP_LISTEN || new == TCP_SYN_RECV)
@@ -69,7 +75,7 @@ static __always_inline void tcp_state(__u64 sk, int old, int new)
 		return;
 	}
 	if (tcp_unfilled(f))
-		tcp_fill(sk, f, old);
+		met = tcp_fill(sk, f, old);
 	if (new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK) {
 		/* tcp_close_state() is set before tcp_send_fin(): all payload is queued, the FIN is not */
 		tcp_read(sk, f->role, &n);
@@ -80,6 +86,8 @@ static __always_inline void tcp_state(__u64 sk, int old, int new)
 	tcp_update(sk, f);
 	if (!f->lport || new == TCP_ESTABLISHED)
 		tcp_ends(sk, f);
+	if (met || (new == TCP_ESTABLISHED && stays_here(sk)))
+		local_open(plain(sk));
 	if (new == TCP_CLOSE)
 		tcp_flow_close(sk, f);
 }
@@ -102,6 +110,8 @@ static __always_inline void tcp_accepted(__u64 task, __u64 sk)
 		READ(now, struct sock, sk, __sk_common.skc_state);
 		if (now == TCP_SYN_RECV && !bpf_map_lookup_elem(&flows, &key))
 			tcp_flow_new(sk, ROLE_ACCEPT, LEAVE_PLENTY, bpf_ktime_get_boot_ns());
+		if (now == TCP_SYN_RECV)
+			local_open(plain(sk));
 		tcp_taken(task, sk);
 	}
 }
@@ -154,14 +164,16 @@ static __always_inline void flow_mark(__u64 task, __u64 file, __u64 mask)
 		return;
 	}
 	READ(proto, struct sock, sk, sk_protocol);
-	if (proto == IPPROTO_TCP)
-		tcp_mark(task, sk, mask, 0);
-	else if (proto == IPPROTO_MPTCP)
+	if (proto == IPPROTO_TCP) {
+		if (tcp_mark(task, sk, mask, 0))
+			local_mark(plain(sk), mask);
+	} else if (proto == IPPROTO_MPTCP) {
 		mptcp_mark(task, sk, mask);
-	else if (is_datagram(proto))
+	} else if (is_datagram(proto)) {
 		datagram_mark(task, sk, mask);
-	else
+	} else {
 		channel_add(task, CHANNEL_SOCKET, AF_SMC, mask); /* TCP that turns into RDMA */
+	}
 }
 
 #endif

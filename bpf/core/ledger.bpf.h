@@ -125,6 +125,7 @@ static __noinline int pipe_write(__u64 task, __u64 inode, __u64 bytes)
 
 #include "core/char.bpf.h"
 #include "core/device.bpf.h"
+#include "core/inlet.bpf.h"
 
 /* A message may have brought descriptors. What a subject holds is marked as taint comes to it: here it may hold more than
  * before. A plain address; and of its own, for the stack's sake. */
@@ -150,6 +151,8 @@ static __noinline __u64 socket_passed(__u64 task, __u64 file, __u64 n, __u32 op)
 	if (trampolines || !sk)
 		return 0;
 	READ(family, struct sock, sk, __sk_common.skc_family);
+	if (family == AF_INET || family == AF_INET6)
+		return is_receive_op(op) ? inlet_read(task, plain(sk), op == OP_RECVMMSG ? n * MESSAGE_MAX : n) : 0;
 	if (family != AF_UNIX)
 		return 0;
 	if (is_receive_op(op) && op != OP_RECV)

@@ -43,6 +43,27 @@ MAP_HASH(unix_ends, HASH, __u64, struct unix_end, SL_OBJECTS_MAX);
 
 MAP_HASH(unix_to, LRU_HASH, __u64, struct object, 1024); /* where a thread's datagram is going */
 
+/* One end of a connection or of datagrams, by its two addresses as it sees them. */
+struct end_key {
+	__u8 laddr[16];
+	__u8 raddr[16];
+	__u16 lport;
+	__u16 rport;
+	__u32 proto;
+	__u32 scope; /* the network namespace, where these addresses have both ends in one; else 0 */
+};
+struct end {
+	__u64 sock;
+	__u64 flow; /* its id */
+	__u64 mask; /* of datagrams: what may have been sent by it */
+	__u32 netns;
+	__u32 pad;
+};
+MAP_HASH(ends, HASH, struct end_key, struct end, SL_ENDS_MAX);	   /* of TCP */
+MAP_HASH(senders, LRU_HASH, struct end_key, struct end, SL_SENT_MAX); /* of datagrams; told anew by each that is missing */
+MAP_HASH(inlets, HASH, __u64, struct inlet, SL_INLETS_MAX);	   /* by the socket that receives */
+MAP_HASH(links, HASH, struct link_key, __u64, SL_LINKS_MAX);	   /* since when */
+
 /* requests under way: of libaio by the address of their kiocb; of io_uring those that repeat */
 struct aio_request {
 	struct subject who;
@@ -130,6 +151,7 @@ const volatile bool have_cast __weak = false;	  /* bpf_rdonly_cast: a435ff6d ("b
 const volatile bool have_task_btf __weak = false; /* bpf_get_current_task_btf: 3ca1032ab7ab, 5.11 */
 const volatile bool trampolines __weak = false;	  /* set A */
 const volatile bool preempted __weak = false;	  /* programs on tracepoints are: each change may be told twice */
+const volatile __u32 home_netns __weak = 0;	  /* the monitor's own */
 const volatile bool fault_pages __weak = false;	  /* mapped files are counted page by page */
 const volatile __u32 flows_max __weak = SL_FLOWS_MAX; /* of the map as it was made */
 /* bpf_loop: e6f2dd0f8067, 5.17. Without it the callback's address, an instruction of 69c087ba6225 (5.13), is refused even
@@ -144,6 +166,8 @@ const volatile __u32 flows_max __weak = SL_FLOWS_MAX; /* of the map as it was ma
 volatile __u32 tag_epoch __weak = 0;	/* moved on by every rename and link */
 volatile __u32 policy_epoch __weak = 0; /* moved on by user space when datasets change */
 volatile __u8 derived_filter[65536] __weak = {}; /* nonzero: a file of this hash may be in `objects` */
+volatile __u8 inlet_filter[4096] __weak = {};	 /* nonzero: a socket of this hash may be in `inlets` */
+volatile __u8 sent_filter[4096] __weak = {};	 /* the same of ports in `senders` */
 volatile __u32 any_taint __weak = 0;	/* nonzero once any subject is tainted */
 volatile __u32 any_served __weak = 0;	/* nonzero once `connections` has an entry */
 volatile __u32 any_shared __weak = 0;	/* nonzero once shared memory may hold tagged bytes */

@@ -60,7 +60,16 @@ static __noinline int flow_fed(__u64 file, __u64 mask)
 	f = sk ? bpf_map_lookup_elem(&flows, &key) : NULL;
 	if (f)
 		flow_taint_add(f, mask, f->base_out);
-	return 0;
+	return f && f->local ? local_mark(sk, mask) : 0;
+}
+
+/* What is waiting to be read from a socket may belong to these. */
+static __noinline __u64 socket_mask(__u64 task, __u64 file)
+{
+	__u64 sk = any_taint ? socket_of(file) : 0;
+	struct inlet *in = sk ? inlet_of(task, &sk) : NULL;
+
+	return in ? in->mask : 0;
 }
 
 struct ends {
@@ -90,7 +99,7 @@ static __always_inline int begin_move(__u64 task, __u64 in, __u64 out)
 
 	if (!ends_of(in, out, &e))
 		return 0;
-	mask = file_mask(in, e.in, e.in_mode);
+	mask = e.in_mode == S_IFSOCK ? socket_mask(task, in) : file_mask(in, e.in, e.in_mode);
 	if (!mask)
 		return 0;
 	taint_task(task, mask, e.in_mode == S_IFIFO ? VIA_PIPE_READ : VIA_READ);
@@ -110,6 +119,8 @@ static __always_inline int end_move(__u64 task, __u64 in, __u64 out, __u64 bytes
 		if (mask)
 			flow_fed(out, mask);
 	}
+	if (trampolines && e.in_mode == S_IFSOCK && any_taint) /* no message is received */
+		inlet_received(task, socket_of(in), bytes);
 	read_done(task, in, bytes);
 	write_done(task, out, bytes);
 	return 0;

@@ -99,8 +99,8 @@ static __always_inline void mptcp_mark(__u64 task, __u64 msk, __u64 mask)
 	waiting = mptcp_waiting(msk, node);
 	for (int i = 0; i < MPTCP_SUBFLOWS && node; i++) {
 		sk = mptcp_next(head, &node);
-		if (sk)
-			tcp_mark(task, sk, mask, waiting);
+		if (sk && tcp_mark(task, sk, mask, waiting))
+			local_mark(sk, mask);
 	}
 }
 

@@ -27,6 +27,24 @@ enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_SYN_RECV, TCP_FIN_WAIT1, TCP_FIN_W
 
 static const struct flow no_flow = {};
 
+/* local.bpf.h. Plain addresses. */
+int local_open(__u64 sk);
+int local_mark(__u64 sk, __u64 mask);
+int local_close(__u64 sk);
+
+/* Can its other end be on this host, as far as the way out tells? Hardware has a parent; loopback, veth, bridges none. */
+static __always_inline bool stays_here(__u64 sk)
+{
+	__u64 dst, dev, parent;
+
+	READ_PROBE(dst, struct sock, sk, sk_dst_cache);
+	if (!dst)
+		return true;
+	READ_PROBE(dev, struct dst_entry, dst, dev);
+	READ_PROBE(parent, struct net_device, dev, dev.parent);
+	return !parent;
+}
+
 static __always_inline __u16 ntohs(__u16 v)
 {
 	return __builtin_bswap16(v);
@@ -263,6 +281,8 @@ static __always_inline void tcp_make_way(__u64 sk)
 	struct flow_key key = tcp_key(sk);
 	struct flow *f = bpf_map_lookup_elem(&flows, &key);
 
+	if (f && f->local)
+		local_close(plain(sk));
 	if (f)
 		tcp_flow_waits(&key, f);
 }
@@ -287,6 +307,8 @@ static __always_inline void tcp_flow_close(__u64 sk, struct flow *f)
 
 	f->state = TCP_CLOSE;
 	f->last_ns = bpf_ktime_get_boot_ns();
+	if (f->local)
+		local_close(plain(sk));
 	ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
 	if (!ev) {
 		lose(LOSS_RING_FULL);
@@ -372,7 +394,7 @@ static __always_inline bool tcp_unfilled(const struct flow *f)
 	return !f->state;
 }
 
-/* `state`: of the socket, or before it closed. */
+/* `state`: of the socket, or before it closed. Nonzero: local_open() is to be called, from here were too deep. */
 static __noinline int tcp_fill(__u64 sk, struct flow *f, __u8 state)
 {
 	struct tcp_count n;
@@ -384,7 +406,7 @@ static __noinline int tcp_fill(__u64 sk, struct flow *f, __u8 state)
 	if (tcp_shut(state))
 		f->queued_end = n.queued - tcp_again(sk);
 	f->state = state;
-	return 0;
+	return state != TCP_CLOSE && state != TCP_TIME_WAIT && stays_here(sk);
 }
 
 /* The same, of one that `task` was found with: all that it sent may carry what `task` holds. */
@@ -411,8 +433,11 @@ static __always_inline void tcp_taken(__u64 task, __u64 sk)
 
 	if (!f && begun)
 		tcp_late_found(task, sk);
-	else if (f && !f->who.tgid)
-		flow_own(f, task, 0);
+	if (!f || f->who.tgid)
+		return;
+	flow_own(f, task, 0);
+	if (f->local && f->mask)
+		local_mark(plain(sk), f->mask);
 }
 
 /* A socket found in a task's table: one that existed before the monitor, or was accepted unseen. */
@@ -426,8 +451,7 @@ static __noinline int tcp_found(__u64 task, __u64 sk)
 	if (state == TCP_CLOSE || state == TCP_LISTEN || state == TCP_TIME_WAIT)
 		return 0;
 	if (f) {
-		if (!f->who.tgid)
-			flow_own(f, task, 0);
+		tcp_taken(task, sk);
 		return 0;
 	}
 	if (begun) { /* had no room, or was in nobody's table yet: what it sent, it sent since */
@@ -446,6 +470,8 @@ static __noinline int tcp_found(__u64 task, __u64 sk)
 	f->out = n.queued;
 	f->in = f->base_in;
 	flow_own(f, task, n.queued);
+	if (stays_here(sk))
+		local_open(plain(sk));
 	return 0;
 }
 
@@ -462,15 +488,18 @@ static __always_inline void tcp_sweep(struct flow_key *key, struct flow *f)
 	if (f->closed || !f->id)
 		return;
 	READ(state, struct sock, key->sock, __sk_common.skc_state);
-	if (tcp_unfilled(f))
-		tcp_fill(key->sock, f, state);
+	if (tcp_unfilled(f) && tcp_fill(key->sock, f, state))
+		local_open(plain(key->sock));
 	tcp_ends(key->sock, &now);
 	other = (f->lport && now.lport && now.lport != f->lport) || now.rport != f->rport;
 	if (state == TCP_CLOSE || state == TCP_LISTEN || other) {
 		if (!other)
 			tcp_update(key->sock, f); /* its counters stay until the next socket takes its place */
-		if (f->start_ns + SURELY_NS < bpf_ktime_get_boot_ns())
-			f->closed = FLOW_MISSED;
+		if (f->start_ns + SURELY_NS >= bpf_ktime_get_boot_ns())
+			return;
+		if (f->local)
+			local_close(plain(key->sock));
+		f->closed = FLOW_MISSED;
 		return;
 	}
 	f->state = state;
@@ -504,7 +533,7 @@ static __always_inline void tcp_missed(__u64 sk, __u64 mask)
 }
 
 /* A tainted subject holds the socket: what the application hands over from here on may be its bytes. `queued`: what
- * it has handed over already and TCP has not got yet. */
+ * it has handed over already and TCP has not got yet. Nonzero: local_mark() is to be called, from here were too deep. */
 static __noinline int tcp_mark(__u64 task, __u64 sk, __u64 mask, __u64 queued)
 {
 	struct flow *f = tcp_flow(sk);
@@ -519,9 +548,11 @@ static __noinline int tcp_mark(__u64 task, __u64 sk, __u64 mask, __u64 queued)
 		queued = flow_overflow_mask & mask ? 0 : tcp_queued(sk, ROLE_CONNECT) + queued;
 	} else if ((f->mask & mask) != mask) {
 		queued += tcp_queued(sk, tcp_unfilled(f) ? ROLE_CONNECT : f->role);
+	} else {
+		return 0;
 	}
 	flow_taint_add(f, mask, queued);
-	return 0;
+	return f->local;
 }
 
 #endif

@@ -57,8 +57,10 @@ int on_sock_release(struct bpf_sock *ctx)
 {
 	__u64 sk = plain((__u64)ctx);
 
-	if (is_datagram(ctx->protocol))
+	if (is_datagram(ctx->protocol)) {
 		datagram_released(sk);
+		inlet_ends(sk);
+	}
 	return 1;
 }
 
@@ -186,6 +188,7 @@ static __always_inline int packet(struct __sk_buff *skb, bool out)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct datagram d = {};
+	struct flow *f;
 
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
@@ -193,10 +196,14 @@ static __always_inline int packet(struct __sk_buff *skb, bool out)
 		return 1;
 	d.sk = plain((__u64)sk);
 	d.gen = bpf_get_socket_cookie(skb);
-	if (out)
-		datagram_out(&d);
-	else
+	if (out) {
+		f = datagram_out(&d);
+		if (f)
+			local_sent(&d, f);
+	} else {
 		datagram_in(&d);
+		local_arrives(&d);
+	}
 	return 1;
 }
 

@@ -12,6 +12,18 @@ static __always_inline void name_unix(struct seq_file *seq, __u64 sk)
 		bpf_seq_write(seq, &end.what, sizeof(end.what));
 }
 
+static __noinline int find_inlet(struct seq_file *seq, __u64 sk)
+{
+	struct object what = {.dev = SL_DEV_INLET};
+	struct inlet *in = inlet_filter[small_hash(sk)] ? bpf_map_lookup_elem(&inlets, &sk) : NULL;
+
+	if (!in)
+		return 0;
+	what.ino = in->id;
+	bpf_seq_write(seq, &what, sizeof(what));
+	return 0;
+}
+
 static __always_inline void find_unix(struct seq_file *seq, __u64 sk)
 {
 	__u64 peer = unix_peer(sk);
@@ -59,6 +71,8 @@ int find_files(struct bpf_iter__task_file *ctx)
 	sk = socket_of(file);
 	if (sk)
 		socket_found(task, sk);
+	if (sk)
+		find_inlet(ctx->meta->seq, plain(sk));
 	if (sk && any_taint)
 		find_unix(ctx->meta->seq, plain(sk));
 	return 0;
@@ -141,6 +155,7 @@ DUMP(dump_ledger, struct ledger_key, struct ledger_val, v->last_ns >= dump_since
 DUMP(dump_edges, struct edge_key, struct edge_val, v->last_ns >= dump_since_ns)
 /* a taint that only just became `used` has an old time: all that count are given */
 DUMP(dump_tainted, struct subject, struct taint, v->used || !dump_since_ns)
+DUMP(dump_links, struct link_key, __u64, *v >= dump_since_ns)
 DUMP(dump_flow_taints, struct flow_taint_key, struct flow_taint, v->since_ns >= dump_since_ns)
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

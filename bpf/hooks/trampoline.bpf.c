@@ -86,6 +86,26 @@ int BPF_PROG(a_accept, struct socket *sock, struct socket *newsock)
 	return 0;
 }
 
+static __always_inline int message(struct socket *sock, int ret)
+{
+	if (ret > 0 && any_taint)
+		inlet_received(current_task(), plain((__u64)sock->sk), ret);
+	return 0;
+}
+
+/* Each message of every protocol over IP, by whatever call. */
+SEC("?fexit/inet_recvmsg")
+int BPF_PROG(a_recv, struct socket *sock, void *msg, size_t size, int flags, int ret)
+{
+	return message(sock, ret);
+}
+
+SEC("?fexit/inet6_recvmsg")
+int BPF_PROG(a_recv6, struct socket *sock, void *msg, size_t size, int flags, int ret)
+{
+	return message(sock, ret);
+}
+
 SEC("?fentry/fd_install")
 int BPF_PROG(a_fd_install, unsigned int fd, struct file *file)
 {

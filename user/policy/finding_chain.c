@@ -54,7 +54,7 @@ char *object_text(char buf[static OBJECT_LEN], const struct m_object *o)
 {
 	if (o->merged) {
 		snprintf(buf, OBJECT_LEN, "%u deleted files", o->merged);
-	} else if (o->kind == OBJECT_PIPE || o->kind == OBJECT_SOCKET) {
+	} else if (o->kind == OBJECT_PIPE || (o->kind == OBJECT_SOCKET && !o->path)) {
 		snprintf(buf, OBJECT_LEN, "%s:[%llu]", object_kind_name(o->kind), (unsigned long long)o->what.ino);
 	} else if (o->kind == OBJECT_TERMINAL) {
 		snprintf(buf, OBJECT_LEN, "terminal %u:%u/%llu", o->what.dev >> 20,
@@ -217,11 +217,26 @@ static void hop_send(const struct m_flow *f, unsigned dataset, struct hop *h)
 	h->time_ns = since == UINT64_MAX ? 0 : since;
 }
 
+/* No edge leads into it: of the flows that do, the one that sent most. */
+static void hop_local(const struct m_object *o, unsigned dataset, struct hop *h)
+{
+	const struct m_flow *most = o->senders[0];
+
+	for (unsigned i = 1; i < o->nsenders; i++) {
+		if (flow_sent(o->senders[i], dataset) > flow_sent(most, dataset))
+			most = o->senders[i];
+	}
+	hop_send(most, dataset, h);
+	h->via = via_name(VIA_LOCAL_WRITE);
+}
+
 static void hop_fill(const struct model *m, unsigned dataset, const struct graph_ref *from,
 		     const struct graph_ref *to, struct hop *h)
 {
 	if (to->kind == REF_FLOW) {
 		hop_send(to->of, dataset, h);
+	} else if (to->kind == REF_OBJECT && ((const struct m_object *)to->of)->nsenders) {
+		hop_local(to->of, dataset, h);
 	} else if (to->kind == REF_OBJECT) {
 		hop_transfer(from->of, to->of, true, dataset, h);
 	} else if (from->kind == REF_OBJECT) {
