@@ -82,7 +82,8 @@ static bool missed_twice(struct collector *c, uint64_t id, struct suspects *now)
 static int living_inlets(struct collector *c, bool looked, uint64_t **ret, size_t *ret_n)
 {
 	int fd = engine_map_fd(c->engine, MAP_INLETS);
-	uint64_t key, next, *v = calloc(SL_INLETS_MAX, sizeof(*v));
+	_cleanup_free_ uint64_t *v = calloc(SL_INLETS_MAX, sizeof(*v));
+	uint64_t key, next;
 	struct suspects now = {0};
 	struct inlet in;
 	size_t n = 0;
@@ -103,8 +104,11 @@ static int living_inlets(struct collector *c, bool looked, uint64_t **ret, size_
 	if (looked)
 		c->suspects = now;
 	qsort(v, n, sizeof(*v), by_number);
+	if (more)
+		return -EAGAIN; /* they changed under the walk: next time */
 	*ret = v;
 	*ret_n = n;
+	v = NULL;
 	return 0;
 }
 
@@ -129,7 +133,7 @@ int forget_inlets(struct collector *c, bool looked)
 		return 0;
 	int err = living_inlets(c, looked, &living, &n);
 	if (err)
-		return err;
+		return err == -EAGAIN ? 0 : err;
 	c->ninlets = unique(c->inlets, c->ninlets);
 	gone = calloc(c->ninlets, sizeof(*gone));
 	if (!gone)
