@@ -64,7 +64,7 @@
 	X(FACT_DERIVEDV, "taint.filev", "the same by writev")                                      \
 	X(FACT_TTY, "taint.tty", "bytes shown on terminals and carried away by who holds them")    \
 	X(FACT_SERVED, "taint.served", "bytes written to file systems that a process serves (FUSE)") \
-	X(FACT_LOOPBACK, "taint.loopback", "bytes passed over loopback connections")               \
+	X(FACT_LOOPBACK, "taint.loopback", "bytes passed over connections and datagrams of this host")     \
 	X(FACT_MOVED_OUT, "identity.moved_out", "a file moved out of its dataset before it was ever read") \
 	X(FACT_SCTP, "flow.sctp", "SCTP payload sent")                                             \
 	X(FACT_RAW, "flow.raw", "ICMP and raw IP payload sent")                                    \
@@ -238,6 +238,11 @@ enum hook {
 	"io_uring and files passed through to another one (passthrough); what a daemon that read a dataset serves to others is not " \
 	"followed"
 
+#define SL_LIMIT_LOCAL                                                                             \
+	"not behind address translation, nor of a connection's first bytes by Fast Open, nor what is taken in without a " \
+	"call (TCP_ZEROCOPY_RECEIVE, sockmap); a network namespace whose processes have no PID namespace of their own " \
+	"counts as another host"
+
 /* What a set cannot know although it owns the fact. X(set, fact, text) */
 #define SL_LIMITS(X)                                                                               \
 	X(SET_TRAMPOLINE, FACT_READ_DEVICE, SL_LIMIT_IMAGES)                                       \
@@ -263,6 +268,8 @@ enum hook {
 	X(SET_TRACEPOINT, FACT_SHM, SL_LIMIT_SHM)                                                  \
 	X(SET_TRAMPOLINE, FACT_SHM_OTHERS, SL_LIMIT_SHM_OTHERS)                                    \
 	X(SET_TRACEPOINT, FACT_SHM_OTHERS, SL_LIMIT_SHM_OTHERS)                                    \
+	X(SET_TRAMPOLINE, FACT_LOOPBACK, SL_LIMIT_LOCAL)                                           \
+	X(SET_TRACEPOINT, FACT_LOOPBACK, SL_LIMIT_LOCAL "; nor pieces of a repeating receive of io_uring") \
 	X(SET_TRAMPOLINE, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRACEPOINT, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRAMPOLINE, FACT_MPTCP, SL_LIMIT_MPTCP)                                              \

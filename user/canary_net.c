@@ -190,6 +190,36 @@ static int sender(struct canary *c, int family)
 	return fd < 0 ? canary_refuse(c, "socket") : fd;
 }
 
+#define TASTED_DATAGRAM 1151
+
+static int receive_tasted(struct canary *c)
+{
+	return canary_bytes(c, 1, "recv", recv(fds[0], page, sizeof(page), 0), TASTED_DATAGRAM);
+}
+
+int step_loopback_datagram(struct canary *c)
+{
+	int fd, err;
+
+	c->note->datagrams = true;
+	fds[0] = receiver(c, AF_INET6, SOCK_DGRAM);
+	if (fds[0] < 0)
+		return fds[0];
+	err = canary_start(c, 1, receive_tasted);
+	close(fds[0]); /* else it is this process's too */
+	fd = err ? -1 : sender(c, AF_INET6);
+	if (fd < 0)
+		return err ? err : fd;
+	err = canary_taste(c);
+	if (!err)
+		err = canary_bytes(c, 0, "sendto over loopback",
+				   sendto(fd, page, TASTED_DATAGRAM, 0, (struct sockaddr *)&there, there_len),
+				   TASTED_DATAGRAM);
+	if (!err)
+		c->note->port = port_of(fd);
+	return err ? err : canary_wait(c, 1);
+}
+
 int step_udp_create(struct canary *c)
 {
 	int fd = sender(c, AF_INET);

@@ -56,6 +56,7 @@ int step_served(struct canary *c);
 /* canary_net.c: over loopback only. */
 int step_tcp(struct canary *c);
 int step_loopback(struct canary *c);
+int step_loopback_datagram(struct canary *c);
 int step_udp_create(struct canary *c);
 int step_udp_connect4(struct canary *c);
 int step_udp_connect6(struct canary *c);

@@ -89,7 +89,8 @@ const struct proof_row proof_rows[] = {
 	TAINT("shared memory", F(SHM), step_shm, 1),
 	TAINT("System V shared memory", F(SHM), step_sysv, 1),
 	TAINT("memory that was shared before", F(SHM_OTHERS), step_shm_before, 1),
-	TAINT("a loopback connection", F(LOOPBACK), step_loopback, 1),
+	EDGE("a loopback connection", F(LOOPBACK), step_loopback, 1, VIA_LOCAL_READ),
+	EDGE("a datagram over loopback, IPv6", F(LOOPBACK), step_loopback_datagram, 1, VIA_LOCAL_READ),
 	{.name = "a packet socket", .facts = F(CHANNEL), .needs = F(READ), .run = step_packet, .check = check_channel,
 	 .via = CHANNEL_PACKET},
 
