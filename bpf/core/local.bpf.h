@@ -50,42 +50,56 @@ static __always_inline void end_of(struct flow *f, bool other, struct end_key *k
 	k->scope = within(k) ? f->netns : 0;
 }
 
-static __always_inline void link_add(__u64 flow, __u64 inlet)
-{
-	struct link_key link = {.flow = flow, .inlet = inlet};
-	__u64 now;
+/* One after the other in one place: chains of calls that lead here have little stack left. */
+struct inlet_work {
+	__u64 sk;
+	union {
+		struct end_key key;
+		struct inlet born;
+		struct {
+			struct link_key link;
+			__u64 now;
+		};
+	};
+};
 
-	if (bpf_map_lookup_elem(&links, &link))
+static __always_inline void link_add(struct inlet_work *w, __u64 flow, __u64 inlet)
+{
+	w->link.flow = flow;
+	w->link.inlet = inlet;
+	if (bpf_map_lookup_elem(&links, &w->link))
 		return;
-	now = bpf_ktime_get_boot_ns();
-	if (bpf_map_update_elem(&links, &link, &now, BPF_ANY))
+	w->now = bpf_ktime_get_boot_ns();
+	if (bpf_map_update_elem(&links, &w->link, &w->now, BPF_ANY))
 		lose(LOSS_OBJECT_FULL);
 }
 
-static __always_inline struct inlet *inlet_get(__u64 *sk, bool far)
+static __always_inline struct inlet *inlet_get(struct inlet_work *w, bool far)
 {
-	struct inlet *in = bpf_map_lookup_elem(&inlets, sk);
-	struct inlet born = {.far = far};
+	struct inlet *in = bpf_map_lookup_elem(&inlets, &w->sk);
 
 	if (in)
 		return in;
-	born.id = new_flow_id();
-	if (bpf_map_update_elem(&inlets, sk, &born, BPF_NOEXIST))
+	w->born.id = new_flow_id();
+	w->born.mask = 0;
+	w->born.far = far;
+	w->born.closed = 0;
+	if (bpf_map_update_elem(&inlets, &w->sk, &w->born, BPF_NOEXIST))
 		lose(LOSS_OBJECT_FULL);
-	return bpf_map_lookup_elem(&inlets, sk);
+	return bpf_map_lookup_elem(&inlets, &w->sk);
 }
 
-/* What the flow sends from here on may be of these datasets; the socket `sk` is its other end. The link comes first:
+/* What the flow sends from here on may be of these datasets; the socket w->sk is its other end. The link comes first:
  * user space sees no reader before it. */
-static __always_inline void inlet_mark(__u64 sk, __u64 flow, __u64 mask, bool far)
+static __always_inline void inlet_mark(struct inlet_work *w, __u64 flow, __u64 mask, bool far)
 {
-	struct inlet *in = inlet_get(&sk, far);
+	struct inlet *in = inlet_get(w, far);
 
 	if (!in)
 		return;
-	link_add(flow, in->id);
+	link_add(w, flow, in->id);
 	mask_add(&in->mask, mask);
-	inlet_filter[small_hash(sk)] = 1;
+	inlet_filter[small_hash(w->sk)] = 1;
 }
 
 /* A connection's reader has the connection, not its subflow. */
@@ -105,15 +119,17 @@ static __always_inline bool is_far(__u32 receiver, __u32 sender)
 __weak __noinline int local_mark(__u64 sk, __u64 mask)
 {
 	struct flow *f = tcp_flow(sk);
-	struct end_key key;
+	struct inlet_work w;
 	struct end *e;
 
 	if (!f || !f->local)
 		return 0;
-	end_of(f, true, &key);
-	e = bpf_map_lookup_elem(&ends, &key);
-	if (e) /* else it comes, and looks for this end: see local_meet() */
-		inlet_mark(read_at(e->sock), f->id, mask, is_far(e->netns, f->netns));
+	end_of(f, true, &w.key);
+	e = bpf_map_lookup_elem(&ends, &w.key);
+	if (!e) /* it comes, and looks for this end: see local_meet() */
+		return 0;
+	w.sk = read_at(e->sock);
+	inlet_mark(&w, f->id, mask, is_far(e->netns, f->netns));
 	return 0;
 }
 
@@ -121,13 +137,18 @@ __weak __noinline int local_mark(__u64 sk, __u64 mask)
 static __noinline int local_meet(struct flow *f, __u64 sk, struct end *e)
 {
 	struct flow *of = tcp_flow(e->sock);
+	struct inlet_work w;
 
 	if (!of || of->id != e->flow)
 		return 0;
-	if (of->mask)
-		inlet_mark(read_at(sk), of->id, of->mask, is_far(f->netns, of->netns));
-	if (f->mask)
-		inlet_mark(read_at(e->sock), f->id, f->mask, is_far(of->netns, f->netns));
+	if (of->mask) {
+		w.sk = read_at(sk);
+		inlet_mark(&w, of->id, of->mask, is_far(f->netns, of->netns));
+	}
+	if (f->mask) {
+		w.sk = read_at(e->sock);
+		inlet_mark(&w, f->id, f->mask, is_far(of->netns, f->netns));
+	}
 	return 0;
 }
 
@@ -241,13 +262,15 @@ static __noinline int sent_tell(struct datagram *d, struct flow *f)
 static __noinline int sent_find(struct datagram *d)
 {
 	__u32 netns = netns_of(d->sk);
-	struct end_key key;
+	struct inlet_work w;
 	struct end *e;
 
-	sender_of(d, false, netns, &key);
-	e = bpf_map_lookup_elem(&senders, &key);
-	if (e)
-		inlet_mark(d->sk, e->flow, e->mask, is_far(netns, e->netns));
+	sender_of(d, false, netns, &w.key);
+	e = bpf_map_lookup_elem(&senders, &w.key);
+	if (!e)
+		return 0;
+	w.sk = d->sk;
+	inlet_mark(&w, e->flow, e->mask, is_far(netns, e->netns));
 	return 0;
 }
 
