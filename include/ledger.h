@@ -19,7 +19,7 @@
 #define SL_FDS_WALKED 8192 /* descriptors marked when a subject becomes tainted */
 #define SL_SHARE_STEPS (1u << 17) /* descriptors, mappings and tree nodes looked at in one go, some 20 ms; without bpf_loop: */
 #define SL_SHARE_STEPS_OLD 2048
-#define SL_SHARE_ITEMS 64 /* subjects and objects in a row, one found through the other */
+#define SL_SHARE_ITEMS 256 /* subjects and objects in a row, one found through the other */
 #define SL_SHARE_LANES 64  /* such walks at one time */
 #define SL_COMM_LEN 16
 #define SL_ANCESTORS 6

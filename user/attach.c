@@ -7,11 +7,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "user/load.h"
 #include "user/object.h"
-#include "user/tracefs.h"
 
 struct engine {
 	struct bpf_object *obj;
@@ -47,268 +46,9 @@ static const enum hook iter_hook[] = {
 	[ITER_SHARED] = HOOK_share_again,   [ITER_SHARERS] = HOOK_share_look,
 };
 
-/* Which map a map iterator walks; -1: it walks tasks. */
-static int iter_map(enum hook h)
-{
-	switch (h) {
-	case HOOK_sweep_flows:
-		return MAP_FLOWS;
-	case HOOK_dump_ledger:
-		return MAP_LEDGER;
-	case HOOK_dump_edges:
-		return MAP_EDGES;
-	case HOOK_dump_tainted:
-		return MAP_TAINTED;
-	case HOOK_dump_flow_taints:
-		return MAP_FLOW_TAINTS;
-	case HOOK_dump_links:
-		return MAP_LINKS;
-	case HOOK_find_dead_pipes:
-	case HOOK_share_again:
-		return MAP_OBJECTS;
-	default:
-		return -1;
-	}
-}
-
 static struct bpf_map *map_of(const struct bpf_object *obj, enum engine_map m)
 {
 	return bpf_object__find_map_by_name(obj, map_names[m]);
-}
-
-static int no_output(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return 0;
-}
-
-/* What an object does not name, it has no use for. */
-static void set_knob(struct bpf_object *obj, const char *name, bool on)
-{
-	bool *at = object_variable(obj, ".rodata", name, sizeof(*at));
-
-	if (at)
-		*at = on;
-}
-
-/* The network namespace that "this host" is about. */
-static void set_home(struct bpf_object *obj)
-{
-	uint32_t *at = object_variable(obj, ".rodata", "home_netns", sizeof(*at));
-	struct stat st;
-
-	if (at && !stat("/proc/thread-self/ns/net", &st))
-		*at = (uint32_t)st.st_ino;
-}
-
-static void set_knobs(struct bpf_object *obj, const struct plan *p)
-{
-	set_knob(obj, "have_cast", p->have_cast);
-	set_knob(obj, "have_task_btf", p->have_task_btf);
-	set_knob(obj, "fault_pages", p->owner[FACT_MMAP_PAGES] >= 0 && p->owner[FACT_MMAP_HUGE] >= 0);
-	set_knob(obj, "preempted", p->preempted);
-	set_knob(obj, "trampolines", p->set == SET_TRAMPOLINE);
-	set_home(obj);
-}
-
-/* SLUICE_MAP_MAX bounds what the maps of unbounded things hold, for hosts where every megabyte counts; what
- * does not fit goes to the overflow accounts. */
-static void limit_maps(struct bpf_object *obj)
-{
-	static const enum engine_map limited[] = {MAP_LEDGER, MAP_TAINTED, MAP_OBJECTS,	  MAP_EDGES,
-						  MAP_FLOWS,  MAP_SOCKS,   MAP_FLOW_TAINTS};
-	const char *text = getenv("SLUICE_MAP_MAX");
-	uint64_t most = 0;
-	uint32_t *flows_max;
-
-	if (!text || size_parse(text, &most) || most < 16)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(limited); i++) {
-		struct bpf_map *map = map_of(obj, limited[i]);
-
-		if (bpf_map__max_entries(map) > most)
-			bpf_map__set_max_entries(map, (uint32_t)most);
-	}
-	flows_max = object_variable(obj, ".rodata", "flows_max", sizeof(*flows_max));
-	if (flows_max)
-		*flows_max = bpf_map__max_entries(map_of(obj, MAP_FLOWS));
-}
-
-static struct bpf_program *program_of(struct bpf_object *obj, enum hook h)
-{
-	return bpf_object__find_program_by_name(obj, hook_name(h));
-}
-
-static struct bpf_link *attach_iter(struct bpf_object *obj, enum hook h, struct bpf_program *prog)
-{
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts);
-	union bpf_iter_link_info info = {};
-	int m = iter_map(h);
-
-	if (m < 0)
-		return bpf_program__attach_iter(prog, NULL);
-	info.map.map_fd = (uint32_t)bpf_map__fd(map_of(obj, (enum engine_map)m));
-	opts.link_info = &info;
-	opts.link_info_len = sizeof(info);
-	return bpf_program__attach_iter(prog, &opts);
-}
-
-/* Sets *ret to the link, or to NULL for what is only run on request. */
-static int attach_one(struct bpf_object *obj, enum hook h, int cgroup_fd, struct bpf_link **ret)
-{
-	struct bpf_program *prog = program_of(obj, h);
-	const char *section;
-	struct bpf_link *link;
-
-	if (!prog)
-		return -EOPNOTSUPP; /* not in the object for this kernel */
-	section = bpf_program__section_name(prog);
-	if (!strcmp(section, "raw_tp") || !strcmp(section, "?raw_tp")) {
-		*ret = NULL;
-		return 0;
-	}
-	if (strstr(section, "tracepoint/"))
-		return tracefs_attach(prog, strchr(section, '/') + 1, ret);
-	if (strstr(section, "cgroup"))
-		link = bpf_program__attach_cgroup(prog, cgroup_fd);
-	else if (strstr(section, "iter/"))
-		link = attach_iter(obj, h, prog);
-	else
-		link = bpf_program__attach(prog);
-	if (!link)
-		return errno ? -errno : -EINVAL;
-	*ret = link;
-	return 0;
-}
-
-static void shrink_maps(struct bpf_object *obj)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, obj) {
-		if (bpf_map__is_internal(map))
-			continue;
-		if (bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF)
-			bpf_map__set_max_entries(map, (uint32_t)sysconf(_SC_PAGESIZE));
-		else if (bpf_map__max_entries(map) > 64)
-			bpf_map__set_max_entries(map, 64);
-	}
-}
-
-/* Which program was refused libbpf only says aloud. */
-static __thread int refused = -1;
-
-static int note_refused(enum libbpf_print_level level, const char *format, va_list args)
-{
-	char text[256], name[64];
-
-	vsnprintf(text, sizeof(text), format, args);
-	if (sscanf(text, "libbpf: prog '%63[^']': BPF program load failed", name) != 1)
-		return 0;
-	for (int h = 0; h < HOOK_KINDS; h++)
-		if (!strcmp(name, hook_name((enum hook)h)))
-			refused = h;
-	return 0;
-}
-
-static int load_and_attach(struct bpf_object *obj, const struct plan *plan, int cgroup_fd, int *ret_bad)
-{
-	struct bpf_link *link[HOOK_KINDS] = {};
-	int err;
-
-	refused = -1;
-	err = bpf_object__load(obj);
-	*ret_bad = refused;
-	for (int h = 0; h < HOOK_KINDS && !err; h++) {
-		*ret_bad = h;
-		if (plan->on[h])
-			err = attach_one(obj, (enum hook)h, cgroup_fd, &link[h]);
-	}
-	for (int h = 0; h < HOOK_KINDS; h++)
-		bpf_link__destroy(link[h]);
-	return err;
-}
-
-static void choose_programs(struct bpf_object *obj, const struct plan *plan)
-{
-	set_knobs(obj, plan);
-	for (int h = 0; h < HOOK_KINDS; h++) {
-		struct bpf_program *prog = program_of(obj, (enum hook)h);
-
-		if (prog)
-			bpf_program__set_autoload(prog, plan->on[h]);
-	}
-}
-
-/* Without a log of its own libbpf verifies a refused program a second time, to tell why; only statistics are asked for. */
-static void log_little(struct bpf_object *obj)
-{
-	static char log[16384];
-	struct bpf_program *prog;
-
-	bpf_object__for_each_program(prog, obj) {
-		bpf_program__set_log_level(prog, 4 /* BPF_LOG_STATS */);
-		bpf_program__set_log_buf(prog, log, sizeof(log));
-	}
-}
-
-int engine_trial(const struct plan *plan, int cgroup_fd, int *ret_bad)
-{
-	libbpf_print_fn_t before = libbpf_set_print(note_refused);
-	struct bpf_object *obj = object_open(!plan->have_loop);
-	int err = obj ? 0 : -errno;
-
-	*ret_bad = -1;
-	if (!err) {
-		choose_programs(obj, plan);
-		shrink_maps(obj);
-		log_little(obj);
-		err = load_and_attach(obj, plan, cgroup_fd, ret_bad);
-	}
-	bpf_object__close(obj);
-	libbpf_set_print(before);
-	return err;
-}
-
-/* How the kernel's types name what a section attaches to. */
-static const struct {
-	const char *section, *prefix;
-	uint32_t kind;
-} target_types[] = {
-	{"fentry/", "", BTF_KIND_FUNC},	    {"fexit/", "", BTF_KIND_FUNC},
-	{"fmod_ret/", "", BTF_KIND_FUNC},   {"lsm/", "bpf_lsm_", BTF_KIND_FUNC},
-	{"iter/", "bpf_iter_", BTF_KIND_FUNC}, {"tp_btf/", "btf_trace_", BTF_KIND_TYPEDEF},
-};
-
-static bool target_missing(const struct bpf_program *prog, const struct btf *kernel)
-{
-	const char *section = bpf_program__section_name(prog);
-	char name[128];
-
-	section += section[0] == '?';
-	for (size_t i = 0; i < ARRAY_SIZE(target_types); i++) {
-		size_t n = strlen(target_types[i].section);
-
-		if (strncmp(section, target_types[i].section, n))
-			continue;
-		snprintf(name, sizeof(name), "%s%s", target_types[i].prefix, section + n);
-		return btf__find_by_name_kind(kernel, name, target_types[i].kind) < 0;
-	}
-	return false;
-}
-
-int engine_missing(const struct plan *plan, const struct btf *kernel, bool ret[HOOK_KINDS])
-{
-	struct bpf_object *obj = object_open(!plan->have_loop);
-
-	if (!obj)
-		return -errno;
-	for (int h = 0; h < HOOK_KINDS; h++) {
-		const struct bpf_program *prog = program_of(obj, (enum hook)h);
-
-		ret[h] = !prog || target_missing(prog, kernel);
-	}
-	bpf_object__close(obj);
-	return 0;
 }
 
 struct engine *engine_close(struct engine *e)
@@ -360,49 +100,40 @@ static int find_variables(struct engine *e)
 		       : -ENOENT;
 }
 
-static int attach_all(struct engine *e, const struct plan *plan, char *ret_error, size_t n)
+static int attach_all(struct engine *e, const struct plan *plan, int *ret_bad)
 {
 	for (int h = 0; h < HOOK_KINDS; h++) {
-		if (!plan->on[h])
-			continue;
-		int err = attach_one(e->obj, (enum hook)h, e->cgroup_fd, &e->link[h]);
-		if (err) {
-			snprintf(ret_error, n, "attaching %s failed: %s", hook_name((enum hook)h), strerror(-err));
+		int err = plan->on[h] ? load_attach(e->obj, (enum hook)h, e->cgroup_fd, &e->link[h]) : 0;
+
+		*ret_bad = h;
+		if (err)
 			return err;
-		}
 	}
+	*ret_bad = -1;
 	return 0;
 }
 
-int engine_open(const struct plan *plan, struct engine **ret, char *ret_error, size_t error_len)
+int engine_open(const struct plan *plan, struct engine **ret, int *ret_bad)
 {
 	_cleanup_(engine_closep) struct engine *e = calloc(1, sizeof(*e));
-	libbpf_print_fn_t before;
 	int err;
 
+	*ret_bad = -1;
 	if (!e)
 		return -ENOMEM;
 	pthread_mutex_init(&e->identifying, NULL);
 	e->cgroup_fd = cgroup2_open(plan->cgroup2);
-	before = libbpf_set_print(getenv("SLUICE_BPF_LOG") ? NULL : no_output);
 	e->obj = object_open(!plan->have_loop);
-	if (!e->obj) {
-		err = -errno;
-		libbpf_set_print(before);
-		return err;
-	}
-	choose_programs(e->obj, plan);
-	limit_maps(e->obj);
-	err = bpf_object__load(e->obj);
-	if (err)
-		snprintf(ret_error, error_len, "loading the BPF programs failed: %s", strerror(-err));
-	else
+	if (!e->obj)
+		return -errno;
+	load_limit_maps(e->obj);
+	err = load_programs(e->obj, plan, ret_bad);
+	if (!err)
 		err = find_variables(e);
 	if (!err)
 		err = make_last_resort(e);
 	if (!err)
-		err = attach_all(e, plan, ret_error, error_len);
-	libbpf_set_print(before);
+		err = attach_all(e, plan, ret_bad);
 	if (err)
 		return err;
 	*ret = e;
@@ -434,7 +165,7 @@ int engine_map_named(const struct engine *e, const char *name)
 
 int engine_count(const struct engine *e, enum hook h, struct program_count *ret)
 {
-	const struct bpf_program *prog = program_of(e->obj, h);
+	const struct bpf_program *prog = load_program(e->obj, h);
 	struct bpf_prog_info info = {};
 	uint32_t len = sizeof(info);
 
@@ -492,7 +223,7 @@ int engine_identify(struct engine *e, int fd, struct file_identity *ret)
 	opts.ctx_in = args;
 	opts.ctx_size_in = sizeof(args);
 	pthread_mutex_lock(&e->identifying);
-	if (bpf_prog_test_run_opts(bpf_program__fd(program_of(e->obj, HOOK_identify_fd)), &opts))
+	if (bpf_prog_test_run_opts(bpf_program__fd(load_program(e->obj, HOOK_identify_fd)), &opts))
 		err = -errno;
 	else if (!e->identified->found)
 		err = -ENOENT;

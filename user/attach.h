@@ -6,7 +6,6 @@
 #include "include/ledger.h"
 #include "user/plan.h"
 
-struct btf;
 struct engine;
 
 enum engine_map {
@@ -23,16 +22,9 @@ enum engine_iter {
 	ENGINE_ITERS,
 };
 
-/* Loads the programs that plan->on names, with small maps, and attaches them for a moment; 0 or the first negative
- * errno. `cgroup_fd` is for cgroup programs. On failure *ret_bad is the hook (enum hook) that was refused, -1 if that is
- * not known. */
-int engine_trial(const struct plan *plan, int cgroup_fd, int *ret_bad);
-
-/* Which programs attach to something that `kernel`, its types, does not have. 0 or a negative errno. */
-int engine_missing(const struct plan *plan, const struct btf *kernel, bool ret[HOOK_KINDS]);
-
-/* Loads and attaches what the plan has on. On failure *ret_error says which program and why. */
-int engine_open(const struct plan *plan, struct engine **ret, char *ret_error, size_t error_len);
+/* Loads and attaches what the plan has on. On failure *ret_bad is the hook (enum hook) that was refused, -1 if it was
+ * something else. */
+int engine_open(const struct plan *plan, struct engine **ret, int *ret_bad);
 struct engine *engine_close(struct engine *e);
 
 static inline void engine_closep(struct engine **e)

@@ -315,11 +315,10 @@ static int verdict(const struct outcome *o)
 static int self_test(struct outcome *o)
 {
 	_cleanup_(engine_closep) struct engine *e = NULL;
-	char why[256] = "";
-	int err = engine_open(&o->plan, &e, why, sizeof(why));
+	int bad, err = engine_open(&o->plan, &e, &bad);
 
 	if (err) {
-		cmd_error("probe", "%s", why[0] ? why : strerror(-err));
+		cmd_error("probe", "%s%s%s", bad < 0 ? "" : hook_name((enum hook)bad), bad < 0 ? "" : ": ", strerror(-err));
 		return EXIT_KERNEL;
 	}
 	o->test = calloc(1, sizeof(*o->test));

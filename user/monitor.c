@@ -21,6 +21,7 @@
 #include "user/selftest.h"
 #include "user/server.h"
 #include "user/snapshot.h"
+#include "user/start.h"
 #include "user/trust.h"
 
 #define FRESH_NS (NSEC / 5)	  /* an answer is not older than this */
@@ -230,8 +231,6 @@ static void on_timer(struct monitor *m)
 	slow_work(m, now);
 	tick(m, late);
 	give_records(m, m->ticked_ns, false);
-	if (m->end_ns && now >= m->end_ns)
-		m->stop = true;
 }
 
 /* --- requests ------------------------------------------------------------------------ */
@@ -300,6 +299,16 @@ static void on_signal(struct monitor *m)
 
 enum { FD_TIMER, FD_SIGNALS, FD_RING, FD_MOUNTS, FD_DEVICES, FD_SERVER };
 
+/* Until the time is over, -1: nobody set one. */
+static int left_ms(const struct monitor *m)
+{
+	uint64_t now = now_boot_ns();
+
+	if (!m->end_ns)
+		return -1;
+	return now >= m->end_ns ? 0 : (int)MIN((m->end_ns - now) / 1000000 + 1, 60000u);
+}
+
 static int loop(struct monitor *m)
 {
 	struct pollfd fds[FD_SERVER + SERVER_FDS] = {
@@ -313,7 +322,7 @@ static int loop(struct monitor *m)
 	while (!m->stop) {
 		size_t n = server_fds(m->server, fds + FD_SERVER);
 
-		if (poll(fds, FD_SERVER + n, -1) < 0) {
+		if (poll(fds, FD_SERVER + n, left_ms(m)) < 0) {
 			if (errno == EINTR)
 				continue;
 			return -errno;
@@ -327,6 +336,8 @@ static int loop(struct monitor *m)
 		if (fds[FD_TIMER].revents)
 			on_timer(m);
 		server_handle(m->server, fds + FD_SERVER, n);
+		if (left_ms(m) == 0)
+			m->stop = true;
 	}
 	return 0;
 }
@@ -429,9 +440,21 @@ static void self_test(struct monitor *m)
 			cmd_error("run", "self-test: %s: %s", fact_name((enum fact)f), m->plan.disowned[f]);
 }
 
-static int start(struct monitor *m, const struct plan *plan)
+static int start_engine(struct monitor *m)
 {
-	char why[256] = "";
+	struct facts facts;
+	char why[256];
+	int err = engine_start((enum wish)m->options.hooks, &facts, &m->plan, &m->engine);
+
+	if (!err)
+		return 0;
+	engine_explain(&facts, &m->plan, err, why, sizeof(why));
+	cmd_error("run", "%s", why);
+	return err;
+}
+
+static int start(struct monitor *m)
+{
 	uint64_t blind = 0;
 	int err;
 
@@ -440,12 +463,8 @@ static int start(struct monitor *m, const struct plan *plan)
 		cmd_error("run", "%s.alive: %s", m->options.socket, strerror(-err));
 		return EXIT_USAGE;
 	}
-	err = engine_open(plan, &m->engine, why, sizeof(why));
-	if (err) {
-		cmd_error("run", "%s; see what this kernel allows: sluice probe", why[0] ? why : strerror(-err));
+	if (start_engine(m))
 		return EXIT_KERNEL;
-	}
-	m->plan = *plan;
 	self_test(m);
 	err = open_model(m, &m->plan);
 	if (!err)
@@ -507,14 +526,15 @@ static void dispose(struct monitor *m, bool well)
 		close(m->timer);
 }
 
-static void say_ready(const struct monitor *m, const struct plan *plan)
+static void say_ready(const struct monitor *m)
 {
 	size_t n = m->config->ndatasets;
 
-	cmd_error("run", "watching %zu dataset%s with the %s set (%s)", n, n == 1 ? "" : "s", set_name(plan->set), plan->why);
+	cmd_error("run", "watching %zu dataset%s with the %s set (%s)", n, n == 1 ? "" : "s", set_name(m->plan.set),
+		  m->plan.why);
 }
 
-int monitor_run(const struct options *options, const struct plan *plan, struct config *config)
+int monitor_run(const struct options *options, struct config *config)
 {
 	struct monitor m = {.options = *options, .config = config, .signals = -1, .timer = -1};
 	int status, err;
@@ -524,7 +544,7 @@ int monitor_run(const struct options *options, const struct plan *plan, struct c
 		dispose(&m, false);
 		return EXIT_USAGE;
 	}
-	status = start(&m, plan);
+	status = start(&m);
 	if (!status && open_server(&m))
 		status = EXIT_USAGE;
 	if (!status) {
@@ -533,7 +553,7 @@ int monitor_run(const struct options *options, const struct plan *plan, struct c
 		m.end_ns = options->once_ns ? m.scan_ns + options->once_ns : 0;
 		malloc_trim(0); /* loading took the kernel's types apart; the loop needs a tenth of that */
 		give_policy(&m);
-		say_ready(&m, plan);
+		say_ready(&m);
 		err = loop(&m);
 		if (err)
 			cmd_error("run", "waiting failed: %s", strerror(-err));

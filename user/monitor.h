@@ -4,11 +4,9 @@
 #define SLUICE_MONITOR_H
 
 #include "user/args.h"
-#include "user/plan.h"
 #include "user/policy/config.h"
-#include "user/probe.h"
 
 /* Runs until a signal or the time is over. Takes `config`. Returns an exit status; says on stderr what went wrong. */
-int monitor_run(const struct options *options, const struct plan *plan, struct config *config);
+int monitor_run(const struct options *options, struct config *config);
 
 #endif

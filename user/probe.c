@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "user/attach.h"
+#include "user/load.h"
 #include "user/preemption.h"
 
 void probe_cgroup2(char *ret, size_t n)
@@ -47,67 +48,96 @@ static int keep_quiet(enum libbpf_print_level level, const char *format, va_list
 #define ALIKE 2 /* so many trampolines refused in one way, and the kernel refuses the kind */
 #define ENOTSUPP_KERNEL 524 /* what attaching trampolines says where an architecture has none */
 
-/* After `bad` was refused with `err`: what else need not be tried. */
-static void leave_out(struct facts *f, struct plan *plan, int bad, int err, unsigned *alike)
+static bool kind_refused(int err)
 {
-	plan->on[bad] = false;
-	f->trial[bad] = err;
-	if (hook_set_of((enum hook)bad) != SET_TRAMPOLINE || (err != -EPERM && err != -ENOTSUPP_KERNEL))
-		return;
-	if (++*alike < ALIKE)
-		return;
-	for (int h = 0; h < HOOK_KINDS; h++) {
-		if (plan->on[h])
-			f->trial[h] = err;
-		plan->on[h] = false;
-	}
+	return err == -EPERM || err == -ENOTSUPP_KERNEL;
 }
 
-static void one_by_one(struct facts *f, struct plan *plan, int cgroup_fd)
+static void refuse_trampolines(struct facts *f, int err)
 {
+	for (int h = 0; h < HOOK_KINDS; h++)
+		if (hook_set_of((enum hook)h) == SET_TRAMPOLINE && !f->trial[h])
+			f->trial[h] = err;
+}
+
+static void try_alone(struct facts *f, const struct plan *plan, enum hook h, int cgroup_fd)
+{
+	struct plan one = *plan;
 	int bad;
 
-	for (int h = 0; h < HOOK_KINDS; h++) {
-		struct plan one = *plan;
-
-		if (!plan->on[h])
-			continue;
-		memset(one.on, 0, sizeof(one.on));
-		one.on[h] = true;
-		f->trial[h] = engine_trial(&one, cgroup_fd, &bad);
-	}
+	memset(one.on, 0, sizeof(one.on));
+	one.on[h] = true;
+	f->trial[h] = load_trial(&one, cgroup_fd, &bad);
 }
 
 /* All programs of one set in one go, again without each that is refused: what loads together needs no trial of its own. */
-static void try_set(struct facts *f, const struct btf *btf, struct plan *plan, enum hook_set set, int cgroup_fd)
+static void try_set(struct facts *f, struct plan *plan, enum hook_set set, int cgroup_fd)
 {
-	bool missing[HOOK_KINDS] = {};
-	int bad, err = engine_missing(plan, btf, missing);
 	unsigned alike = 0;
+	int bad, err;
 
-	for (int h = 0; h < HOOK_KINDS; h++) {
-		plan->on[h] = hook_set_of((enum hook)h) == set;
-		if (plan->on[h] && !f->preempted && hook_steady((enum hook)h)) {
-			plan->on[h] = false;
-			f->trial[h] = -ECANCELED;
-		}
-		if (plan->on[h])
-			f->trial[h] = 0;
-		if (plan->on[h] && missing[h]) {
-			plan->on[h] = false;
-			f->trial[h] = -ESRCH;
-		}
-	}
-	for (int h = 0; h < HOOK_KINDS && !err; h++) {
-		err = engine_trial(plan, cgroup_fd, &bad);
+	for (int tries = 0; tries < HOOK_KINDS; tries++) {
+		for (int h = 0; h < HOOK_KINDS; h++)
+			plan->on[h] = hook_set_of((enum hook)h) == set && !f->trial[h];
+		err = load_trial(plan, cgroup_fd, &bad);
 		if (!err)
 			return;
 		if (bad < 0 || !plan->on[bad])
 			break;
-		leave_out(f, plan, bad, err, &alike);
-		err = 0;
+		f->trial[bad] = err;
+		if (set == SET_TRAMPOLINE && kind_refused(err) && ++alike >= ALIKE)
+			refuse_trampolines(f, err);
 	}
-	one_by_one(f, plan, cgroup_fd);
+	for (int h = 0; h < HOOK_KINDS; h++)
+		if (plan->on[h])
+			try_alone(f, plan, (enum hook)h, cgroup_fd);
+}
+
+static void try_sets(struct facts *f, struct plan *plan)
+{
+	int cgroup_fd = cgroup2_open(f->cgroup2);
+
+	try_set(f, plan, SET_BOTH, cgroup_fd);
+	try_set(f, plan, SET_TRAMPOLINE, cgroup_fd);
+	try_set(f, plan, SET_TRACEPOINT, cgroup_fd);
+	if (cgroup_fd >= 0)
+		close(cgroup_fd);
+}
+
+/* Two small ones tell whether the kernel refuses the kind. */
+static void try_trampolines(struct facts *f, const struct plan *plan)
+{
+	static const enum hook small[ALIKE] = {HOOK_a_link, HOOK_a_ptmx_open};
+	unsigned alike = 0, tried = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < ALIKE; i++) {
+		if (f->trial[small[i]])
+			continue;
+		try_alone(f, plan, small[i], -1);
+		err = f->trial[small[i]];
+		tried++;
+		alike += kind_refused(err);
+		if (!kind_refused(err))
+			return;
+	}
+	if (tried && alike == tried)
+		refuse_trampolines(f, err);
+}
+
+/* What has no place in this kernel, or no use, need not be tried. */
+static int leave_out(struct facts *f, const struct btf *btf, const struct plan *plan)
+{
+	bool missing[HOOK_KINDS] = {};
+	int err = load_missing(plan, btf, missing);
+
+	for (int h = 0; h < HOOK_KINDS && !err; h++) {
+		if (!f->preempted && hook_steady((enum hook)h))
+			f->trial[h] = -ECANCELED;
+		else if (missing[h])
+			f->trial[h] = -ESRCH;
+	}
+	return err;
 }
 
 static void probe_helpers(struct facts *f, const struct btf *btf)
@@ -119,74 +149,61 @@ static void probe_helpers(struct facts *f, const struct btf *btf)
 	f->have_loop = libbpf_probe_bpf_helper(type, BPF_FUNC_loop, NULL) == 1;
 }
 
-static void not_tried(struct facts *f, enum hook_set set)
+static void refuse_all(struct facts *f, int err)
 {
 	for (int h = 0; h < HOOK_KINDS; h++)
-		if (hook_set_of((enum hook)h) == set)
-			f->trial[h] = -ECANCELED;
+		f->trial[h] = err;
 }
 
-static bool trampolines_do(const struct facts *f)
+/* All that is known before anything of ours is loaded. *ret_plan has nothing on. */
+static void look(struct facts *f, struct plan *ret_plan)
 {
-	struct plan p;
-
-	return !plan_make(f, WISH_TRAMPOLINE, &p);
-}
-
-static void try_sets(struct facts *f, const struct btf *btf, struct plan *plan, enum wish wish, bool all)
-{
-	int cgroup_fd = cgroup2_open(f->cgroup2);
-
-	not_tried(f, SET_TRAMPOLINE);
-	not_tried(f, SET_TRACEPOINT);
-	try_set(f, btf, plan, SET_BOTH, cgroup_fd);
-	if (all || wish != WISH_TRACEPOINT)
-		try_set(f, btf, plan, SET_TRAMPOLINE, cgroup_fd);
-	if (all || wish == WISH_TRACEPOINT || (wish == WISH_AUTO && (f->interrupted || !trampolines_do(f))))
-		try_set(f, btf, plan, SET_TRACEPOINT, cgroup_fd);
-	if (cgroup_fd >= 0)
-		close(cgroup_fd);
-}
-
-static void probe(enum wish wish, bool all, struct facts *ret)
-{
-	struct facts f = {};
-	struct plan plan = {};
+	libbpf_print_fn_t before;
 	struct btf *btf;
+	int err;
 
 	lift_memlock();
-	probe_cgroup2(f.cgroup2, sizeof(f.cgroup2));
-	f.privileged = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL) == 1;
-	libbpf_print_fn_t before = libbpf_set_print(keep_quiet);
+	probe_cgroup2(f->cgroup2, sizeof(f->cgroup2));
+	f->privileged = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL) == 1;
+	before = libbpf_set_print(keep_quiet);
 	btf = btf__load_vmlinux_btf();
 	libbpf_set_print(before);
-	f.btf = btf != NULL;
-	if (!f.privileged || !btf) {
-		for (int h = 0; h < HOOK_KINDS; h++)
-			f.trial[h] = btf ? -EPERM : -ENOTSUP;
+	f->btf = btf != NULL;
+	if (!f->privileged || !btf) {
+		refuse_all(f, btf ? -EPERM : -ENOTSUP);
 		btf__free(btf);
-		*ret = f;
 		return;
 	}
-	probe_helpers(&f, btf);
-	if (f.have_loop && preemption_find(&f.preempted))
-		f.preempted = false;
-	f.interrupted = f.preempted || preemption_of_kernel();
-	plan.have_cast = f.have_cast;
-	plan.have_task_btf = f.have_task_btf;
-	plan.have_loop = f.have_loop;
-	plan.preempted = f.preempted;
-	try_sets(&f, btf, &plan, wish, all);
+	probe_helpers(f, btf);
+	if (f->have_loop && preemption_find(&f->preempted))
+		f->preempted = false;
+	f->interrupted = f->preempted || preemption_of_kernel();
+	ret_plan->have_cast = f->have_cast;
+	ret_plan->have_task_btf = f->have_task_btf;
+	ret_plan->have_loop = f->have_loop;
+	ret_plan->preempted = f->preempted;
+	err = leave_out(f, btf, ret_plan);
+	if (err)
+		refuse_all(f, err);
 	btf__free(btf);
-	*ret = f;
 }
 
 void probe_kernel(struct facts *ret)
 {
-	probe(WISH_AUTO, true, ret);
+	struct plan plan = {};
+
+	memset(ret, 0, sizeof(*ret));
+	look(ret, &plan);
+	if (ret->btf && ret->privileged)
+		try_sets(ret, &plan);
 }
 
-void probe_wanted(enum wish wish, struct facts *ret)
+void probe_guess(enum wish wish, struct facts *ret)
 {
-	probe(wish, false, ret);
+	struct plan plan = {};
+
+	memset(ret, 0, sizeof(*ret));
+	look(ret, &plan);
+	if (wish == WISH_TRAMPOLINE || (wish == WISH_AUTO && !ret->interrupted))
+		try_trampolines(ret, &plan);
 }

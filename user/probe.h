@@ -5,12 +5,11 @@
 
 #include "user/plan.h"
 
-/* Loads and attaches every program alone, for a moment. Never fails: what can't be done is in the facts. */
+/* Loads and attaches every program for a moment. Never fails: what can't be done is in the facts. */
 void probe_kernel(struct facts *ret);
 
-/* The same, leaving out what the wish has no use for: the tracepoints where trampolines will be taken, and the other
- * way round. What was not tried says -ECANCELED. */
-void probe_wanted(enum wish wish, struct facts *ret);
+/* What can be told without loading all of them; the rest is taken to load until it is refused: see start.h. */
+void probe_guess(enum wish wish, struct facts *ret);
 
 /* Path where cgroup v2 is mounted, from /proc/self/mountinfo; "" if nowhere. */
 void probe_cgroup2(char *ret, size_t n);

@@ -236,6 +236,21 @@ def test_many_memories(sluice, config, dataset, lab, sink, sharer, shm):
     judge(m.stop(), s, b.pid)
 
 
+def test_chain_of_memories(sluice, config, dataset, lab, sink, sharer, shm):
+    """Each process has one memory in common with the one before it: a reader at one end taints them all at once."""
+    s, count = sink(lab.internet), 40
+    paths = [shm(f"n{i}") for i in range(count)]
+    m = sluice(config)
+    links = [sharer(f"map:0:{one}", f"map:1:{two}", "say:ready", f"pass:0:1:{READ}") for one, two in zip(paths, paths[1:])]
+    b = sharer(f"map:m:{paths[-1]}", connect(s), f"send:net:{BEFORE}", "say:ready", f"wait:m:{READ}", f"send:net:{AFTER}")
+    for p in [*links, b]:
+        p.wait_said("ready")
+    ended(sharer(f"map:0:{paths[0]}", f"read:{dataset}/f:{READ}", f"put:0:{READ}"), *links, b)
+    r = m.stop()
+    assert r.to(s) == AFTER
+    assert r.finding("exfil.volume", s)["leak_bound"] == READ
+
+
 PRODUCER = """
 import sys
 from multiprocessing import shared_memory
@@ -247,7 +262,10 @@ m.buf[1:len(data)] = data[1:]
 m.buf[0] = 120
 sys.stdin.readline()
 m.close()
-m.unlink()
+try:
+    m.unlink()
+except FileNotFoundError:  # the consumer's resource tracker may take it for its own: bpo-38119
+    pass
 """
 CONSUMER = """
 import socket, sys, time
