@@ -12,12 +12,11 @@ __noinline int move_done(__u64 task, __u64 in, __u64 out, __u64 bytes)
 }
 
 
-/* struct file_clone_range, include/uapi/linux/fs.h */
+/* struct file_clone_range, include/uapi/linux/fs.h, without its end, for the stack's sake */
 struct clone_range {
 	__s64 src_fd;
 	__u64 src_offset;
 	__u64 src_length;
-	__u64 dest_offset;
 };
 
 /* A clone shares blocks: what the source has from `offset` on is in the copy now. */
