@@ -336,10 +336,11 @@ static int prepare(struct build *b)
 	b->range = no_nodes(processes);
 	b->nearest = calloc(processes + 1, sizeof(*b->nearest));
 	b->nearest_known = calloc(processes + 1, sizeof(*b->nearest_known));
+	b->arrival = calloc(m->subject_slots.count + 1, sizeof(*b->arrival));
 	b->jobs = HASHMAP_OF(struct job_node, job);
 	b->everyone = LINEAGE_NONE;
 	if (!g->net || !g->subject_node || !g->object_node || !g->flow_node || !b->range ||
-	    !b->nearest || !b->nearest_known)
+	    !b->nearest || !b->nearest_known || !b->arrival)
 		return -ENOMEM;
 	return 0;
 }
@@ -353,6 +354,7 @@ static void build_done(struct build *b)
 	free(b->range);
 	free(b->nearest);
 	free(b->nearest_known);
+	free(b->arrival);
 }
 
 static int build_all(struct build *b)

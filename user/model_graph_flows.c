@@ -6,6 +6,16 @@
 /* Marks of one act of the kernel are not at one instant. */
 #define SAME_MOMENT_NS (10 * 1000 * 1000ULL)
 
+/* A subject with very many edges is asked for each of its flows. */
+static uint64_t arrival_at(const struct build *b, const struct m_subject *s)
+{
+	uint64_t *known = &b->arrival[s->slot];
+
+	if (!*known)
+		*known = subject_arrival(s, b->g->dataset);
+	return *known;
+}
+
 /* Of a flow older than the monitor the start is not known. */
 static uint64_t start_of(const struct m_flow *f)
 {
@@ -160,7 +170,7 @@ static int lead_descendants(struct build *b)
 			if (!h)
 				continue;
 			if (arrival == UINT64_MAX)
-				arrival = subject_arrival(s, b->g->dataset);
+				arrival = arrival_at(b, s);
 			h->earliest = MIN(h->earliest, arrival);
 			err = graph_lead(b, graph_source_of(b, s), h->prefix);
 		}
@@ -184,11 +194,11 @@ static bool explained_by_images(const struct build *b, const struct m_flow *f, u
 
 		if (!owner)
 			continue;
-		if (!owner->process || subject_arrival(owner, b->g->dataset) <= since_ns)
+		if (!owner->process || arrival_at(b, owner) <= since_ns)
 			return true;
 		for (const struct m_subject *s = owner->process->images; s; s = s->next_image) {
 			if (s->who.exec > owner->who.exec &&
-			    subject_arrival(s, b->g->dataset) <= since_ns)
+			    arrival_at(b, s) <= since_ns)
 				return true;
 		}
 	}
@@ -227,7 +237,7 @@ static int lead_ancestor(struct build *b, const struct m_flow *f, uint32_t flow,
 	     p = p->parent) {
 		for (const struct m_subject *s = p->images; s && !err; s = s->next_image) {
 			if (s == f->who || graph_node_of(b, s) == LINEAGE_NONE ||
-			    subject_arrival(s, b->g->dataset) > since_ns)
+			    arrival_at(b, s) > since_ns)
 				continue;
 			*ret = true;
 			err = graph_add_subject(b, f->who);

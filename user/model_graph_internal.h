@@ -36,6 +36,7 @@ struct build {
 	uint32_t *range;
 	const struct m_process **nearest;
 	bool *nearest_known;
+	uint64_t *arrival; /* by subject slot; 0: not asked yet */
 	struct hashmap jobs; /* nodes fed by all holders of a job */
 	bool jobs_made;
 	uint32_t everyone;

@@ -16,7 +16,7 @@ import traceback
 
 import lab as lab_module
 import work
-from monitor import FRESH, Monitor, run_sluice, sluice_json
+from monitor import Monitor, probe
 from where import DATA, PATIENCE, SLUICE, program
 
 SIZE = work.FILE
@@ -353,9 +353,9 @@ class Run:
     def __init__(self, lab, hooks, cases):
         self.lab, self.hooks = lab, hooks
         self.results, self.losses = {}, {}
-        probe = sluice_json("probe", "--hooks", hooks, timeout=1200)
-        self.gaps = {g["fact"]: g["why"] for g in probe["gaps"] if not g["partial"]}
-        self.limits = {g["fact"]: g["why"] for g in probe["gaps"] if g["partial"]}
+        gaps = json.loads(probe(hooks).stdout)["gaps"]
+        self.gaps = {g["fact"]: g["why"] for g in gaps if not g["partial"]}
+        self.limits = {g["fact"]: g["why"] for g in gaps if g["partial"]}
         todo = [c for c in cases if not c.elsewhere]
         for c in cases:
             if c.elsewhere:

@@ -4,14 +4,13 @@ import collections
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 
 import pytest
 
 import lab as lab_module
 import work
-from monitor import Monitor, sluice_json, tagged
+from monitor import Monitor, probe, sluice_json, tagged
 from where import DATA, SLUICE
 
 SETS = ("tracepoint", "trampoline")
@@ -35,8 +34,7 @@ def set_refusals(root):
     """Hook set -> why it cannot load here, or None; found by trial load, as the monitor does it."""
     refusals = {}
     for name in SETS:
-        p = subprocess.run([SLUICE, "probe", "--json", "--hooks", name], capture_output=True, text=True,
-                           timeout=1200)
+        p = probe(name)
         refusals[name] = refusal_text(p) if p.returncode else inexact(name, p.stdout)
     return refusals
 

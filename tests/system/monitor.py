@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 """The monitor under test: configured, started, waited for, stopped, and its records read."""
+import functools
 import json
 import os
 import signal
@@ -54,6 +55,12 @@ def sluice_json(*words, **options):
     p = run_sluice(*words, "--json", **options)
     assert p.returncode in (0, 1), f"sluice {' '.join(words)} --json: status {p.returncode}: {p.stderr}"
     return json.loads(p.stdout)
+
+
+@functools.cache
+def probe(hooks):
+    """What `sluice probe --json` says of a hook set; asked once, it takes a minute where processors are emulated."""
+    return run_sluice("probe", "--json", "--hooks", hooks, timeout=1200)
 
 
 class Monitor:
