@@ -44,8 +44,8 @@
 #define SL_REPEATS_MAX 1024   /* io_uring requests that go on reading */
 #define SL_CHANNELS_MAX 4096
 #define SL_ENDS_MAX 32768  /* ends of connections that may stay on this host */
-#define SL_INLETS_MAX 8192 /* sockets that tainted bytes of this host may come in at */
-#define SL_LINKS_MAX 16384
+#define SL_INLETS_MAX 16384 /* sockets that tainted bytes of this host may come in at */
+#define SL_LINKS_MAX 65536
 #define SL_SENT_MAX 16384
 #define SL_DEVICES_MAX 1024
 #define SL_CONNECTIONS_MAX 1024

@@ -19,7 +19,7 @@ FLOODED = "127.77.0."  # where `flood` connects and sends to; nothing else does
 
 # What may be lost in each: detail only. Everything else must be whole.
 DETAIL = {
-    "connects": {"ring_full", "flow_full", "flow_taint_full"},
+    "connects": {"ring_full", "flow_full", "flow_taint_full", "object_full"},
     "datagrams": {"flow_folded", "flow_taint_full"},
     "sockets": {"flow_full", "flow_folded", "flow_taint_full", "ring_full"},
     "pipes": {"object_full", "edge_full"},
