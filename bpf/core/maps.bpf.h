@@ -106,6 +106,8 @@ struct share_lane {
 	struct object what;
 	struct edge_key key; /* here for the stack's sake, as what comes next is */
 	__u64 pivot[15];
+	struct share_key self; /* as functions are told of it that take numbers alone */
+	__u64 max;	       /* last address under the node that was come to */
 	struct share_item item[SL_SHARE_ITEMS];
 };
 MAP_HASH(shares, HASH, struct share_key, struct share_lane, SL_SHARE_LANES);

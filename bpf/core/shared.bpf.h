@@ -258,12 +258,18 @@ static __always_inline __u32 maple_end(struct share_lane *l, __u64 node, __u32 t
 	return end;
 }
 
-/* One node down; *max: the last address under it. */
-static __noinline __u64 maple_down(struct share_lane *l, __u64 entry, __u64 addr, __u64 *max)
+/* One node down; l->max: the last address under it. Global, so that it is verified once and not for each level. */
+__u64 maple_down(__u64 task, __u64 depth, __u64 entry, __u64 addr);
+
+__weak __noinline __u64 maple_down(__u64 task, __u64 depth, __u64 entry, __u64 addr)
 {
 	__u32 type = entry >> 3 & 15, off = 0, end;
-	__u64 node = entry & ~255ULL, slot, last = *max;
+	struct share_key key = {task, depth};
+	__u64 node = entry & ~255ULL, slot;
+	struct share_lane *l = bpf_map_lookup_elem(&shares, &key);
 
+	if (!l)
+		return 0;
 	l->pivot[14] = 0;
 	if (type == MAPLE_ARANGE_64) {
 		slot = node + bpf_core_field_offset(struct maple_arange_64, slot);
@@ -272,31 +278,32 @@ static __noinline __u64 maple_down(struct share_lane *l, __u64 entry, __u64 addr
 		slot = node + bpf_core_field_offset(struct maple_range_64, slot);
 		bpf_probe_read_kernel(l->pivot, 15 * 8, (void *)(node + bpf_core_field_offset(struct maple_range_64, pivot)));
 	}
-	end = maple_end(l, node, type, last);
+	end = maple_end(l, node, type, l->max);
 	for (__u32 k = 0; k < 15; k++)
 		if (k >= end || l->pivot[k] >= addr)
 			break;
 		else
 			off = k + 1;
 	if (off < end && off < 15)
-		*max = l->pivot[off];
+		l->max = l->pivot[off];
 	bpf_probe_read_kernel(&slot, sizeof(slot), (void *)(slot + 8 * off));
 	return slot;
 }
 
 static __always_inline __u64 maple_find(struct share_lane *l, __u64 mm, __u64 addr)
 {
-	__u64 entry, of = 0, max = ~0ULL;
 	__u32 type = MAPLE_RANGE_64;
+	__u64 entry, of = 0;
 
 	READ_PROBE(entry, struct mm_struct, mm, mm_mt.ma_root);
+	l->max = ~0ULL;
 	for (int i = 0; i < MAPLE_DEPTH && type >= MAPLE_RANGE_64 && entry > 4096; i++) {
 		type = entry >> 3 & 15;
 		if (type > MAPLE_ARANGE_64)
 			return 0; /* it has just been freed */
-		entry = maple_down(l, entry, addr, &max);
+		entry = maple_down(l->self.task, l->self.depth, entry, addr);
 	}
-	l->next = max + 1;
+	l->next = l->max + 1;
 	l->last = !l->next;
 	if (entry > 4096)
 		READ_PROBE(of, struct vm_area_struct, entry, vm_mm);
@@ -609,11 +616,17 @@ static __always_inline void share_steps(struct share_key *key)
 
 static __always_inline struct share_lane *lane_take(struct share_key *key)
 {
+	struct share_lane *l;
+
 	key->task = bpf_get_current_task();
 	for (int i = 0; i < DEPTHS; i++) {
 		key->depth = i;
-		if (!bpf_map_update_elem(&shares, key, &no_lane, BPF_NOEXIST))
-			return bpf_map_lookup_elem(&shares, key);
+		if (bpf_map_update_elem(&shares, key, &no_lane, BPF_NOEXIST))
+			continue;
+		l = bpf_map_lookup_elem(&shares, key);
+		if (l)
+			l->self = *key;
+		return l;
 	}
 	lose(LOSS_SHARE_CUT);
 	return NULL;
