@@ -10,6 +10,7 @@ import pytest
 
 import lab as lab_module
 import work
+from httpd import HttpSink
 from monitor import Monitor, probe, sluice_json, tagged
 from where import DATA, SLUICE
 
@@ -134,6 +135,20 @@ def sink(lab):
 
     def start(host, family=4, **options):
         made.append(lab_module.Sink(host, family, senders=[lab.pod], **options))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.kill()
+
+
+@pytest.fixture
+def http():
+    """http(lab.internet): a web server that counts what it is sent; ended with the test."""
+    made = []
+
+    def start(host):
+        made.append(HttpSink(host))
         return made[-1]
 
     yield start

@@ -15,7 +15,6 @@ import pytest
 import lab as lab_module
 import work
 from carriers import needs
-from httpd import HttpSink
 from monitor import tagged, wait_for
 from where import PATIENCE
 
@@ -39,19 +38,6 @@ def files(dataset, lab):
 @pytest.fixture
 def rules(lab, files):
     return tagged(files, network=lab.network)
-
-
-@pytest.fixture
-def http():
-    made = []
-
-    def start(host):
-        made.append(HttpSink(host))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.kill()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 
 import work
 from carriers import needs
-from httpd import HttpSink
 
 pytestmark = [pytest.mark.one_set, pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="python3-torch is not installed")]
 
@@ -50,19 +49,6 @@ def training(tmp, samples, job):
 
     def start(*words, **options):
         made.append(Training(tmp, f"trainer{len(made)}", "--data", samples, "--keep", str(KEPT), *words, cgroup=job, **options))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.kill()
-
-
-@pytest.fixture
-def http():
-    made = []
-
-    def start(host):
-        made.append(HttpSink(host))
         return made[-1]
 
     yield start
