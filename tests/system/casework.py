@@ -17,7 +17,7 @@ import traceback
 import lab as lab_module
 import work
 from monitor import Monitor, probe
-from where import DATA, PATIENCE, SLUICE, program
+from where import DATA, PATIENCE, program
 
 SIZE = work.FILE
 DATASETS = 60  # beside one monitor; the limit is 64
