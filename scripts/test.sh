@@ -4,8 +4,8 @@
 #   test.sh                every part below, one after the other
 #   test.sh unit           unit tests (cmocka), plain and under AddressSanitizer and UBSan
 #   test.sh system         system tests (pytest) on this kernel
-#   test.sh vm [KERNEL]    the same system tests inside a virtual machine; when none is named, only whether all programs load
-#                          on the oldest kernel, Debian 12's and 6.18
+#   test.sh vm [KERNEL]    the same system tests inside a virtual machine; when none is named, only whether both sets give the
+#                          same ledger, on the oldest kernel, Debian 12's and 6.18
 #   test.sh vm-all         all of them on every kernel there is, arm64 too: hours
 #
 # What is missing is installed first. Whole outputs go to build/log; of a part that fails the end is shown.
@@ -204,38 +204,14 @@ run_vm() { # KERNEL
 	vm_wait
 }
 
-# What fits into the hour that all tests may take: that every program of both sets loads, on the oldest kernel, Debian 12's and
-# the newest of these. The host, `vm KERNEL` and `vm-all` run the tests.
-vm_probe() { # KERNEL
-	machine_log=$logs/vm-$1.txt
-	tests/vm/run.sh --kernel "$1" --smp 1 --timeout $vm_limit --append lsm=lockdown,yama,apparmor,bpf --bin build/sluice \
-		-- sh -c 'for set in tracepoint trampoline; do
-			sluice probe --hooks $set && echo "probe: $set good" || echo "probe: $set bad"; done' \
-		>"$machine_log" 2>&1 </dev/null &
-	machines="$machines $!:$1"
-}
-
-vm_probed() { # KERNEL STATUS
-	machine_log=$logs/vm-$1.txt
-	case $2 in
-	77) skip_part "vm $1" "$(grep -v '^$' "$machine_log" | tail -n 1)" ;;
-	*)
-		good=$(matches '^probe: .* good' "$machine_log")
-		close_part "vm $1 loads both sets" "$machine_log" "$good" $((2 - good)) 0 ;;
-	esac
-}
-
+# What fits into the hour that all tests may take: both sets load, and give the same ledger, on the oldest kernel, Debian 12's
+# and 6.18. The host, `vm KERNEL` and `vm-all` run the other tests.
 run_vm_share() {
-	build build-vm all || return
+	build build-vm all work || return
 	for kernel in $kernels; do
-		vm_probe "$kernel"
+		vm_start "$kernel" "" tests/system/test_parity.py
 	done
-	for machine in $machines; do
-		status=0
-		wait "${machine%%:*}" || status=$?
-		vm_probed "${machine#*:}" $status
-	done
-	machines=
+	vm_wait
 }
 
 # As many at a time as there are processors.
