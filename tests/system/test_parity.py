@@ -8,7 +8,8 @@ import pytest
 
 import work
 from conftest import SETS
-from monitor import Monitor, tagged
+from monitor import Monitor
+from where import PATIENCE, program
 from work import FILE
 
 
@@ -43,6 +44,29 @@ def work_mix(actor, sink, lab, dataset, elsewhere):
     return truth
 
 
+# Ways from a process that reads to one that sends, but for those of which one set knows less than the other (`sluice probe`).
+RELAYS = ("relay-splice", "relay-tee", "relay-vmsplice", "relay-unix", "relay-unix-sendfile", "relay-loopback", "relay-anonymous",
+          "relay-memfd", "relay-shm", "relay-sysv", "relay-queue", "peek-readv", "poke-writev", "peek-mem", "clone-vm", "vfork",
+          "clone3")
+RELAYED = 500009  # asked to be sent: more than what is handed over
+
+
+def relay(name, tmp, sink, lab, path):
+    """Returns how many bytes arrived, None if this kernel has no such way."""
+    s = sink(lab.internet)
+    p = work.Process(tmp, f"{os.path.basename(os.path.dirname(path))}-{name}",
+                     [program("paths"), "-o", "REPORT", name, path, f"{s.ip}:{s.port}", str(RELAYED)])
+    try:
+        status = p.wait(4 * PATIENCE)
+    finally:
+        p.kill()
+    assert status in (0, 77), f"{name}: status {status}"
+    if status == 77:
+        return None
+    s.finish()
+    return s.bytes()
+
+
 def ledger(r):
     """All exact facts of the records, without what differs from run to run: pids, ports, times."""
     access, flows = collections.Counter(), collections.Counter()
@@ -65,21 +89,27 @@ def test_parity(set_refusals, tmp, data, lab, sink, actor):
     missing = [f"{name}: {why}" for name, why in set_refusals.items() if why]
     if missing:
         pytest.skip(f"only one hook set loads here, there is nothing to compare it with ({'; '.join(missing)})")
-    ledgers, truths = {}, {}
+    ledgers, truths, relayed = {}, {}, {}
     for hooks in SETS:
         dataset, elsewhere = f"{data}/{hooks}/set", f"{data}/{hooks}/else"
         work.make_file(f"{dataset}/f", FILE)
         work.make_file(f"{dataset}/d/g", 10007)
         os.mkdir(elsewhere)
-        m = Monitor(tmp, tagged(dataset, network=lab.network), hooks=hooks, name=hooks)
+        other = os.path.dirname(work.make_file(f"{data}/{hooks}/{hooks}-relayed/f", FILE))
+        m = Monitor(tmp, {"datasets": [{"id": "set", "path": dataset}, {"id": "relayed", "path": other}], "network": lab.network},
+                    hooks=hooks, name=hooks)
         try:
             m.start()
             truths[hooks] = work_mix(actor, sink, lab, dataset, elsewhere)
+            relayed[hooks] = {name: relay(name, tmp, sink, lab, f"{other}/f") for name in RELAYS}
             r = m.stop()
         finally:
             m.kill()
         ledgers[hooks] = ledger(r)
-        assert r.read() == truths[hooks]["read"], (hooks, ledgers[hooks]["figures"], r.of("health")[-1])
+        assert r.read(dataset="set") == truths[hooks]["read"], (hooks, ledgers[hooks]["figures"], r.of("health")[-1])
+        found = [f["leak_bound"] for f in r.findings("exfil.volume").values() if f["dataset"] == "relayed"]
+        assert len(found) == sum(1 for n in relayed[hooks].values() if n), relayed[hooks]
+    assert relayed[SETS[0]] == relayed[SETS[1]] and sum(1 for n in relayed[SETS[0]].values() if n) > 10
     one, other = (ledgers[name] for name in SETS)
     assert len(one["figures"]) >= 40 and len(one["findings"]) >= 2, "nothing much was compared"
     assert json.dumps(one, indent=0) == json.dumps(other, indent=0)
