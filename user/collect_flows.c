@@ -124,7 +124,8 @@ static int settle_flows(struct collector *c, size_t n)
 		if (++c->taken % 256 == 0)
 			collector_relieve(c);
 	}
-	memmove(c->closed, c->closed + done, (c->nclosed - done) * sizeof(*c->closed));
+	if (done)
+		memmove(c->closed, c->closed + done, (c->nclosed - done) * sizeof(*c->closed));
 	c->nclosed -= done;
 	return err;
 }

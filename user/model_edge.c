@@ -70,7 +70,7 @@ void object_drop(struct model *m, struct m_object *o)
 	m->nobjects--;
 	hashmap_remove(&m->objects, &o->what);
 	slot_give(&m->object_slots, o->slot);
-	free(o->senders);
+	object_unlink(o);
 	free(o->path);
 	free(o);
 }

@@ -58,6 +58,21 @@ void flow_unlink(struct m_flow *f)
 	f->ninlets = 0;
 }
 
+void object_unlink(struct m_object *o)
+{
+	for (unsigned i = 0; i < o->nsenders; i++) {
+		struct m_flow *f = o->senders[i];
+
+		for (unsigned k = 0; k < f->ninlets; k++) {
+			if (f->inlets[k] == o)
+				f->inlets[k--] = f->inlets[--f->ninlets];
+		}
+	}
+	free(o->senders);
+	o->senders = NULL;
+	o->nsenders = 0;
+}
+
 /* An inlet is called by where its sender sent to. */
 int flow_name_inlets(struct m_flow *f)
 {

@@ -428,6 +428,7 @@ int flow_get(struct model *m, uint64_t id, struct m_flow **ret);
 
 /* model_inlet.c */
 void flow_unlink(struct m_flow *f);
+void object_unlink(struct m_object *o); /* from the flows that feed it */
 int flow_name_inlets(struct m_flow *f);
 bool flow_late(const struct model *m, const struct m_flow *f);
 bool flow_feeds(const struct m_flow *f);

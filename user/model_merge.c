@@ -171,13 +171,15 @@ static int merge_one(struct model *m, struct m_subject *s)
 }
 
 /* A pipe between the dead of one job leads from their common node to itself. A file can still be
- * read by others. */
+ * read by others, and an inlet is fed by flows. */
 static void drop_inner_objects(struct model *m)
 {
 	for (struct m_object *o = m->first_object, *next; o; o = next) {
 		const struct m_subject *only = o->edges ? o->edges->subject : NULL;
 
 		next = o->next;
+		if (o->nsenders)
+			continue;
 		for (const struct m_edge *e = o->edges; e && only; e = e->other_next) {
 			if (e->subject != only || only->process || !edge_given(e))
 				only = NULL;

@@ -270,25 +270,37 @@ static void test_many_connections(void **state)
 }
 
 /* Not one of them may go while its bytes can still be read. */
-static void test_kept_until_read(void **state)
+static void kept_until_read(size_t merge_above)
 {
 	struct fixture t;
 
 	begin(&t);
+	t.m->merge_above = merge_above;
 	struct flow f = connects(&t, 1, 10, 0);
 	links(&t, 1, 77);
-	sends(&t, &f, 70001, 0);
+	sends(&t, &f, 4001, 0);
 	closes(&t, &f);
 	for (unsigned i = 0; i < 200; i++)
 		tick(&t);
 	assert_int_equal(t.m->nflows, 1);
+	assert_int_equal(t.m->nobjects, 1);
 	receives(&t, SERVER, 77, 4099);
-	assert_int_equal(held_by(&t, SERVER), 4099);
+	assert_int_equal(held_by(&t, SERVER), 4001);
 	inlet_goes(&t, SERVER, 77);
 	for (unsigned i = 0; i < 200; i++)
 		tick(&t);
-	assert_int_equal(held_by(&t, SERVER), 4099);
+	assert_int_equal(held_by(&t, SERVER), 4001);
 	fixture_end(&t);
+}
+
+static void test_kept_until_read(void **state)
+{
+	kept_until_read(MODEL_MERGE_ABOVE);
+}
+
+static void test_kept_in_a_full_model(void **state)
+{
+	kept_until_read(0);
 }
 
 int main(void)
@@ -303,6 +315,7 @@ int main(void)
 	    cmocka_unit_test(test_chain),
 	    cmocka_unit_test(test_many_connections),
 	    cmocka_unit_test(test_kept_until_read),
+	    cmocka_unit_test(test_kept_in_a_full_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
