@@ -146,12 +146,19 @@ static int take_event(struct collector *c, const void *data, size_t len)
 
 /* --- the ring when there is no time ---------------------------------------------------- */
 
+/* Each behind its length, in whole words: what is in it is looked at in place. */
+static size_t aside_size(uint64_t len)
+{
+	return sizeof(uint64_t) + ((len + 7) & ~7ULL);
+}
+
 static int set_aside(struct backlog *b, const void *data, size_t len)
 {
-	uint32_t n = (uint32_t)len;
+	uint64_t n = len;
+	size_t size = aside_size(n);
 
-	if (b->used + sizeof(n) + len > b->size) {
-		size_t more = MAX(2 * b->size, b->used + sizeof(n) + len + 65536);
+	if (b->used + size > b->size) {
+		size_t more = MAX(2 * b->size, b->used + size + 65536);
 		char *p = realloc(b->bytes, more);
 
 		if (!p)
@@ -161,7 +168,7 @@ static int set_aside(struct backlog *b, const void *data, size_t len)
 	}
 	memcpy(b->bytes + b->used, &n, sizeof(n));
 	memcpy(b->bytes + b->used + sizeof(n), data, len);
-	b->used += sizeof(n) + len;
+	b->used += size;
 	return b->used > BACKLOG_MAX ? -ENOSPC : 0; /* the ring keeps the rest */
 }
 
@@ -186,10 +193,10 @@ void collector_relieve(struct collector *c)
 static void take_backlog(struct collector *c)
 {
 	struct backlog b = c->backlog;
-	uint32_t n;
+	uint64_t n;
 
 	c->backlog = (struct backlog){};
-	for (size_t at = 0; at < b.used; at += sizeof(n) + n) {
+	for (size_t at = 0; at < b.used; at += aside_size(n)) {
 		memcpy(&n, b.bytes + at, sizeof(n));
 		take_event(c, b.bytes + at + sizeof(n), n);
 	}
