@@ -215,6 +215,10 @@ class Receiver:
     def finish(self):
         self.w.finish(self.process)
 
+    def wait_end(self):
+        """It ends when it has all; what was sent may still be on its way when its sender is gone."""
+        self.process.wait(4 * PATIENCE)
+
     def bytes(self):
         return self.process.reports()[-1]["got"]
 
@@ -379,6 +383,10 @@ class Run:
                 w.monitor = monitor
                 if not (w.skipped or w.broken):
                     self.attempt(w, lambda w=w: late[w]())
+            for w in works:
+                for s in w.sinks:
+                    if isinstance(s, Receiver) and not (w.skipped or w.broken):
+                        self.attempt(w, s.wait_end)
             records = monitor.stop(losses=True)
             self.losses.update(records.losses())
             for w in works:
