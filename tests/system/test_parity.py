@@ -106,8 +106,9 @@ def test_parity(set_refusals, tmp, data, lab, sink, actor):
                     hooks=hooks, name=hooks)
         try:
             m.start()
-            truths[hooks] = work_mix(actor, sink, lab, dataset, elsewhere)
+            # first, for the actors' reports make a reader of us
             relayed[hooks] = {name: relay(name, tmp, sink, lab, f"{other}/f") for name in RELAYS}
+            truths[hooks] = work_mix(actor, sink, lab, dataset, elsewhere)
             r = m.stop()
         finally:
             m.kill()
