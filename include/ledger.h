@@ -155,7 +155,7 @@ struct edge_key {
 	struct object what;
 	__u64 mask;
 	__u32 via; /* VIA_PIPE_WRITE and after, but VIA_HELD */
-	__u32 pad;
+	__u32 own; /* of a write to a file: index + 1 of the dataset that the file was in then; 0: in none, or not known */
 };
 
 struct edge_val {

@@ -63,6 +63,21 @@ static json_t *cidr_json(const struct cidr *c)
 	return json_sprintf("%s/%u", addr_text(addr, c->addr), c->bits - (v4 ? 96u : 0u));
 }
 
+static json_t *people_json(const struct people *who)
+{
+	if (!who->set)
+		return json_null();
+	return json_pack("{s:o,s:o,s:o}", "users", strings_json(&who->users), "jobs", strings_json(&who->jobs), "exe",
+			 strings_json(&who->exe));
+}
+
+static json_t *derived_json(const struct dataset_config *d)
+{
+	if (!d->derived.from.n)
+		return json_null();
+	return json_pack("{s:o,s:o}", "from", strings_json(&d->derived.from), "writers", people_json(&d->derived.writers));
+}
+
 static json_t *dataset_json(const struct dataset_config *d)
 {
 	json_t *o = json_object(), *tags = json_object();
@@ -78,12 +93,8 @@ static json_t *dataset_json(const struct dataset_config *d)
 	if (d->mount)
 		json_object_set_new(o, "mount", text_json(d->mount));
 	json_object_set_new(o, "tags", tags);
-	json_object_set_new(
-	    o, "readers",
-	    !d->readers.set
-		? json_null()
-		: json_pack("{s:o,s:o,s:o}", "users", strings_json(&d->readers.users), "jobs",
-			    strings_json(&d->readers.jobs), "exe", strings_json(&d->readers.exe)));
+	json_object_set_new(o, "readers", people_json(&d->readers));
+	json_object_set_new(o, "derived", derived_json(d));
 	json_object_set_new(o, "budget",
 			    !d->budget.set ? json_null()
 					   : json_pack("{s:I,s:o}", "outside_vpc",
@@ -182,7 +193,7 @@ static const struct text_column dataset_columns[] = {
 };
 
 /* "users trainer; exe /usr/bin/python3*"; an empty list says nothing. */
-static char *readers_text(const json_t *readers)
+static char *people_text(const json_t *who)
 {
 	char *text = NULL;
 	size_t len;
@@ -191,12 +202,12 @@ static char *readers_text(const json_t *readers)
 	FILE *f;
 	bool any = false;
 
-	if (!readers)
+	if (!who)
 		return strdup("anyone");
 	f = open_memstream(&text, &len);
 	if (!f)
 		return NULL;
-	json_object_foreach ((json_t *)readers, key, list) {
+	json_object_foreach ((json_t *)who, key, list) {
 		_cleanup_free_ char *names = value_text(list, FORMAT_NAMES, NULL);
 
 		if (json_array_size(list) == 0)
@@ -225,7 +236,7 @@ static int add_dataset(struct table_text *t, const json_t *d)
 	    value_text(json_at(d, "id"), FORMAT_TEXT, NULL),
 	    value_text(json_at(d, json_at(d, "mount") ? "mount" : "path"), FORMAT_TEXT, NULL),
 	    value_text(json_at(d, "tags"), FORMAT_TAGS, NULL),
-	    readers_text(json_at(d, "readers")),
+	    people_text(json_at(d, "readers")),
 	    budget_text(json_at(d, "budget")),
 	    value_text(json_at(d, "mode"), FORMAT_TEXT, NULL),
 	};
@@ -237,9 +248,22 @@ static int add_dataset(struct table_text *t, const json_t *d)
 	return r;
 }
 
+static int print_derived(const json_t *d, FILE *out)
+{
+	_cleanup_free_ char *id = value_text(json_at(d, "id"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *from = value_text(json_at(d, "derived.from"), FORMAT_NAMES, NULL);
+	_cleanup_free_ char *writers = people_text(json_at(d, "derived.writers"));
+
+	if (!id || !from || !writers)
+		return -ENOMEM;
+	fprintf(out, "%s is derived from %s, as written by %s\n", id, from, writers);
+	return 0;
+}
+
 static int print_datasets(const json_t *datasets, unsigned width, FILE *out)
 {
 	_cleanup_(table_text_freep) struct table_text *t = NULL;
+	bool any = false;
 	int r;
 
 	if (json_array_size(datasets) == 0) {
@@ -253,6 +277,16 @@ static int print_datasets(const json_t *datasets, unsigned width, FILE *out)
 		table_text_print(t, width, out);
 		fputc('\n', out);
 	}
+	for (size_t i = 0; r == 0 && i < json_array_size(datasets); i++) {
+		const json_t *d = json_array_get(datasets, i);
+
+		if (!json_at(d, "derived"))
+			continue;
+		r = print_derived(d, out);
+		any = true;
+	}
+	if (any)
+		fputc('\n', out);
 	return r;
 }
 

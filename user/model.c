@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "user/model_derived.h"
 #include "user/model_graph.h"
 #include "user/model_ml.h"
 #include "user/policy/finding.h"
@@ -227,6 +228,7 @@ int model_policy(struct model *m, const struct config *config, const struct clas
 			m->datasets[i].config = NULL;
 		for (size_t i = 0; i < n; i++)
 			dataset_renew(&m->datasets[number[i]], &words[i]);
+		derived_policy(m, config);
 		m->config = config;
 		m->classes = classes;
 		for (struct m_flow *f = m->first_flow; f; f = f->next)

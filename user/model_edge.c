@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Objects, and what moved between them and subjects. */
-#include "user/model_internal.h"
+#include "user/model_derived.h"
 
 #include <string.h>
 
@@ -114,12 +114,11 @@ static void object_learn(struct m_object *o, uint32_t via)
 
 /* --- edges --------------------------------------------------------------- */
 
-static struct m_edge *edge_find(const struct model *m, const struct subject *who,
-				const struct object *what, uint32_t via)
+static struct m_edge *edge_find(const struct model *m, const struct edge_key *key)
 {
-	struct m_edge key = {.key = {*who, *what, via}};
+	struct m_edge like = {.key = {key->who, key->what, key->via, key->own}};
 
-	return hashmap_find(&m->edges, &key.key);
+	return hashmap_find(&m->edges, &like.key);
 }
 
 /* The subject in the place of an object's name, as the kernel gives it for a look. */
@@ -191,13 +190,14 @@ static int edge_add(struct model *m, const struct m_edge *like, struct m_edge **
 }
 
 int edge_get(struct model *m, struct m_subject *s, struct m_object *o, struct m_subject *source,
-	     uint32_t via, struct m_edge **ret)
+	     uint32_t via, uint32_t own, struct m_edge **ret)
 {
 	struct m_edge like = {.subject = s, .object = o, .source = source}, *e;
 
 	like.key.who = s->who;
 	like.key.what = o ? o->what : subject_as_object(&source->who);
 	like.key.via = via;
+	like.key.own = own;
 	e = hashmap_find(&m->edges, &like.key);
 	if (!e)
 		return edge_add(m, &like, ret);
@@ -207,6 +207,7 @@ int edge_get(struct model *m, struct m_subject *s, struct m_object *o, struct m_
 
 void edge_drop(struct model *m, struct m_edge *e)
 {
+	derived_keep(m, e);
 	for (unsigned i = 0; i < e->ntransfers; i++)
 		model_touch(m, e->transfers[i].mask);
 	*e->subject_at = e->subject_next;
@@ -327,7 +328,7 @@ static int look_get(struct model *m, struct m_subject *s, const struct edge_key 
 		return err;
 	if (source == s)
 		return -EINVAL;
-	err = edge_get(m, s, NULL, source, key->via, ret);
+	err = edge_get(m, s, NULL, source, key->via, 0, ret);
 	if (!err)
 		subject_looked_into(m, source);
 	return err;
@@ -342,16 +343,18 @@ static int passage_get(struct model *m, struct m_subject *s, const struct edge_k
 	if (err)
 		return err;
 	object_learn(o, key->via);
-	return edge_get(m, s, o, NULL, key->via, ret);
+	if (key->own)
+		derived_writer(m, s);
+	return edge_get(m, s, o, NULL, key->via, key->own, ret);
 }
 
 int model_set_edge(struct model *m, const struct edge_key *key, const struct edge_val *val)
 {
-	struct m_edge *e = edge_find(m, &key->who, &key->what, key->via);
+	struct m_edge *e = edge_find(m, key);
 	unsigned known = e ? e->ntransfers : 0;
 	struct m_subject *s;
 	struct m_transfer *t;
-	int err = key->mask && via_has_edge(key->via) ? 0 : -EINVAL;
+	int err = key->mask && via_has_edge(key->via) && key->own <= SL_DATASETS_MAX ? 0 : -EINVAL;
 
 	/* One that is known needs neither end looked up: both may be called otherwise since. */
 	if (!err && !e) {
@@ -375,7 +378,7 @@ int model_set_edge(struct model *m, const struct edge_key *key, const struct edg
 
 int model_settle_edge(struct model *m, const struct edge_key *key)
 {
-	struct m_edge *e = edge_find(m, &key->who, &key->what, key->via);
+	struct m_edge *e = edge_find(m, key);
 	struct m_transfer *t = e ? transfer_find(e, key->mask) : NULL;
 
 	if (!t)

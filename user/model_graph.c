@@ -130,6 +130,13 @@ int ds_graph_objects(struct ds_graph *g, const struct m_object *const *objects, 
 	return 0;
 }
 
+bool ds_graph_holds(const struct ds_graph *g, const struct m_subject *s)
+{
+	uint32_t node = node_at(g->subject_node, g->subjects, s->slot);
+
+	return node != LINEAGE_NONE && g->reached[node];
+}
+
 bool ds_graph_reaches(const struct ds_graph *g, const struct m_flow *f)
 {
 	uint32_t node = node_at(g->flow_node, g->flows, f->slot);

@@ -72,6 +72,7 @@ int ds_graph_objects(struct ds_graph *g, const struct m_object *const *objects, 
 
 /* Can a byte of the dataset have reached it? */
 bool ds_graph_reaches(const struct ds_graph *g, const struct m_flow *f);
+bool ds_graph_holds(const struct ds_graph *g, const struct m_subject *s);
 
 /* The widest way from the dataset to these flows, auxiliary nodes left out; the caller frees.
  * -ENOENT: there is none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* From the model to a dataset's network; model_graph.h says what follows which rule, and why. */
 #include "user/array.h"
+#include "user/model_derived.h"
 #include "user/model_graph_internal.h"
 
 #include <string.h>
@@ -260,13 +261,15 @@ static uint64_t excess_of(const struct m_object *o, unsigned dataset)
 	return out > in ? out - in : 0;
 }
 
-static bool object_carries(const struct m_object *o, unsigned dataset)
+static bool object_carries(struct build *b, const struct m_object *o)
 {
+	bool carries = false;
+
 	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
-		if (edge_limit(e, dataset))
-			return true;
+		b->g->waiting |= edge_awaits_name(b->m, e);
+		carries = carries || edge_passes(b->m, e, b->g->dataset);
 	}
-	return false;
+	return carries;
 }
 
 static int add_object(struct build *b, const struct m_object *o)
@@ -275,7 +278,7 @@ static int add_object(struct build *b, const struct m_object *o)
 	uint32_t node;
 	int err = 0;
 
-	if (!object_carries(o, b->g->dataset))
+	if (!object_carries(b, o))
 		return 0;
 	err = graph_add_node(b, 0, REF_OBJECT, o, &node);
 	if (err)
@@ -283,7 +286,7 @@ static int add_object(struct build *b, const struct m_object *o)
 	b->g->object_node[o->slot] = node;
 	for (const struct m_edge *e = o->edges; e && !err; e = e->other_next) {
 		uint32_t subject = graph_node_of(b, e->subject);
-		uint64_t limit = edge_limit(e, b->g->dataset);
+		uint64_t limit = edge_passes(b->m, e, b->g->dataset);
 
 		if (subject == LINEAGE_NONE || (edge_writes(e) && e->subject->trusted))
 			continue;

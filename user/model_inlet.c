@@ -171,7 +171,7 @@ static int take_edges(struct model *m, struct m_object *to, struct m_object *fro
 	while (from->edges && !err) {
 		struct m_edge *e = from->edges, *at;
 
-		err = edge_get(m, e->subject, to, NULL, (uint32_t)e->key.via, &at);
+		err = edge_get(m, e->subject, to, NULL, e->key.via, e->key.own, &at);
 		if (!err)
 			err = edge_move(m, e, at);
 	}

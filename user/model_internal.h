@@ -133,6 +133,9 @@ struct m_subject {
 	uint32_t exe_dev;
 	bool vouch_asked, vouched;
 	bool trusted; /* nothing that it passes on is charged to it */
+	bool writes_inside; /* into files of a dataset: only then `derives` is kept up */
+	uint64_t derives; /* datasets that it is a declared writer of */
+	uint64_t met; /* evaluations there had been */
 };
 
 enum object_kind {
@@ -187,7 +190,8 @@ struct m_edge {
 	struct {
 		struct subject who;
 		struct object what;
-		uint64_t via;
+		uint32_t via;
+		uint32_t own; /* as in struct edge_key */
 	} key;
 	struct m_subject *subject;
 	struct m_object *object;  /* NULL: a look; */
@@ -291,6 +295,8 @@ struct m_dataset {
 	uint64_t version; /* changes with everything a bound depends on, save bytes sent */
 	bool shrank;	  /* a scan found less than the one before */
 	struct budget_ring budget;
+	uint64_t from;		/* datasets that this one is derived from */
+	struct figures derived; /* what came of them by edges that are no more */
 };
 
 struct findings;
@@ -332,6 +338,7 @@ struct model {
 
 	struct trusted_file *trusted;
 	size_t ntrusted;
+	uint64_t derived_from; /* datasets that any is derived from */
 
 	char *host, *boot_id;
 	int64_t wall_offset;  /* wall clock less boot time */
@@ -403,7 +410,7 @@ uint64_t access_bytes(const struct m_access *a);
 
 /* Found or new, between the subject and an object or the subject it looked into: one of the two. -ENOSPC, -ENOMEM. */
 int edge_get(struct model *m, struct m_subject *s, struct m_object *o, struct m_subject *source,
-	     uint32_t via, struct m_edge **ret);
+	     uint32_t via, uint32_t own, struct m_edge **ret);
 int edge_transfer(struct m_edge *e, uint64_t mask, struct m_transfer **ret);
 void edge_drop(struct model *m, struct m_edge *e);
 /* Can it have carried bytes of the dataset? */

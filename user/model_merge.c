@@ -4,7 +4,7 @@
  * job become one. Making several nodes of a network one can only raise what flows through it, so
  * bounds stay bounds; sums stay sums. What is lost is who of the dead it was.
  */
-#include "user/model_internal.h"
+#include "user/model_derived.h"
 
 /* While the kernel still holds an entry of it, the collector may name it again. */
 static bool all_settled(const struct m_subject *s)
@@ -100,7 +100,9 @@ static int move_edge(struct model *m, struct m_edge *from, struct m_subject *to,
 		     struct m_object *object, struct m_subject *source)
 {
 	struct m_edge *e;
-	int err = edge_get(m, to, object, source, (uint32_t)from->key.via, &e);
+	/* what is no derivation by now is none ever after: who is merged has no name to be judged by */
+	uint32_t own = to == from->subject || edge_declared(m, from) ? from->key.own : 0;
+	int err = edge_get(m, to, object, source, from->key.via, own, &e);
 
 	return err ? err : edge_move(m, from, e);
 }
@@ -165,6 +167,8 @@ static int merge_one(struct model *m, struct m_subject *s)
 	if (err)
 		return err;
 	to->mask |= s->mask;
+	to->derives |= s->derives;
+	to->writes_inside |= s->writes_inside;
 	to->exit_ns = MAX(to->exit_ns, s->exit_ns);
 	to->merged++;
 	return 0;

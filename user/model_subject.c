@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Subjects, their processes and their jobs. */
-#include "user/model_internal.h"
+#include "user/model_derived.h"
 #include "user/model_ml.h"
 
 #include <string.h>
@@ -128,6 +128,7 @@ static int subject_make(struct model *m, const struct subject *who, struct m_sub
 		return err;
 	}
 	s->who = *who;
+	s->met = m->evaluations;
 	err = hashmap_add(&m->subjects, s);
 	if (err) {
 		slot_give(&m->subject_slots, s->slot);
@@ -366,6 +367,8 @@ int model_set_subject(struct model *m, const struct subject_info *info)
 	s->session = info->session ? info->session : s->session;
 	s->seen_ns = s->seen_ns ? s->seen_ns : info->seen_ns;
 	s->known = true;
+	if (s->writes_inside)
+		derived_judge(m, s);
 	return 0;
 }
 

@@ -74,7 +74,8 @@ static bool flow_good(const json_t *r)
 static bool transfer_good(const json_t *r)
 {
 	return json_is_object(json_object_get(r, "from")) && json_is_object(json_object_get(r, "to")) &&
-	       json_is_string(json_object_get(r, "via")) && is_count(r, "bytes") && is_kind(r, "datasets", true);
+	       json_is_string(json_object_get(r, "via")) && is_count(r, "bytes") && is_kind(r, "datasets", true) &&
+	       (!json_object_get(r, "declared") || is_kind(r, "declared", true)); /* an older monitor's has none */
 }
 
 static bool finding_good(const json_t *r)
@@ -321,6 +322,7 @@ static char *end_text(const json_t *end)
 static int take_transfer(struct report *r, json_t *record)
 {
 	_cleanup_free_ char *key = NULL, *sets = value_text(json_at(record, "datasets"), FORMAT_NAMES, NULL);
+	_cleanup_free_ char *declared = value_text(json_at(record, "declared"), FORMAT_NAMES, NULL);
 	_cleanup_free_ char *from = end_text(json_object_get(record, "from")), *to = end_text(json_object_get(record, "to"));
 	json_t *row;
 	bool fresh;
@@ -329,7 +331,8 @@ static int take_transfer(struct report *r, json_t *record)
 	if (r->job)
 		return 0; /* a transfer is between processes: it is of no job */
 	if (!from || !to ||
-	    asprintf(&key, "%s\x1f%s\x1f%s\x1f%s", text_at(record, "via"), from, to, sets ? sets : "") < 0)
+	    asprintf(&key, "%s\x1f%s\x1f%s\x1f%s\x1f%s", text_at(record, "via"), from, to, sets ? sets : "",
+		     declared ? declared : "") < 0)
 		return -ENOMEM;
 	row = row_get(r, TABLE_TRANSFERS, key, &fresh);
 	if (!row)
@@ -340,6 +343,8 @@ static int take_transfer(struct report *r, json_t *record)
 		err = set(row, "via", json_object_get(record, "via"));
 	if (fresh && !err)
 		err = set(row, "datasets", json_object_get(record, "datasets"));
+	if (fresh && !err)
+		err = set(row, "declared", json_object_get(record, "declared"));
 	if (!err)
 		err = add_figure(row, "bytes", json_object_get(record, "bytes"));
 	return err ? err : note_time(row, record);

@@ -51,6 +51,7 @@ static const struct field transfer_fields[] = {
 	TEXT("from",     TEXT,  "FROM", 10, 0),
 	TEXT("to",       TEXT,  "TO", 10, 0),
 	TEXT("datasets", NAMES, "DATASETS", 8, 1),
+	TEXT("declared", NAMES, "DECLARED", 8, 3),
 	FIGURE("bytes",  SIZE,  "BYTES", 0),
 	TEXT("last",     TIME,  "LAST", 8, 2),
 };

@@ -6,8 +6,9 @@
 #include "include/ledger.h"
 #include "user/util.h"
 
-/* Of two on one inode the lower counts: what the configuration names, what its tree holds, what its images hold. */
-enum rank { RANK_GIVEN, RANK_IMAGE, RANK_MARKER };
+/* Of two on one inode the lower counts: what the configuration names or its trees hold, that of derived datasets' trees (a
+ * second name there makes no derivation of a file), what images hold. */
+enum rank { RANK_GIVEN, RANK_DERIVED, RANK_IMAGE, RANK_MARKER };
 
 struct root {
 	struct root_key key;

@@ -19,6 +19,7 @@
 struct walk {
 	char *root;
 	unsigned dataset;
+	enum rank rank; /* of files with several names */
 	struct scan_result found;
 	int err;
 };
@@ -85,8 +86,8 @@ static int keep_known(const struct root_list *known, struct root_list *l, uint8_
 	int err = 0;
 
 	for (size_t i = 0; i < known->n && !err; i++)
-		if (known->v[i].tag == tag && known->v[i].rank == RANK_GIVEN)
-			err = root_list_add(l, &known->v[i].key, tag, RANK_GIVEN);
+		if (known->v[i].tag == tag && known->v[i].rank <= RANK_DERIVED)
+			err = root_list_add(l, &known->v[i].key, tag, known->v[i].rank);
 	return err;
 }
 
@@ -107,7 +108,7 @@ static int wanted(struct roots *r, const struct config *config, const struct mod
 		}
 	}
 	for (size_t i = 0; i < r->links.n && !err; i++)
-		err = root_list_add(l, &r->links.v[i].key, r->links.v[i].tag, RANK_GIVEN);
+		err = root_list_add(l, &r->links.v[i].key, r->links.v[i].tag, r->links.v[i].rank);
 	return err;
 }
 
@@ -258,6 +259,23 @@ static int update_round(struct roots *r, const struct root_list *given, bool *re
 	return 0;
 }
 
+/* Of two names of one file the kernel half takes the one that is not derived. */
+static void tell_derived(struct roots *r, const struct config *config, const struct model *model)
+{
+	uint64_t *told = engine_variable(r->engine, "derived_datasets", sizeof(*told)), mask = 0;
+
+	for (size_t i = 0; i < config->ndatasets; i++) {
+		int number = model_dataset(model, config->datasets[i].id);
+
+		if (number >= 0 && config->datasets[i].derived.from.n)
+			mask |= 1ULL << number;
+	}
+	if (!told || *told == mask)
+		return;
+	*told = mask;
+	engine_policy_changed(r->engine);
+}
+
 int roots_update(struct roots *r, const struct config *config, const struct model *model, unsigned *ret_missing)
 {
 	_cleanup_(root_list_clear) struct root_list given = {};
@@ -268,6 +286,7 @@ int roots_update(struct roots *r, const struct config *config, const struct mode
 	if (r->mounts_fd >= 0)
 		mounts_watch_rearm(r->mounts_fd);
 	roots_devices_changed(r);
+	tell_derived(r, config, model);
 	err = wanted(r, config, model, &given, &missing);
 	for (unsigned round = 0; round < ROUNDS && changed && !err; round++)
 		err = update_round(r, &given, &changed);
@@ -286,7 +305,8 @@ static int found_link(void *arg, int fd, const struct stat *st)
 	if (engine_identify(r->engine, fd, &id))
 		return 0;
 	struct root_key key = key_of(&id);
-	int err = root_list_add(&r->fresh_links, &key, (uint8_t)(r->walks[r->current].dataset + 1), RANK_GIVEN);
+	const struct walk *w = &r->walks[r->current];
+	int err = root_list_add(&r->fresh_links, &key, (uint8_t)(w->dataset + 1), w->rank);
 	return err == -E2BIG ? 0 : err; /* the kernel still looks at a file's other names in its cache */
 }
 
@@ -330,6 +350,7 @@ int roots_scan(struct roots *r, const struct config *config, struct model *model
 		if (!w->root)
 			continue;
 		w->dataset = (unsigned)number;
+		w->rank = config->datasets[i].derived.from.n ? RANK_DERIVED : RANK_GIVEN;
 		model_begin_scan(model, w->dataset);
 		r->nwalks++;
 	}

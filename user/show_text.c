@@ -116,6 +116,7 @@ struct printer {
 	FILE *out;
 };
 
+static int dataset_notes(struct table_text *t, const json_t *item);
 static int finding_notes(struct table_text *t, const json_t *item);
 static int compare_severity(const json_t *a, const json_t *b);
 
@@ -127,7 +128,10 @@ static const struct view {
 	const char *most[2]; /* then by these figures, greatest first */
 	int (*notes)(struct table_text *t, const json_t *item);
 } views[] = {
-    {.what = "datasets", .fields = dataset_fields, .nfields = ARRAY_SIZE(dataset_fields)},
+    {.what = "datasets",
+     .fields = dataset_fields,
+     .nfields = ARRAY_SIZE(dataset_fields),
+     .notes = dataset_notes},
     {.what = "jobs",
      .fields = job_fields,
      .nfields = ARRAY_SIZE(job_fields),
@@ -267,6 +271,19 @@ static int coverage_note(struct table_text *t, const json_t *missing)
 		return note(
 		    t, "    weakened by %zu gaps in what is measured: see `sluice show health`", n);
 	return note(t, "    weakened by what is not measured: %s", names);
+}
+
+static int dataset_notes(struct table_text *t, const json_t *item)
+{
+	_cleanup_free_ char *from = value_text(json_at(item, "derived.from"), FORMAT_NAMES, NULL);
+	_cleanup_free_ char *bytes = value_text(json_at(item, "derived.bytes"), FORMAT_SIZE, NULL);
+	json_int_t mapped = json_integer_value(json_at(item, "derived.mapped"));
+
+	if (!json_at(item, "derived") || !from || !bytes)
+		return 0;
+	return mapped ? note(t, "    derived from %s: %s written by whom it is declared of, and %lld mappings", from, bytes,
+			     (long long)mapped)
+		      : note(t, "    derived from %s: %s written by whom it is declared of", from, bytes);
 }
 
 static int finding_notes(struct table_text *t, const json_t *item)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Totals so far, in the words of the records. */
 #include "user/snapshot.h"
+#include "user/model_derived.h"
 #include "user/snapshot_internal.h"
 
 #include <string.h>
@@ -19,6 +20,21 @@ int snapshot_graph(struct snapshot_work *w, unsigned dataset, struct ds_graph **
 	}
 	*ret = w->own[dataset];
 	return 0;
+}
+
+int snapshot_holds(struct snapshot_work *w, const struct m_subject *s, uint64_t mask, uint64_t *ret)
+{
+	int err = 0;
+
+	*ret = mask;
+	for (mask &= w->m->derived_from; mask && !err; mask &= mask - 1) {
+		struct ds_graph *g;
+
+		err = snapshot_graph(w, (unsigned)__builtin_ctzll(mask), &g);
+		if (!err && !ds_graph_holds(g, s))
+			*ret &= ~(mask & -mask);
+	}
+	return err;
 }
 
 static int append(json_t *items, json_t *item)
@@ -131,6 +147,18 @@ static json_t *known(uint64_t n)
 	return n ? json_count(n) : json_null();
 }
 
+/* What declared writers put into it; null: it is not derived. */
+static json_t *json_derived(const struct model *m, unsigned dataset)
+{
+	struct figures sum;
+
+	if (!m->datasets[dataset].from)
+		return json_null();
+	sum = derived_total(m, dataset);
+	return json_pack("{s:o, s:o, s:o, s:o}", "from", json_datasets(m, m->datasets[dataset].from), "bytes",
+			 json_count(sum.bytes), "writes", json_count(sum.ops), "mapped", json_count(sum.files));
+}
+
 static int dataset_item(struct snapshot_work *w, unsigned i, json_t *items)
 {
 	const struct m_dataset *d = &w->m->datasets[i];
@@ -141,13 +169,14 @@ static int dataset_item(struct snapshot_work *w, unsigned i, json_t *items)
 		return err;
 	count_readers(w->m, i, &readers, &files);
 	return append(items,
-		      json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+		      json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
 				json_safe(d->id), "path", json_safe(d->path), "tags", json_tags(d),
 				"bytes_total", known(d->size), "files_total", known(d->files),
 				"bytes_read", json_count(d->read), "files_read",
 				readers > 1 ? json_null() : json_count(files),
 				"readers", json_count(readers), "volume_outside",
-				json_count(outside), "findings", json_count(findings_of(w->m, i))));
+				json_count(outside), "findings", json_count(findings_of(w->m, i)), "derived",
+				json_derived(w->m, i)));
 }
 
 static int dataset_items(struct snapshot_work *w, json_t *items)

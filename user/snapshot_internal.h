@@ -16,9 +16,12 @@ int snapshot_graph(struct snapshot_work *w, unsigned dataset, struct ds_graph **
 int snapshot_outside(struct snapshot_work *w, unsigned dataset, bool any, const struct m_job *job,
 		     uint64_t *ret);
 
+/* Which of `mask` the subject can hold, but for what was lost on the way in a declared derivation. */
+int snapshot_holds(struct snapshot_work *w, const struct m_subject *s, uint64_t mask, uint64_t *ret);
+
 int job_items(struct snapshot_work *w, json_t *items);
 int process_items(struct snapshot_work *w, json_t *items);
-/* Adds "received" to a process's item, and how many ways in are not listed. -ENOMEM. */
-int snapshot_received(const struct model *m, const struct m_subject *s, json_t *item);
+/* Adds "received" to a process's item, of these datasets, and how many ways in are not listed. -ENOMEM. */
+int snapshot_received(const struct model *m, const struct m_subject *s, uint64_t held, json_t *item);
 
 #endif

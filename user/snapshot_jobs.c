@@ -71,12 +71,18 @@ static uint64_t subject_read(const struct m_subject *s)
 	return sum;
 }
 
-static void sum_jobs(const struct model *m, struct job_sum *sums, size_t n)
+static int sum_jobs(struct snapshot_work *w, struct job_sum *sums, size_t n)
 {
+	const struct model *m = w->m;
+
 	for (const struct m_subject *s = m->first_subject; s; s = s->next) {
 		struct job_sum *sum = sum_of(sums, n, s);
+		uint64_t held;
+		int err = snapshot_holds(w, s, subject_mask(s), &held);
 
-		sum->mask |= subject_mask(s);
+		if (err)
+			return err;
+		sum->mask |= held;
 		sum->processes += MAX(s->merged, 1);
 		sum->read += subject_read(s);
 		past_sum(&sum->sent, &s->past);
@@ -88,6 +94,7 @@ static void sum_jobs(const struct model *m, struct job_sum *sums, size_t n)
 		sum->mask |= f->reach;
 		past_sum(&sum->sent, &sent);
 	}
+	return 0;
 }
 
 /* A byte belongs to one dataset, so bounds add up; all of them together are no more than what was
@@ -116,7 +123,9 @@ int job_items(struct snapshot_work *w, json_t *items)
 
 	if (!sums)
 		return -ENOMEM;
-	sum_jobs(w->m, sums, n);
+	int r = sum_jobs(w, sums, n);
+	if (r)
+		return r;
 	qsort(sums, n, sizeof(*sums), by_name);
 	for (size_t i = 0; i < n; i++) {
 		const struct job_sum *s = &sums[i];
@@ -143,12 +152,12 @@ int job_items(struct snapshot_work *w, json_t *items)
 
 /* --- processes ----------------------------------------------------------- */
 
-static int volumes(struct snapshot_work *w, const struct m_subject *s, json_t **ret)
+static int volumes(struct snapshot_work *w, const struct m_subject *s, uint64_t held, json_t **ret)
 {
 	json_t *all = json_object();
 	int err = all ? 0 : -ENOMEM;
 
-	for (uint64_t mask = subject_mask(s); mask && !err; mask &= mask - 1) {
+	for (uint64_t mask = held; mask && !err; mask &= mask - 1) {
 		unsigned d = (unsigned)__builtin_ctzll(mask);
 		struct ds_graph *g;
 		uint64_t volume;
@@ -203,14 +212,18 @@ int process_items(struct snapshot_work *w, json_t *items)
 	for (const struct m_subject *s = w->m->first_subject; s; s = s->next) {
 		struct figures bytes[ACCESS_KINDS] = {0};
 		json_t *volume;
-		int err = volumes(w, s, &volume);
+		uint64_t held;
+		int err = snapshot_holds(w, s, subject_mask(s), &held);
+
+		if (!err)
+			err = volumes(w, s, held, &volume);
 
 		if (err)
 			return err;
 		sum_accesses(s, bytes);
 		json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o}", "process",
 					 json_process(w->m, s), "image", json_count(s->who.exec), "job", json_job(s), "datasets",
-					 json_datasets(w->m, subject_mask(s)), "bytes",
+					 json_datasets(w->m, held), "bytes",
 					 json_bytes(w->m, bytes), "volume", volume, "bytes_out",
 					 json_count(sent[s->slot].out), "tainted_out",
 					 json_count(sent[s->slot].tainted), "alive",
@@ -218,7 +231,7 @@ int process_items(struct snapshot_work *w, json_t *items)
 					 json_job_labels(s->job, s));
 		if (json_array_append_new(items, item))
 			return -ENOMEM;
-		err = snapshot_received(w->m, s, item);
+		err = snapshot_received(w->m, s, held, item);
 		if (err)
 			return err;
 	}

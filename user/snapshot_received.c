@@ -30,25 +30,29 @@ static int add(struct received_list *l, struct received r)
 	return err;
 }
 
-static int gather(const struct m_subject *s, struct received_list *l)
+static int gather(const struct m_subject *s, uint64_t held, struct received_list *l)
 {
 	int err = 0;
 
-	for (unsigned i = 0; i < s->nbirths && !err; i++)
-		err = add(l, (struct received){UINT64_MAX, s->births[i].mask, s->births[i].via,
-					       s->births[i].from, NULL});
+	for (unsigned i = 0; i < s->nbirths && !err; i++) {
+		if (s->births[i].mask & held)
+			err = add(l, (struct received){UINT64_MAX, s->births[i].mask & held, s->births[i].via,
+						       s->births[i].from, NULL});
+	}
 	for (const struct m_edge *e = s->edges; e && !err; e = e->subject_next) {
 		struct received r = {.via = (uint32_t)e->key.via, .from = e->source, .object = e->object};
 
 		if (edge_writes(e))
 			continue;
 		for (unsigned i = 0; i < e->ntransfers; i++) {
-			r.mask |= e->transfers[i].mask;
+			if (!(e->transfers[i].mask & held))
+				continue;
+			r.mask |= e->transfers[i].mask & held;
 			r.bytes += account_total(&e->transfers[i].sum).bytes;
 		}
 		if (edge_unlimited(e))
 			r.bytes = UINT64_MAX;
-		err = add(l, r);
+		err = r.mask ? add(l, r) : 0;
 	}
 	return err;
 }
@@ -109,10 +113,10 @@ static json_t *json_one(const struct model *m, const struct received *r)
 			 json_datasets(m, r->mask));
 }
 
-int snapshot_received(const struct model *m, const struct m_subject *s, json_t *item)
+int snapshot_received(const struct model *m, const struct m_subject *s, uint64_t held, json_t *item)
 {
 	struct received_list l = {0};
-	int err = gather(s, &l);
+	int err = gather(s, held, &l);
 	json_t *list = json_array();
 
 	if (!err && l.n)

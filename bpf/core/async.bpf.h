@@ -587,10 +587,12 @@ static __noinline int aio_write_kind(__u64 file, struct aio_request *r)
 
 	r->what = AIO_WRITE;
 	r->mask = subject_mask(&r->who);
-	if (mode == S_IFREG)
-		r->mask &= ~tag_bit(file_tag(file, inode, &derived));
-	else if (mode != S_IFIFO || trampolines) /* a_pipe_write sees it there */
+	if (mode == S_IFREG) {
+		r->own = own_of(file_tag(file, inode, &derived));
+		r->mask &= ~tag_bit(r->own);
+	} else if (mode != S_IFIFO || trampolines) { /* a_pipe_write sees it there */
 		return 0;
+	}
 	return r->mask != 0;
 }
 
@@ -699,7 +701,7 @@ static __noinline int aio_device(struct aio_request *r, __u64 bytes)
 
 static __noinline int aio_edge(struct aio_request *r, __u64 inode, __u64 bytes)
 {
-	struct edge_key key = {.who = r->who, .mask = r->mask};
+	struct edge_key key = {.who = r->who, .mask = r->mask, .own = r->own};
 
 	key.via = r->what == AIO_WRITE ? VIA_FILE_WRITE : VIA_FILE_READ;
 	object_of(false, inode, &key.what);

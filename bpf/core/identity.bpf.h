@@ -42,20 +42,29 @@ __noinline int walk_up(__u64 dentry, __u64 dev)
 	return 0;
 }
 
+/* A second name among what was derived makes no derivation of a file. */
+static __always_inline bool is_derived(int tag)
+{
+	return derived_datasets & tag_bit(tag);
+}
+
 /* A hard link outside the dataset is the same inode: look at its other names in the cache. */
 static __always_inline int walk_aliases(__u64 inode, __u32 dev)
 {
+	int derived = 0;
 	__u64 node;
 
 	READ_PROBE(node, struct inode, inode, i_dentry.first);
 	for (int i = 0; i < ALIASES_WALKED && node; i++) {
 		int tag = walk_up(dentry_of_alias(node), dev);
 
-		if (tag)
+		if (tag && !is_derived(tag))
 			return tag;
+		if (tag)
+			derived = tag;
 		READ_PROBE(node, struct hlist_node, node, next);
 	}
-	return 0;
+	return derived;
 }
 
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
@@ -76,15 +85,16 @@ static __noinline int names_tag(__u64 dentry, __u64 inode, __u32 dev)
 {
 	__u64 named = 0;
 	__u32 nlink;
-	int tag = 0;
+	int tag = 0, other = 0;
 
 	if (dentry)
 		READ(named, struct dentry, dentry, d_inode);
 	if (named == inode)
 		tag = walk_up(dentry, dev);
 	READ(nlink, struct inode, inode, i_nlink);
-	if (!tag && (nlink > 1 || named != inode))
-		tag = walk_aliases(inode, dev);
+	if ((!tag || is_derived(tag)) && (nlink > 1 || named != inode))
+		other = walk_aliases(inode, dev);
+	tag = other ? other : tag;
 	return tag ? tag : whole_tag(dev);
 }
 

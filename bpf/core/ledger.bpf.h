@@ -174,16 +174,16 @@ static __noinline __u64 file_read(__u64 task, __u64 inode, __u64 bytes, __u64 ow
 	return news(&key.who, key.mask);
 }
 
-static __noinline int file_write(__u64 task, __u64 inode, __u64 bytes, __u64 own)
+static __noinline int file_write(__u64 task, __u64 inode, __u64 bytes, __u8 tag)
 {
-	struct edge_key key = {.via = VIA_FILE_WRITE};
+	struct edge_key key = {.via = VIA_FILE_WRITE, .own = own_of(tag)};
 	struct taint *t;
 
 	subject_of(task, &key.who);
 	t = bpf_map_lookup_elem(&tainted, &key.who);
 	if (!t)
 		return 0;
-	key.mask = t->mask & ~own;
+	key.mask = t->mask & ~tag_bit(tag);
 	if (!key.mask || !regular_mark(plain(inode), key.mask))
 		return 0;
 	t->used = 1;
@@ -208,7 +208,7 @@ static __noinline int regular_write(__u64 task, __u64 file, __u64 inode, __u64 b
 		served_write(plain(task), plain(inode), bytes);
 	else if (is_remote_fs(magic))
 		remote_fs(plain(inode), magic);
-	return file_write(task, inode, bytes, tag_bit(file_tag(file, inode, &derived)));
+	return file_write(task, inode, bytes, file_tag(file, inode, &derived));
 }
 
 /* /proc/PID/mem: an open file of it keeps the mm it is about. */

@@ -73,7 +73,8 @@ struct aio_request {
 	__u64 asked; /* most that it can give; 0: it may never have been started */
 	__u8 what;  /* enum aio_kind */
 	__u8 tag;
-	__u8 pad[6];
+	__u8 own; /* of a write, as in struct edge_key */
+	__u8 pad[5];
 };
 struct repeat_key {
 	__u64 ring;
@@ -167,6 +168,7 @@ const volatile __u32 flows_max __weak = SL_FLOWS_MAX; /* of the map as it was ma
 /* state of the whole */
 volatile __u32 tag_epoch __weak = 0;	/* moved on by every rename and link */
 volatile __u32 policy_epoch __weak = 0; /* moved on by user space when datasets change */
+volatile __u64 derived_datasets __weak = 0; /* set by user space: made from others, as the configuration declares */
 volatile __u8 derived_filter[65536] __weak = {}; /* nonzero: a file of this hash may be in `objects` */
 volatile __u8 inlet_filter[4096] __weak = {};	 /* nonzero: a socket of this hash may be in `inlets` */
 volatile __u8 sent_filter[4096] __weak = {};	 /* the same of ports in `senders` */

@@ -41,6 +41,12 @@ static __always_inline __u64 tag_bit(__u8 tag)
 	return is_dataset(tag) ? 1ULL << ((tag - 1) & 63) : 0;
 }
 
+/* For struct edge_key, own. */
+static __always_inline __u32 own_of(__u8 tag)
+{
+	return is_dataset(tag) ? tag : 0;
+}
+
 /* Where the filter of derived files has an inode. */
 static __always_inline __u16 filter_slot(struct object *what)
 {

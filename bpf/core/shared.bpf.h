@@ -55,12 +55,12 @@ static __always_inline void share_put(struct share_lane *l, __u64 who, __u64 mas
 }
 
 /* Of the dataset a file is in: known if anyone has opened it to read or map it. */
-static __always_inline __u64 own_bit(struct object *what)
+static __always_inline __u32 own_tag(struct object *what)
 {
 	struct root_key key = {.ino = what->ino, .dev = what->dev};
 	struct inode_verdict *v = bpf_map_lookup_elem(&inodes, &key);
 
-	return v && v->gen == what->gen && v->policy == policy_epoch ? tag_bit(v->tag) : 0;
+	return v && v->gen == what->gen && v->policy == policy_epoch ? own_of(v->tag) : 0;
 }
 
 static __always_inline bool same_object(struct object *a, struct object *b)
@@ -98,12 +98,13 @@ static __noinline int share_object(struct share_lane *l, __u64 inode, __u64 mask
 }
 
 /* Between `task` and l->what, unless it is noted already. False: there is no such process. */
-static __always_inline bool share_edge(struct share_lane *l, __u64 task, __u64 mask, __u32 via, __u64 bytes)
+static __always_inline bool share_edge(struct share_lane *l, __u64 task, __u64 mask, __u32 via, __u32 own, __u64 bytes)
 {
 	subject_at(task, &l->key.who);
 	l->key.what = l->what;
 	l->key.mask = mask;
 	l->key.via = via;
+	l->key.own = own;
 	if (!l->key.who.tgid)
 		return false;
 	if (!bpf_map_lookup_elem(&edges, &l->key))
@@ -114,7 +115,7 @@ static __always_inline bool share_edge(struct share_lane *l, __u64 task, __u64 m
 /* `task` has l->what in its memory. `bytes`: most that it can see of it, where that is known. */
 static __always_inline void share_reader(struct share_lane *l, __u64 task, __u64 mask, __u32 via, __u64 bytes)
 {
-	if (share_room(l) && share_edge(l, task, mask, via, bytes) && taint_add(&l->key.who, mask, via))
+	if (share_room(l) && share_edge(l, task, mask, via, 0, bytes) && taint_add(&l->key.who, mask, via))
 		share_put(l, task, mask, PHASE_TASK);
 }
 
@@ -170,15 +171,16 @@ static __noinline int share_file(struct share_lane *l, __u64 file, __u64 mask)
 	object_of(false, inode, &l->what);
 	if (same_object(&l->what, &spared))
 		return 0;
-	mask &= ~own_bit(&l->what);
+	mask &= ~tag_bit(own_tag(&l->what));
 	return mask ? share_object(l, inode, mask) : 0;
 }
 
 /* One mapping of a task. */
 static __noinline int share_mapping(struct share_lane *l, __u64 task, __u64 mask, __u64 vma)
 {
-	__u64 file, inode, own, held;
+	__u64 file, inode, held;
 	unsigned long flags;
+	__u32 own;
 	__u16 mode;
 
 	READ_PROBE(flags, struct vm_area_struct, vma, vm_flags);
@@ -192,15 +194,15 @@ static __noinline int share_mapping(struct share_lane *l, __u64 task, __u64 mask
 	object_of(false, inode, &l->what);
 	if (same_object(&l->what, &spared))
 		return 0;
-	own = own_bit(&l->what);
-	held = object_mask(&l->what) & ~own;
+	own = own_tag(&l->what);
+	held = object_mask(&l->what) & ~tag_bit(own);
 	if (held)
 		share_reader(l, task, held, VIA_SHARED_READ, 0);
-	mask &= ~own;
+	mask &= ~tag_bit(own);
 	if (!mask || !(flags & VM_MAYWRITE) || is_kernel_fs(inode))
 		return 0;
 	share_object(l, inode, mask);
-	share_edge(l, task, mask, VIA_SHARED_WRITE, 0);
+	share_edge(l, task, mask, VIA_SHARED_WRITE, own, 0);
 	return 0;
 }
 

@@ -184,7 +184,7 @@ static __noinline int unix_writer(__u64 task, struct edge_key *key)
 	t->used = 1;
 	key->mask = t->mask;
 	key->via = VIA_UNIX_WRITE;
-	key->pad = 0;
+	key->own = 0;
 	announce(task, &key->who);
 	return 1;
 }

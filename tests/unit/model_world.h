@@ -18,6 +18,7 @@
 #define SUBJECTS_MAX 24
 #define PIPES 4
 #define FILES 3
+#define DERIVED 0 /* a file that is in a dataset derived from the first, where there is one */
 #define FILE_BYTES 2000
 #define MEMORIES 2
 #define MEMORY_BYTES 50
@@ -100,6 +101,7 @@ struct world {
 	unsigned conns;
 	uint64_t now;
 	bool pressed;
+	bool derived; /* there is such a dataset: a third one */
 	struct model *m;
 };
 
@@ -113,10 +115,16 @@ static void flow_taint_add(struct world *w, struct conn *c, uint64_t mask, uint6
 	c->taints[c->ntaints++] = (struct m_flow_taint){c->f.mask, base, w->now};
 }
 
+/* Of the two users one is a declared writer. */
+static uint32_t user_of(const struct actor *a)
+{
+	return a->who.tgid % 2;
+}
+
 static void announce(struct world *w, struct actor *a)
 {
 	struct subject_info info = {
-	    .who = a->who, .seen_ns = w->now, .uid_known = true, .job = "slurm:1.0", .comm = "x"};
+	    .who = a->who, .seen_ns = w->now, .uid = user_of(a), .uid_known = true, .job = "slurm:1.0", .comm = "x"};
 
 	if (a->announced)
 		return;
@@ -274,6 +282,11 @@ static void do_open(struct world *w, struct actor *a)
 	w->file[f].mask |= a->taint.mask;
 }
 
+static bool masks(const struct world *w, const struct actor *a, unsigned f)
+{
+	return w->derived && f == DERIVED && !user_of(a);
+}
+
 static void do_save(struct world *w, struct actor *a)
 {
 	unsigned at = below(FILES), n = 1 + below(20);
@@ -286,7 +299,11 @@ static void do_save(struct world *w, struct actor *a)
 			return;
 	}
 	for (unsigned i = 0; i < n && f->n < FILE_BYTES; i++) {
-		f->content[f->n++] = below(4) ? some_byte(a) : (struct byte){JUNK, 0};
+		struct byte b = below(4) ? some_byte(a) : (struct byte){JUNK, 0};
+
+		if (masks(w, a, at) && b.dataset == 0)
+			b = (struct byte){JUNK, 0};
+		f->content[f->n++] = b;
 		a->fpending[at]++;
 	}
 	file_write_returns(w, a, at); /* a write that lasts counts when it returns; see user/model_graph.h */

@@ -187,6 +187,7 @@ static void test_dataset_defaults(void **state)
 	assert_int_equal(c->ndatasets, 1);
 	assert_string_equal(d->path, "/data/patients");
 	assert_false(d->readers.set);
+	assert_int_equal(d->derived.from.n, 0);
 	assert_false(d->budget.set);
 	assert_false(d->block);
 	assert_int_equal(c->inactive.n, 0);
@@ -288,6 +289,27 @@ static void test_words(void **state)
 	assert_int_equal(t->network.expect, EXPECT_TAINTED);
 	assert_string_equal(t->network.aws_ranges, "/r/f");
 	assert_int_equal(t->interval_ns, 60 * NSEC);
+}
+
+/* From one that only comes after it, and from one that is derived itself. */
+static void test_derived(void **state)
+{
+	_cleanup_(config_freep) struct config *c =
+	    parse("datasets:\n"
+		  "  - { id: sums, path: /s, derived: { from: [masked, weather], writers: { users: [agg], exe: [/usr/bin/agg] } } }\n"
+		  "  - { id: raw, path: /r }\n"
+		  "  - { id: masked, path: /m, derived: { from: [raw] } }\n"
+		  "  - { id: weather, path: /w }\n");
+
+	ASSERT_STRINGS(&c->datasets[0].derived.from, "masked", "weather");
+	assert_true(c->datasets[0].derived.writers.set);
+	ASSERT_STRINGS(&c->datasets[0].derived.writers.users, "agg");
+	ASSERT_STRINGS(&c->datasets[0].derived.writers.exe, "/usr/bin/agg");
+	assert_int_equal(c->datasets[0].derived.writers.jobs.n, 0);
+	assert_false(c->datasets[0].readers.set);
+	ASSERT_STRINGS(&c->datasets[2].derived.from, "raw");
+	assert_false(c->datasets[2].derived.writers.set);
+	assert_int_equal(c->inactive.n, 0);
 }
 
 /* The ones CloudWatch's PutRetentionPolicy takes, and no other. */
@@ -608,6 +630,7 @@ int main(void)
 	    cmocka_unit_test(test_s3),
 	    cmocka_unit_test(test_allow),
 	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_derived),
 	    cmocka_unit_test(test_retain_days),
 	    cmocka_unit_test(test_log_group),
 	    cmocka_unit_test(test_bare_braces),

@@ -193,6 +193,37 @@ static const struct bad network[] = {
      "1:42", "'patinets' is no dataset's id; did you mean 'patients'?"},
 };
 
+#define MASKED "  - id: m\n    path: /d/m\n"
+
+static const struct bad derived[] = {
+    {GOOD "    derived: [a]\n", "4:14", "datasets[0].derived: must be a mapping, not a list"},
+    {GOOD "    derived: {}\n", "4:14", "datasets[0].derived: 'from' is missing; add it"},
+    {GOOD "    derived: { form: [a] }\n", "4:16", "datasets[0].derived.form: unknown key; did you mean 'from'?"},
+    {GOOD "    derived: { from: a }\n", "4:22", "datasets[0].derived.from: must be a list, not a text; write [ patients ]"},
+    {GOOD "    derived: { from: [] }\n", "4:22", "datasets[0].derived.from: is empty; name the datasets"},
+    {GOOD "    derived: { from: [[a]] }\n", "4:23", "datasets[0].derived.from[0]: must be a text"},
+    {GOOD "    derived: { from: [a] }\n", "4:23", "datasets[0].derived.from[0]: 'a' is this dataset itself"},
+    {GOOD MASKED "    derived: { from: [a, patience] }\n", "6:26",
+     "datasets[1].derived.from[1]: 'patience' is no dataset's id; name one of datasets:"},
+    {"datasets:\n  - id: patients\n    path: /d/a\n" MASKED "    derived: { from: [patinets] }\n", "6:23",
+     "datasets[1].derived.from[0]: 'patinets' is no dataset's id; did you mean 'patients'?"},
+    {GOOD MASKED "    derived: { from: [\"\\e[31m\"] }\n", "6:23", "datasets[1].derived.from[0]: '?[31m' holds a control"},
+    {GOOD MASKED "    derived: { from: [a, a] }\n", "6:26", "datasets[1].derived.from[1]: 'a' is named twice; keep one"},
+    {GOOD "    derived: { from: [m] }\n" MASKED "    derived: { from: [a] }\n", "4:23",
+     "datasets[0].derived.from[0]: 'm' (line 5) is itself made from 'a'; a derivation leads one way"},
+    {GOOD "    derived: { from: [n] }\n" MASKED "    derived: { from: [a] }\n"
+     "  - id: n\n    path: /d/n\n    derived: { from: [m] }\n", "4:23",
+     "datasets[0].derived.from[0]: 'n' (line 8) is itself made from 'a'"},
+    {GOOD MASKED "    derived: { from: [a], writers: {} }\n", "6:36", "datasets[1].derived.writers: names no one"},
+    {GOOD MASKED "    derived: { from: [a], writers: { users: [] } }\n", "6:45", "datasets[1].derived.writers.users: is empty"},
+    {GOOD MASKED "    derived: { from: [a], writers: { exe: [python3] } }\n", "6:44",
+     "datasets[1].derived.writers.exe[0]: 'python3' can match no executable"},
+    {GOOD MASKED "    derived: { from: [a], writers: { user: [b] } }\n", "6:38", "unknown key; did you mean 'users'?"},
+    /* as of any other two */
+    {GOOD "  - id: m\n    path: /d/a/m\n    derived: { from: [a] }\n", "5:11", "'/d/a/m' lies inside dataset 'a'"},
+    {GOOD "  - id: m\n    path: /d\n    derived: { from: [a] }\n", "5:11", "'/d' holds dataset 'a'"},
+};
+
 static const struct bad others[] = {
     {"jobs: slurm\n", "1:7", "jobs: must be a list, not a text; write [ \"slurm:train-*\" ]"},
     {"jobs: [a, ~]\n", "1:11", "jobs[1]: must be a text, not nothing"},
@@ -290,6 +321,11 @@ static void test_others(void **state)
 	refuse_all(others, ARRAY_SIZE(others));
 }
 
+static void test_derived(void **state)
+{
+	refuse_all(derived, ARRAY_SIZE(derived));
+}
+
 static void test_nul_byte(void **state)
 {
 	refused("interval: 1s\n\0#", 15, "2:1", "a NUL byte; save the file as plain UTF-8 text");
@@ -374,6 +410,7 @@ int main(void)
 	    cmocka_unit_test(test_shapes),     cmocka_unit_test(test_keys),
 	    cmocka_unit_test(test_datasets),   cmocka_unit_test(test_network),
 	    cmocka_unit_test(test_others),     cmocka_unit_test(test_nul_byte),
+	    cmocka_unit_test(test_derived),
 	    cmocka_unit_test(test_limits),     cmocka_unit_test(test_alias_bomb),
 	    cmocka_unit_test(test_long_names),
 	};

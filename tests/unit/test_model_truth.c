@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Random worlds, told to the model as the collector would: the bound is never below what left, and
- * never above what was read or sent; nor is what a file may hold.
+ * never above what was read or sent; nor is what a file may hold. In half of them a file is of a derived dataset, and its
+ * declared writers put no byte of the first dataset into it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/model_world.h"
+#include "user/model_derived.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define WORLDS 800
@@ -18,7 +20,7 @@
 #endif
 
 static double ratio_bound, ratio_naive;
-static unsigned checks, file_checks, tight, leaks, merged, merged_files;
+static unsigned checks, file_checks, tight, leaks, merged, merged_files, declared;
 
 /* --- what the collector does, and the check ------------------------------ */
 
@@ -38,10 +40,10 @@ static void settle_edge(struct world *w, const struct edge_key *key, const struc
 }
 
 static void edges_by_mask(struct world *w, const struct actor *a, struct object what,
-			  enum edge_via via, const struct transfer *t, edge_act act)
+			  enum edge_via via, uint32_t own, const struct transfer *t, edge_act act)
 {
 	for (unsigned i = 0; i < MASKS && t[i].mask; i++) {
-		struct edge_key key = {.who = a->who, .what = what, .mask = t[i].mask, .via = via};
+		struct edge_key key = {.who = a->who, .what = what, .mask = t[i].mask, .via = via, .own = own};
 
 		act(w, &key, &t[i]);
 	}
@@ -56,9 +58,9 @@ static void file_edges(struct world *w, const struct actor *a, unsigned f, edge_
 {
 	struct object what = file_object(w, f);
 
-	edges_by_mask(w, a, what, VIA_FILE_READ, a->fin[f], act);
-	edges_by_mask(w, a, what, VIA_FILE_WRITE, a->fout[f], act);
-	edges_by_mask(w, a, what, VIA_DUMP, a->dump[f], act);
+	edges_by_mask(w, a, what, VIA_FILE_READ, 0, a->fin[f], act);
+	edges_by_mask(w, a, what, VIA_FILE_WRITE, w->derived && f == DERIVED ? DATASETS + 1 : 0, a->fout[f], act);
+	edges_by_mask(w, a, what, VIA_DUMP, 0, a->dump[f], act);
 }
 
 static void each_edge(struct world *w, const struct actor *a, edge_act act)
@@ -67,19 +69,19 @@ static void each_edge(struct world *w, const struct actor *a, edge_act act)
 
 	for (unsigned p = 0; p < PIPES; p++) {
 		what = (struct object){.ino = p + 1};
-		edges_by_mask(w, a, what, VIA_PIPE_READ, a->in[p], act);
-		edges_by_mask(w, a, what, VIA_PIPE_WRITE, a->out[p], act);
+		edges_by_mask(w, a, what, VIA_PIPE_READ, 0, a->in[p], act);
+		edges_by_mask(w, a, what, VIA_PIPE_WRITE, 0, a->out[p], act);
 	}
 	for (unsigned f = 0; f < FILES; f++)
 		file_edges(w, a, f, act);
 	for (unsigned s = 0; s < MEMORIES; s++) {
 		what = (struct object){.ino = s + 1, .dev = 7};
-		edges_by_mask(w, a, what, VIA_SHARED_READ, a->look[s], act);
-		edges_by_mask(w, a, what, VIA_SHARED_WRITE, a->store[s], act);
+		edges_by_mask(w, a, what, VIA_SHARED_READ, 0, a->look[s], act);
+		edges_by_mask(w, a, what, VIA_SHARED_WRITE, 0, a->store[s], act);
 	}
 	for (unsigned i = 0; i < w->actors; i++) {
 		memcpy(&what, &w->actor[i].who, sizeof(what));
-		edges_by_mask(w, a, what, VIA_PEEK, a->peek[i], act);
+		edges_by_mask(w, a, what, VIA_PEEK, 0, a->peek[i], act);
 	}
 }
 
@@ -282,6 +284,7 @@ static void check(struct world *w, bool settled)
 		assert_int_equal(rules_evaluate(w->m, w->now + i), 0);
 	merged += w->m->merged_next;
 	merged_files += w->m->merged_objects;
+	declared += derived_total(w->m, DATASETS).bytes > 0;
 	for (unsigned d = 0; d < DATASETS; d++) {
 		for (int remote = 0; remote <= REMOTES; remote++)
 			check_set(w, d, remote, settled && !remote && !w->pressed);
@@ -309,6 +312,7 @@ static void one_world(uint64_t seed, struct config *config)
 	for (unsigned s = 0; s < MEMORIES; s++)
 		w.memory[s].mask = 0;
 	assert_int_equal(model_new(config, NULL, &w.m), 0);
+	w.derived = config->ndatasets > DATASETS;
 	w.pressed = seed % 2;
 	if (w.pressed)
 		w.m->merge_above = 0;
@@ -329,17 +333,24 @@ static void one_world(uint64_t seed, struct config *config)
 
 static void test_worlds(void **state)
 {
-	struct dataset_config datasets[DATASETS] = {{.id = (char *)"a", .path = (char *)"/a"},
-						    {.id = (char *)"b", .path = (char *)"/b"}};
+	char *from = (char *)"a", *writer = (char *)"0";
+	struct dataset_config datasets[DATASETS + 1] = {{.id = (char *)"a", .path = (char *)"/a"},
+							{.id = (char *)"b", .path = (char *)"/b"},
+							{.id = (char *)"m", .path = (char *)"/m"}};
 	struct config config = {.datasets = datasets, .ndatasets = DATASETS};
+	struct config derived = {.datasets = datasets, .ndatasets = DATASETS + 1};
 
+	datasets[DATASETS].derived.from = (struct strings){&from, 1};
+	datasets[DATASETS].derived.writers.set = true;
+	datasets[DATASETS].derived.writers.users = (struct strings){&writer, 1};
 	for (uint64_t seed = 1; seed <= WORLDS; seed++)
-		one_world(seed, &config);
+		one_world(seed, seed % 4 < 2 ? &config : &derived);
 	/* The guard: something was compared. */
 	assert_true(leaks > WORLDS / 8);
 	assert_true(merged > WORLDS / 4);
 	assert_true(merged_files > WORLDS / 4);
 	assert_true(file_checks > WORLDS);
+	assert_true(declared > WORLDS / 16);
 	print_message("  %u checks and %u of files; at the end %u sets of flows had leaked: bound "
 		      "/ truth %.2f, "
 		      "min(read, sent) / truth %.2f, "

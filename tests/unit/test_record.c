@@ -252,7 +252,7 @@ static void test_transfers(void **state)
 	json_array_foreach (to.all, i, r) {
 		if (strcmp(text(r, "type", NULL), "transfer"))
 			continue;
-		assert_fields(r, FIELDS("from", "to", "via", "bytes", "datasets"));
+		assert_fields(r, FIELDS("from", "to", "via", "bytes", "datasets", "declared"));
 		const char *via = text(r, "via", NULL);
 		const json_t *from = json_object_get(r, "from"), *dest = json_object_get(r, "to");
 		if (!strcmp(via, "fork")) {

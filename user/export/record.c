@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "user/model_derived.h"
+#include "user/model_graph.h"
 #include "user/policy/rules.h"
 
 #define HEALTH_EVERY_NS (10 * NSEC)
@@ -16,6 +18,7 @@ struct emission {
 	record_sink sink;
 	void *arg;
 	int count;
+	struct ds_graph *graphs[SL_DATASETS_MAX]; /* the model's, as far as asked for; of derivations */
 };
 
 /* 0: the sink has it. */
@@ -120,6 +123,23 @@ static int give_flows(struct emission *e)
 	return 0;
 }
 
+/* The kernel half marks readers of derived files with all that their writers held: who cannot have a byte of a dataset
+ * for that reason passes none on either. */
+static int leave_out_derived(struct emission *e, const struct m_subject *s, uint64_t *datasets)
+{
+	int err = 0;
+
+	for (uint64_t mask = *datasets & e->m->derived_from; mask && !err; mask &= mask - 1) {
+		unsigned d = (unsigned)__builtin_ctzll(mask);
+
+		if (!e->graphs[d])
+			err = ds_graph_current(e->m, d, &e->graphs[d]);
+		if (!err && ds_graph_good(e->graphs[d], e->m) && !ds_graph_holds(e->graphs[d], s))
+			*datasets &= ~BIT(d);
+	}
+	return err;
+}
+
 static int give_births(struct emission *e, struct m_subject *s)
 {
 	for (unsigned i = 0; i < s->nbirths; i++) {
@@ -127,7 +147,10 @@ static int give_births(struct emission *e, struct m_subject *s)
 
 		if (s->births[i].given)
 			continue;
-		int err = give(e, "transfer", birth_fields, &what);
+		what.datasets = s->births[i].mask;
+		int err = leave_out_derived(e, s, &what.datasets);
+		if (!err && what.datasets)
+			err = give(e, "transfer", birth_fields, &what);
 		if (err)
 			return err;
 		s->births[i].given = true;
@@ -145,11 +168,14 @@ static int give_edge(struct emission *e, struct m_edge *edge)
 		    .edge = edge,
 		    .transfer = t,
 		    .bytes = all.bytes - MIN(all.bytes, t->sum.given.bytes),
+		    .datasets = t->mask,
 		};
 
 		if (edge_unlimited(edge) ? all.ops <= t->sum.given.ops : !what.bytes)
 			continue;
-		int err = give(e, "transfer", transfer_fields, &what);
+		int err = leave_out_derived(e, edge->subject, &what.datasets);
+		if (!err && what.datasets)
+			err = give(e, "transfer", transfer_fields, &what);
 		if (err)
 			return err;
 		t->sum.given = all;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/export/record_fields.h"
+#include "user/model_derived.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -262,13 +263,20 @@ static json_t *get_edge_bytes(matter *s)
 
 static json_t *get_edge_datasets(matter *s)
 {
-	return json_datasets(s->m, s->transfer->mask);
+	return json_datasets(s->m, s->datasets);
+}
+
+/* Of these the other end holds nothing by it. */
+static json_t *get_edge_declared(matter *s)
+{
+	return json_datasets(s->m, s->datasets & edge_declared(s->m, s->edge));
 }
 
 const struct field transfer_fields[] = {
     {"from", get_edge_from},	     {"to", get_edge_to},
     {"via", get_edge_via},	     {"bytes", get_edge_bytes},
-    {"datasets", get_edge_datasets}, {0},
+    {"datasets", get_edge_datasets}, {"declared", get_edge_declared},
+    {0},
 };
 
 static json_t *get_birth_from(matter *s)
@@ -286,13 +294,19 @@ static json_t *get_birth_via(matter *s)
 	return json_string(via_name((enum edge_via)s->birth->via));
 }
 
+static json_t *get_birth_declared(matter *s)
+{
+	return json_array();
+}
+
 static json_t *get_birth_datasets(matter *s)
 {
-	return json_datasets(s->m, s->birth->mask);
+	return json_datasets(s->m, s->datasets);
 }
 
 const struct field birth_fields[] = {
     {"from", get_birth_from},	      {"to", get_birth_to},
     {"via", get_birth_via},	      {"bytes", get_null},
-    {"datasets", get_birth_datasets}, {0},
+    {"datasets", get_birth_datasets}, {"declared", get_birth_declared},
+    {0},
 };

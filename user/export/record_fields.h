@@ -22,7 +22,7 @@ struct subject_matter {
 	const struct finding *finding;
 	struct figures figures[ACCESS_KINDS]; /* to be told of an access */
 	uint64_t out, in, tainted;	      /* of a flow */
-	uint64_t bytes;			      /* of a transfer */
+	uint64_t bytes, datasets;	      /* of a transfer */
 };
 
 struct field {

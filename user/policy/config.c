@@ -311,6 +311,13 @@ static void strings_clear(struct strings *s)
 	free(s->v);
 }
 
+static void people_clear(struct people *who)
+{
+	strings_clear(&who->users);
+	strings_clear(&who->jobs);
+	strings_clear(&who->exe);
+}
+
 static void dataset_clear(struct dataset_config *d)
 {
 	for (size_t i = 0; i < d->ntags; i++) {
@@ -321,9 +328,9 @@ static void dataset_clear(struct dataset_config *d)
 	free(d->id);
 	free(d->path);
 	free(d->mount);
-	strings_clear(&d->readers.users);
-	strings_clear(&d->readers.jobs);
-	strings_clear(&d->readers.exe);
+	people_clear(&d->readers);
+	strings_clear(&d->derived.from);
+	people_clear(&d->derived.writers);
 }
 
 static void allow_clear(struct allow_rule *a)

@@ -32,6 +32,12 @@ struct tag {
 	char *key, *value;
 };
 
+/* Who; fnmatch(3) patterns. An empty list means any. */
+struct people {
+	bool set;
+	struct strings users, jobs, exe;
+};
+
 struct dataset_config {
 	char *id;   /* [a-z0-9._-]{1,63} */
 	char *path; /* absolute and normalised, as written; "s3://..." only together with mount */
@@ -39,10 +45,11 @@ struct dataset_config {
 	const char *root; /* what to watch: mount if given, else path; points into one of them */
 	struct tag *tags;
 	size_t ntags;
+	struct people readers;
 	struct {
-		bool set;
-		struct strings users, jobs, exe; /* patterns: fnmatch(3); an empty list means any */
-	} readers;
+		struct strings from; /* ids, all known, none of them made from this one; empty: it is not derived */
+		struct people writers;
+	} derived;
 	struct {
 		bool set;
 		uint64_t outside_vpc; /* bytes */

@@ -110,20 +110,20 @@ static int parse_exe(struct parse *p, const struct ynode *n, void *to)
 	return r < 0 ? r : parse_strings(p, n, "[ /usr/bin/python3* ]", check_exe, to);
 }
 
-static int parse_readers(struct parse *p, const struct ynode *n, void *to)
+int parse_people(struct parse *p, const struct ynode *n, void *to)
 {
 	static const struct field fields[] = {
-	    KEY("users", struct dataset_config, readers.users, parse_patterns),
-	    KEY("jobs", struct dataset_config, readers.jobs, parse_patterns),
-	    KEY("exe", struct dataset_config, readers.exe, parse_exe),
+	    KEY("users", struct people, users, parse_patterns),
+	    KEY("jobs", struct people, jobs, parse_patterns),
+	    KEY("exe", struct people, exe, parse_exe),
 	};
-	struct dataset_config *d = to;
+	struct people *who = to;
 
-	d->readers.set = true;
+	who->set = true;
 	if (n->kind == Y_MAP && !n->n)
 		return config_fail(p, n,
 				   "names no one; write users, jobs or exe, or remove the key");
-	return map_parse(p, n, fields, ARRAY_SIZE(fields), d);
+	return map_parse(p, n, fields, ARRAY_SIZE(fields), who);
 }
 
 static int parse_per(struct parse *p, const struct ynode *n, void *to)
@@ -179,7 +179,8 @@ static int parse_dataset(struct parse *p, const struct ynode *n, void *to)
 	    NEED("path", struct dataset_config, path, parse_dataset_path),
 	    KEY("mount", struct dataset_config, mount, parse_path),
 	    {"tags", parse_tags, 0, false},
-	    {"readers", parse_readers, 0, false},
+	    KEY("readers", struct dataset_config, readers, parse_people),
+	    {"derived", parse_derived, 0, false},
 	    {"budget", parse_budget, 0, false},
 	    KEY("mode", struct dataset_config, block, parse_mode),
 	};

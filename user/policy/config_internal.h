@@ -19,6 +19,7 @@ struct parse {
 	bool check_paths;
 	const struct ynode *path_at[SL_DATASETS_MAX]; /* each dataset's path */
 	const struct ynode *root_at[SL_DATASETS_MAX]; /* its mount if it has one, else its path */
+	const struct ynode *from_at[SL_DATASETS_MAX]; /* its derived.from */
 	const struct ynode **allow_at;		      /* each allow entry's mapping */
 	char where[256];			      /* key path: "datasets[1].budget.per" */
 	size_t where_len;
@@ -108,6 +109,15 @@ bool bucket_name_ok(const char *name, size_t len);
 /* --- config_dataset.c --- */
 
 int parse_datasets(struct parse *p, const struct ynode *n, void *to); /* struct config */
+int parse_people(struct parse *p, const struct ynode *n, void *to);   /* struct people */
+
+/* --- config_derived.c --- */
+
+int parse_derived(struct parse *p, const struct ynode *n, void *to); /* struct dataset_config */
+/* That each derivation is from other datasets, and none from itself by way of those. */
+int config_check_derived(struct parse *p);
+/* Fails at `at`, a text that should be a dataset's id and is none. */
+int config_fail_unknown_dataset(struct parse *p, const struct ynode *at);
 
 /* --- config_schema.c --- */
 

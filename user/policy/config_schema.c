@@ -329,29 +329,21 @@ static int parse_interval(struct parse *p, const struct ynode *n, void *to)
 static int check_allow_datasets(struct parse *p)
 {
 	const struct config *c = p->c;
-	const char *ids[SL_DATASETS_MAX];
 
-	for (size_t i = 0; i < c->ndatasets; i++)
-		ids[i] = c->datasets[i].id;
 	for (size_t i = 0; i < c->network.nallow; i++) {
 		const struct strings *wanted = &c->network.allow[i].datasets;
 
 		for (size_t j = 0; j < wanted->n; j++) {
 			const struct ynode *at = ynode_get(p->allow_at[i], "datasets")->v[j];
-			const char *near;
 			size_t k = 0;
 
-			while (k < c->ndatasets && strcmp(ids[k], wanted->v[j]))
+			while (k < c->ndatasets && strcmp(c->datasets[k].id, wanted->v[j]))
 				k++;
 			if (k < c->ndatasets)
 				continue;
-			near = nearest_word(wanted->v[j], ids, c->ndatasets);
 			snprintf(p->where, sizeof(p->where), "network.allow[%zu].datasets[%zu]", i,
 				 j);
-			return config_fail(
-			    p, at, "'%s' is no dataset's id; %s%s%s", quote(wanted->v[j]).s,
-			    near ? "did you mean '" : "name one of datasets:", near ? near : "",
-			    near ? "'?" : "");
+			return config_fail_unknown_dataset(p, at);
 		}
 	}
 	return 0;
@@ -370,5 +362,7 @@ int config_parse_root(struct parse *p, const struct ynode *root)
 	};
 	int r = map_parse(p, root, fields, ARRAY_SIZE(fields), p->c);
 
-	return r < 0 ? r : check_allow_datasets(p);
+	if (!r)
+		r = check_allow_datasets(p);
+	return r < 0 ? r : config_check_derived(p);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* The evidence: by which hops bytes of a dataset can have come to where they left. */
+#include "user/model_derived.h"
 #include "user/policy/finding.h"
 
 #include <arpa/inet.h>
@@ -150,13 +151,13 @@ static enum edge_via via_of(enum object_kind kind, bool writes)
 
 /* Of several edges the widest. Without one the bytes are those of a write that has not returned
  * yet. */
-static void hop_transfer(const struct m_subject *s, const struct m_object *o, bool writes,
+static void hop_transfer(const struct model *m, const struct m_subject *s, const struct m_object *o, bool writes,
 			 unsigned dataset, struct hop *h)
 {
 	const struct m_edge *widest = NULL;
 
 	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
-		if (e->subject == s && edge_writes(e) == writes && edge_limit(e, dataset) &&
+		if (e->subject == s && edge_writes(e) == writes && edge_passes(m, e, dataset) &&
 		    (!widest || edge_limit(e, dataset) > edge_limit(widest, dataset)))
 			widest = e;
 	}
@@ -238,9 +239,9 @@ static void hop_fill(const struct model *m, unsigned dataset, const struct graph
 	} else if (to->kind == REF_OBJECT && ((const struct m_object *)to->of)->nsenders) {
 		hop_local(to->of, dataset, h);
 	} else if (to->kind == REF_OBJECT) {
-		hop_transfer(from->of, to->of, true, dataset, h);
+		hop_transfer(m, from->of, to->of, true, dataset, h);
 	} else if (from->kind == REF_OBJECT) {
-		hop_transfer(to->of, from->of, false, dataset, h);
+		hop_transfer(m, to->of, from->of, false, dataset, h);
 	} else if (from->kind == REF_OVERFLOW) {
 		h->via = access_name(ACCESS_READ);
 		h->bytes = m->datasets[dataset].overflow;

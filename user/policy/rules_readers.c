@@ -4,29 +4,8 @@
 
 #include <string.h>
 
+#include "user/policy/people.h"
 #include "user/policy/users.h"
-
-/* The first of the reader's properties that is not listed; NULL: it is a reader. *ret_unknown: the
- * fact that would be needed to tell, or NULL. */
-static const char *foreign_by(const struct model *m, const struct dataset_config *c,
-			      const struct m_subject *s, const char **ret_unknown)
-{
-	*ret_unknown = NULL;
-	if (c->readers.users.n &&
-	    !(s->uid_known && users_match(m->users, &c->readers.users, s->uid))) {
-		*ret_unknown = s->uid_known ? NULL : "subject.uid";
-		return "user";
-	}
-	if (c->readers.jobs.n && !(s->job && strings_match(&c->readers.jobs, s->job->name))) {
-		*ret_unknown = s->job ? NULL : "subject.job";
-		return "job";
-	}
-	if (c->readers.exe.n && !(s->exe && strings_match(&c->readers.exe, s->exe))) {
-		*ret_unknown = s->exe ? NULL : "subject.exe";
-		return "executable";
-	}
-	return NULL;
-}
 
 static void user_text(const struct model *m, const struct m_subject *s, char *buf, size_t n)
 {
@@ -55,7 +34,7 @@ static int describe(const struct model *m, struct finding *f, const struct m_sub
 static int judge_access(struct judging *j, struct m_subject *s, struct m_access *a, uint64_t bytes)
 {
 	const struct m_dataset *d = &j->m->datasets[a->dataset];
-	const char *unknown, *by = foreign_by(j->m, d->config, s, &unknown);
+	const char *unknown, *by = people_lack(j->m, &d->config->readers, s, &unknown);
 	char about[512];
 	struct finding_key key = {
 	    .rule = RULE_ACCESS_UNAUTHORIZED,

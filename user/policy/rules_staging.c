@@ -3,13 +3,14 @@
  * staging.copy: tagged bytes that can have been written to files outside the dataset which other
  * users, or other hosts, can read. One finding per dataset, job and directory, so that a thousand
  * checkpoints are one. What no other user can read, a private directory's files among it, makes
- * none; a file that cannot be found counts as readable.
+ * none; a file that cannot be found counts as readable. Nor does what is declared to be derived.
  */
 #include "user/policy/rules_internal.h"
 
 #include <string.h>
 
 #include "user/array.h"
+#include "user/model_derived.h"
 #include "user/model_graph.h"
 
 #define SETTLED 3     /* evaluations without a write */
@@ -59,14 +60,14 @@ static void find_dir(struct staged *s)
 }
 
 /* Who wrote what of a dataset into the object; nothing: `written` stays 0. */
-static void find_writers(struct staged *s)
+static void find_writers(const struct model *m, struct staged *s)
 {
 	uint64_t most = 0;
 
 	for (const struct m_edge *e = s->object->edges; e; e = e->other_next) {
 		uint64_t n = 0;
 
-		if (!edge_writes(e))
+		if (!edge_writes(e) || edge_declared(m, e) & BIT(s->dataset))
 			continue;
 		for (unsigned i = 0; i < e->ntransfers; i++) {
 			struct figures all = account_total(&e->transfers[i].sum);
@@ -83,13 +84,13 @@ static void find_writers(struct staged *s)
 	s->job = s->writer && s->writer->job ? s->writer->job->name : "";
 }
 
-static uint64_t written_mask(const struct m_object *o)
+static uint64_t written_mask(const struct model *m, const struct m_object *o)
 {
 	uint64_t mask = 0;
 
 	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
 		for (unsigned i = 0; edge_writes(e) && i < e->ntransfers; i++)
-			mask |= e->transfers[i].mask;
+			mask |= e->transfers[i].mask & ~edge_declared(m, e);
 	}
 	return mask;
 }
@@ -102,10 +103,10 @@ static int collect(struct judging *j, struct staged **ret, size_t *ret_n)
 	for (const struct m_object *o = j->m->first_object; o; o = o->next) {
 		if ((o->kind && o->kind != OBJECT_FILE) || !o->placed || o->confined || o->gone)
 			continue;
-		for (uint64_t mask = written_mask(o); mask; mask &= mask - 1) {
+		for (uint64_t mask = written_mask(j->m, o); mask; mask &= mask - 1) {
 			struct staged s = {.dataset = (unsigned)__builtin_ctzll(mask), .object = o};
 
-			find_writers(&s);
+			find_writers(j->m, &s);
 			find_dir(&s);
 			int err =
 			    s.written ? array_grow((void **)&all, &max, n + 1, sizeof(*all)) : 0;

@@ -7,6 +7,12 @@
 
 #define TCP_ESTABLISHED 1
 
+/* What it can have carried, but for what was lost on the way in a declared derivation. */
+static uint64_t carried(const struct model *m, const struct m_flow *f)
+{
+	return flow_mask(f) & ~(m->derived_from & ~f->reach);
+}
+
 static bool watched(const struct model *m, const struct m_flow *f)
 {
 	switch (m->config->network.expect) {
@@ -88,7 +94,7 @@ int judge_unexpected(struct judging *j)
 	for (struct m_flow *f = j->m->first_flow; f; f = f->next) {
 		if (!f->filled || f->folded || !class_outside(f->dest.class) || !talks(f))
 			continue;
-		if (wait_for_name(j, f) || !watched(j->m, f) || flow_allowed(j->m, f, flow_mask(f)))
+		if (wait_for_name(j, f) || !watched(j->m, f) || flow_allowed(j->m, f, carried(j->m, f)))
 			continue;
 		int e = judge_flow(j, f);
 		err = err ? err : e;
