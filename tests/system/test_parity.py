@@ -67,20 +67,33 @@ def relay(name, tmp, sink, lab, path):
     return s.bytes()
 
 
+def called(process):
+    """What an image is called between exec and prctl depends on the moment."""
+    name = (process or {}).get("comm", "?")
+    return "image" if name == "exe" else name
+
+
+def judged(f):
+    """Relays come close upon another: how far each was when it was last told of differs from run to run."""
+    if f["dataset"] == "relayed":
+        return [f["rule"], f["dataset"], f["leak_bound"], [h["via"] for h in f["chain"]]]
+    return [f["rule"], f["process"]["comm"], f["dataset"], f["leak_bound"], f["exposed"], f["severity"],
+            [[h["via"], h["bytes"]] for h in f["chain"]]]
+
+
 def ledger(r):
     """All exact facts of the records, without what differs from run to run: pids, ports, times."""
     access, flows = collections.Counter(), collections.Counter()
     for a in r.of("access"):
-        who = ((a["process"] or {}).get("comm", "?"), a["dataset"])
+        who = (called(a["process"]), a["dataset"])
         for figure in ("ops", "files"):
             access[*who, figure] += a[figure] or 0
         access[*who, "read"] += a["bytes"].get("read") or 0
     for f in r.of("flow"):
-        who = ((f["process"] or {}).get("comm", "?"), f["proto"], f["remote"]["class"])
+        who = (called(f["process"]), f["proto"], f["remote"]["class"])
         for figure in ("bytes_out", "bytes_in", "tainted_out"):
             flows[*who, figure] += f[figure] or 0
-    findings = sorted((f["rule"], f["process"]["comm"], f["dataset"], f["leak_bound"], f["exposed"], f["severity"],
-                       [[h["via"], h["bytes"]] for h in f["chain"]]) for f in r.findings().values())
+    findings = sorted((judged(f) for f in r.findings().values()), key=json.dumps)
     flat = [[*key, n] for counter in (access, flows) for key, n in sorted(counter.items()) if n]
     return {"figures": flat, "findings": findings}
 
