@@ -74,9 +74,10 @@ def called(process):
 
 
 def judged(f):
-    """Relays come close upon another: how far each was when it was last told of differs from run to run."""
+    """Relays come close upon another: how far each was when it was last told of differs from run to run, and whether a parent
+    or its child met the bytes first."""
     if f["dataset"] == "relayed":
-        return [f["rule"], f["dataset"], f["leak_bound"], [h["via"] for h in f["chain"]]]
+        return [f["rule"], f["dataset"], f["leak_bound"], [h["via"] for h in f["chain"] if h["via"] != "fork"]]
     return [f["rule"], f["process"]["comm"], f["dataset"], f["leak_bound"], f["exposed"], f["severity"],
             [[h["via"], h["bytes"]] for h in f["chain"]]]
 
