@@ -25,6 +25,7 @@ static const char *const loss_names[LOSS_KINDS] = {
     [LOSS_AIO_FULL] = "aio_full",
     [LOSS_FLOW_FOLDED] = "flow_folded",
     [LOSS_SHARE_CUT] = "share_cut",
+    [LOSS_READ_UNTOLD] = "read_untold",
 };
 
 static const struct via_traits vias[VIA_KINDS] = {
