@@ -202,7 +202,7 @@ static uint64_t scan_interval(const struct monitor *m)
 
 static void slow_work(struct monitor *m, uint64_t now)
 {
-	if (roots_collect_scan(m->roots, m->model) > 0 || now - m->roots_ns >= ROOTS_NS)
+	if (roots_collect_scan(m->roots, m->config, m->model) > 0 || now - m->roots_ns >= ROOTS_NS)
 		refresh_roots(m);
 	if (now - m->local_ns >= LOCAL_NS)
 		tick_state(m, refresh_classes(m));
@@ -247,6 +247,9 @@ static json_t *answer(void *arg, const json_t *request)
 	if (now_boot_ns() - m->ticked_ns > FRESH_NS)
 		tick(m, 0);
 	clock_gettime(CLOCK_REALTIME, &wall);
+	if (!strcmp(what, "unread"))
+		return snapshot_unread(m->model, json_string_value(json_object_get(request, "dataset")),
+				       json_string_value(json_object_get(request, "job")), &wall);
 	reply = snapshot(m->model, what, &wall);
 	return reply ? reply
 		     : json_pack("{s:s}", "error", "nothing of that name: datasets, jobs, processes, flows, findings or health");

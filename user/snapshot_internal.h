@@ -16,6 +16,11 @@ int snapshot_graph(struct snapshot_work *w, unsigned dataset, struct ds_graph **
 int snapshot_outside(struct snapshot_work *w, unsigned dataset, bool any, const struct m_job *job,
 		     uint64_t *ret);
 
+struct files_figures;
+json_t *snapshot_used(const struct files_figures *f);
+/* By dataset; `read`: bytes of each that the job read. -ENOMEM. */
+int snapshot_job_used(const struct model *m, const struct m_job *job, const uint64_t read[SL_DATASETS_MAX], json_t **ret);
+
 int job_items(struct snapshot_work *w, json_t *items);
 int process_items(struct snapshot_work *w, json_t *items);
 /* Adds "received" to a process's item, and how many ways in are not listed. -ENOMEM. */
