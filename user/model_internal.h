@@ -307,6 +307,13 @@ struct users;
 struct trusted_file;
 struct ds_graph;
 
+enum volume_class { VOLUME_64K, VOLUME_1M, VOLUME_64M, VOLUME_MORE, VOLUME_CLASSES }; /* below each, but the last */
+
+struct tainted_count {
+	uint64_t subjects; /* that live */
+	uint64_t by_volume[VOLUME_CLASSES];
+};
+
 enum model_refused {
 	REFUSED_SUBJECT,
 	REFUSED_OBJECT,
@@ -359,6 +366,9 @@ struct model {
 	uint64_t blind_judged_ns;
 	uint64_t misses_judged[HEALTH_PROGRAMS];
 	bool late_judged; /* the last word on lateness */
+
+	struct tainted_count tainted[SL_DATASETS_MAX + 1]; /* by dataset; the last: of any */
+	uint64_t tainted_ns; /* when counted; 0: not yet */
 
 	struct findings *findings;
 	struct users *users;
