@@ -53,7 +53,7 @@
 #define SL_NET_DEVICES_MAX 1024
 #define SL_ROOT_WHOLE 0x80 /* a marker's tag with this: all that is on the device is in that dataset */
 #define SL_RING_BYTES (4u << 20)
-#define SL_READS_BYTES (4u << 20)
+#define SL_READS_BYTES (8u << 20)
 #define SL_CACHE_BITS 9 /* 512 files, and as many (subject, file) pairs, remembered per CPU */
 #define SL_CACHE_SLOTS (1 << SL_CACHE_BITS)
 

@@ -51,6 +51,7 @@ struct collector {
 	struct file_read *reads; /* told by the other ring, not looked at yet */
 	size_t nreads, reads_cap;
 	bool taking_reads;
+	uint32_t *reads_woken; /* the kernel's */
 	struct hashmap known;
 	struct known *dead; /* exited, not yet taken out */
 	struct closed_flow *closed;

@@ -176,12 +176,19 @@ static int on_event(void *arg, void *data, size_t len)
 	return err == -ENOMEM ? take_event(c, data, len) : err;
 }
 
+/* Before, not after: what comes meanwhile may wake us once more. */
+static int consume(struct collector *c)
+{
+	__atomic_store_n(c->reads_woken, 0, __ATOMIC_SEQ_CST);
+	return ring_buffer__consume(c->ring);
+}
+
 void collector_relieve(struct collector *c)
 {
 	if (c->relieving || c->backlog.used > BACKLOG_MAX)
 		return;
 	c->relieving = true;
-	ring_buffer__consume(c->ring);
+	consume(c);
 	c->relieving = false;
 }
 
@@ -247,7 +254,7 @@ int collector_fd(const struct collector *c)
 int collector_drain(struct collector *c)
 {
 	take_backlog(c);
-	int n = ring_buffer__consume(c->ring);
+	int n = consume(c);
 
 	take_reads(c);
 	return n < 0 && n != -ENOSPC ? n : 0;
@@ -266,5 +273,8 @@ int ring_open(struct collector *c)
 	c->ring = ring_buffer__new(engine_map_fd(c->engine, MAP_EVENTS), on_event, c, NULL);
 	if (!c->ring)
 		return -errno;
+	c->reads_woken = engine_variable(c->engine, "reads_woken", sizeof(*c->reads_woken));
+	if (!c->reads_woken)
+		return -ENOENT;
 	return ring_buffer__add(c->ring, engine_map_fd(c->engine, MAP_READS), on_read, c);
 }

@@ -184,6 +184,7 @@ volatile __u64 flows_made __weak = 0;	 /* records put into `flows`, */
 volatile __u64 flows_gone __weak = 0;	 /* and taken out again, also by user space */
 volatile __u64 flow_overflow_mask __weak = 0; /* datasets that flows without a record may have carried */
 volatile __u64 crowd_ns __weak = 0;	 /* the interval in which user space was woken for want of room */
+volatile __u32 reads_woken __weak = 0;	 /* user space was woken for `reads`; cleared by it: a wake for each would cost more than all else */
 volatile __u32 begun __weak = 0;	 /* what was there before has been looked at */
 volatile __u32 strangers_count __weak = 0; /* a connection without a record began under our eyes */
 struct file_identity identified[2] __weak = {}; /* answers of identify_fd: to the loop, and to whoever works beside it */
