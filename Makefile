@@ -129,7 +129,8 @@ test-vm-all: ## the same on every kernel of the matrix, arm64 too: hours
 matrix: all work ## every path on this kernel and in virtual machines, into tests/README.md
 	$(Q)SLUICE_BUILD=$(abspath $(BUILD)) $(PYTHON) scripts/matrix.py --run here $(MATRIX_KERNELS)
 
-bench: all work ## overhead, as ratios against no monitor
+bench: all work $(BUILD)/unit/bench_model ## overhead, as ratios against no monitor; what an interval costs at most
+	$(Q)$(BUILD)/unit/bench_model
 	$(Q)bash scripts/bench.sh
 
 arm64: ## the program and what tests drive, for arm64, in build/arm64

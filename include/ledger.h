@@ -53,6 +53,7 @@
 #define SL_NET_DEVICES_MAX 1024
 #define SL_ROOT_WHOLE 0x80 /* a marker's tag with this: all that is on the device is in that dataset */
 #define SL_RING_BYTES (4u << 20)
+#define SL_READS_BYTES (8u << 20)
 #define SL_CACHE_BITS 9 /* 512 files, and as many (subject, file) pairs, remembered per CPU */
 #define SL_CACHE_SLOTS (1 << SL_CACHE_BITS)
 
@@ -120,6 +121,14 @@ struct overflow_key {
 struct overflow_val {
 	__u64 bytes;
 	__u64 ops;
+};
+
+/* A subject's first touch of a file, as far as remembered: it may be told more than once. Its own ring's only record. */
+struct file_read {
+	struct subject who;
+	struct object what;
+	__u32 dataset;
+	__u32 pad;
 };
 
 /* An edge of the lineage. `mask` holds the datasets the source was tainted with
@@ -347,6 +356,7 @@ enum loss {
 	LOSS_AIO_FULL,	    /* an asynchronous read could not be followed: its bytes are missing */
 	LOSS_FLOW_FOLDED,   /* a datagram's end has no record of its own: its bytes are in its socket's */
 	LOSS_SHARE_CUT,	    /* a walk over shared memory was cut short: the next look at it makes up for that */
+	LOSS_READ_UNTOLD,   /* which file was read was not told: it may stand among those never read */
 	LOSS_KINDS,
 };
 
@@ -421,6 +431,7 @@ SL_ASSERT_SIZE(struct subject, 16);
 SL_ASSERT_SIZE(struct object, 16);
 SL_ASSERT_SIZE(struct ledger_key, 24);
 SL_ASSERT_SIZE(struct ledger_val, 40);
+SL_ASSERT_SIZE(struct file_read, 40);
 SL_ASSERT_SIZE(struct overflow_key, 16);
 SL_ASSERT_SIZE(struct edge_key, 48);
 SL_ASSERT_SIZE(struct edge_val, 32);

@@ -49,6 +49,10 @@ static const struct option_spec show_options[] = {
 	OPTION_JSON,
 	{.name = "tree", .kind = OPTION_FLAG, .offset = AT(tree),
 	 .help = "processes under those that they come from, and what each received"},
+	{.name = "unread", .kind = OPTION_TEXT, .value = "ID", .offset = AT(unread),
+	 .help = "of this dataset the files that nobody read"},
+	{.name = "job", .kind = OPTION_TEXT, .value = "NAME", .offset = AT(job),
+	 .help = "with --unread: that no process of this job read"},
 	{.name = "since", .kind = OPTION_TIME, .value = "T", .offset = AT(since), .given = AT(since_given),
 	 .help = "only what was active at T or later (RFC 3339, or 15m before now)"},
 	{.name = "until", .kind = OPTION_TIME, .value = "T", .offset = AT(until), .given = AT(until_given),
@@ -307,6 +311,10 @@ static int check_whole(const struct command_spec *c, const struct options *o,
 			      words_list(list, sizeof(list), c->operands));
 	if (o->tree && strcmp(o->operand, "processes") != 0)
 		return refuse(ret_error, "--tree: only processes have one: sluice show processes --tree");
+	if (o->unread && strcmp(o->operand, "datasets") != 0)
+		return refuse(ret_error, "--unread: only datasets have files: sluice show datasets --unread ID");
+	if (o->operand && o->job && !o->unread)
+		return refuse(ret_error, "--job: say of which dataset: sluice show datasets --unread ID --job NAME");
 	if (o->since_given && o->until_given &&
 	    (o->since.tv_sec > o->until.tv_sec ||
 	     (o->since.tv_sec == o->until.tv_sec && o->since.tv_nsec > o->until.tv_nsec)))

@@ -17,7 +17,7 @@ struct options {
 	bool json;
 	bool self_test;
 	bool tree;
-	const char *dataset, *job, *finding, *fail_on; /* NULL: not given */
+	const char *dataset, *job, *finding, *fail_on, *unread; /* NULL: not given */
 	bool since_given, until_given;
 	struct timespec since, until; /* wall clock */
 	const char *operand;	      /* NULL: none */

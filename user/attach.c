@@ -18,10 +18,10 @@ struct engine {
 	uint64_t *interval_ns, *dump_since_ns; /* in that memory */
 	uint32_t *policy_epoch, *any_shared;
 	struct object *spared;
-	struct file_identity *identified;
+	struct file_identity *identified; /* two: see engine_identify_aside() */
 	struct bpf_link *link[HOOK_KINDS];
 	int cgroup_fd;
-	pthread_mutex_t identifying; /* the answer is one variable */
+	pthread_mutex_t identifying[2]; /* an answer is one variable */
 };
 
 static const char *const map_names[] = {
@@ -35,6 +35,7 @@ static const char *const map_names[] = {
 	[MAP_CHANNELS] = "channels",	   [MAP_CONNECTIONS] = "connections",
 	[MAP_NET_DEVICES] = "net_devices", [MAP_UNIX_ENDS] = "unix_ends",
 	[MAP_LINKS] = "links",		   [MAP_INLETS] = "inlets",
+	[MAP_READS] = "reads",
 };
 
 static const enum hook iter_hook[] = {
@@ -92,7 +93,7 @@ static int find_variables(struct engine *e)
 	e->interval_ns = object_live(&e->memory, "interval_ns", sizeof(*e->interval_ns));
 	e->dump_since_ns = object_live(&e->memory, "dump_since_ns", sizeof(*e->dump_since_ns));
 	e->policy_epoch = object_live(&e->memory, "policy_epoch", sizeof(*e->policy_epoch));
-	e->identified = object_live(&e->memory, "identified", sizeof(*e->identified));
+	e->identified = object_live(&e->memory, "identified", 2 * sizeof(*e->identified));
 	e->any_shared = object_live(&e->memory, "any_shared", sizeof(*e->any_shared));
 	e->spared = object_live(&e->memory, "spared", sizeof(*e->spared));
 	return e->interval_ns && e->dump_since_ns && e->policy_epoch && e->identified && e->any_shared && e->spared
@@ -121,7 +122,8 @@ int engine_open(const struct plan *plan, struct engine **ret, int *ret_bad)
 	*ret_bad = -1;
 	if (!e)
 		return -ENOMEM;
-	pthread_mutex_init(&e->identifying, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(e->identifying); i++)
+		pthread_mutex_init(&e->identifying[i], NULL);
 	e->cgroup_fd = cgroup2_open(plan->cgroup2);
 	e->obj = object_open(!plan->have_loop);
 	if (!e->obj)
@@ -214,23 +216,33 @@ uint64_t engine_map_bytes(const struct engine *e)
 	return sum;
 }
 
-int engine_identify(struct engine *e, int fd, struct file_identity *ret)
+static int identify(struct engine *e, int fd, unsigned slot, struct file_identity *ret)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	uint64_t args[1] = {(uint64_t)fd};
+	uint64_t args[2] = {(uint64_t)fd, slot};
 	int err = 0;
 
 	opts.ctx_in = args;
 	opts.ctx_size_in = sizeof(args);
-	pthread_mutex_lock(&e->identifying);
+	pthread_mutex_lock(&e->identifying[slot]);
 	if (bpf_prog_test_run_opts(bpf_program__fd(load_program(e->obj, HOOK_identify_fd)), &opts))
 		err = -errno;
-	else if (!e->identified->found)
+	else if (!e->identified[slot].found)
 		err = -ENOENT;
 	else
-		*ret = *e->identified;
-	pthread_mutex_unlock(&e->identifying);
+		*ret = e->identified[slot];
+	pthread_mutex_unlock(&e->identifying[slot]);
 	return err;
+}
+
+int engine_identify(struct engine *e, int fd, struct file_identity *ret)
+{
+	return identify(e, fd, 0, ret);
+}
+
+int engine_identify_aside(struct engine *e, int fd, struct file_identity *ret)
+{
+	return identify(e, fd, 1, ret);
 }
 
 int engine_spare(struct engine *e, int fd)

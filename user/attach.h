@@ -12,6 +12,7 @@ enum engine_map {
 	MAP_LEDGER, MAP_OVERFLOW, MAP_TAINTED, MAP_OBJECTS, MAP_EDGES, MAP_FLOWS, MAP_FLOW_TAINTS, MAP_SOCKS,
 	MAP_ROOTS, MAP_LOSSES, MAP_FLOW_OVERFLOW, MAP_EVENTS, MAP_BLOCK_DEVICES,
 	MAP_CHAR_DEVICES, MAP_CHANNELS, MAP_CONNECTIONS, MAP_NET_DEVICES, MAP_UNIX_ENDS, MAP_LINKS, MAP_INLETS,
+	MAP_READS,
 	ENGINE_MAPS,
 };
 
@@ -64,6 +65,9 @@ uint64_t engine_map_bytes(const struct engine *e);
 
 /* Asks the kernel which inode is behind a descriptor of the caller. -ENOENT: no such descriptor. */
 int engine_identify(struct engine *e, int fd, struct file_identity *ret);
+
+/* The same without the tag, for threads that the loop must not wait for. */
+int engine_identify_aside(struct engine *e, int fd, struct file_identity *ret);
 
 /* Runs an iterator to its end, handing over each record of `size` bytes; a nonzero return of `each` stops it
  * and is returned. -EIO: a record was cut. */

@@ -14,7 +14,8 @@
 static int ask(const struct options *o, json_t **ret_document, struct client_error *ret_error)
 {
 	_cleanup_(client_closep) struct client *c = NULL;
-	json_t *request = json_pack("{s:s}", "show", o->operand);
+	json_t *request = o->unread ? json_pack("{s:s, s:s, s:s*}", "show", "unread", "dataset", o->unread, "job", o->job)
+				    : json_pack("{s:s}", "show", o->operand);
 	int r;
 
 	if (!request) {
@@ -49,7 +50,7 @@ int cmd_show(int argc, char **argv)
 		r = screen_json(document);
 	} else {
 		r = o.tree ? tree_text(document, screen_width(), stdout)
-			   : show_text(o.operand, document, screen_width(), stdout);
+			   : show_text(o.unread ? "unread" : o.operand, document, screen_width(), stdout);
 		json_decref(document);
 	}
 	if (r == -EPROTO)

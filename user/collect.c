@@ -360,6 +360,7 @@ struct collector *collector_free(struct collector *c)
 	free(c->gone_flows);
 	free(c->inlets);
 	free(c->backlog.bytes);
+	free(c->reads);
 	free(c->held);
 	free(c->held_before);
 	free(c->dead_pipes);

@@ -48,6 +48,10 @@ struct collector {
 	struct ring_buffer *ring;
 	struct backlog backlog;
 	bool relieving; /* what comes goes there */
+	struct file_read *reads; /* told by the other ring, not looked at yet */
+	size_t nreads, reads_cap;
+	bool taking_reads;
+	uint32_t *reads_woken; /* the kernel's */
 	struct hashmap known;
 	struct known *dead; /* exited, not yet taken out */
 	struct closed_flow *closed;

@@ -11,6 +11,8 @@
 #define KNOWN_MAX 262144
 #define IMAGES_BACK 16
 #define BACKLOG_MAX (32u << 20) /* of the ring's, not looked at yet */
+#define READS_MAX (1u << 18)	/* likewise of the ring of files read */
+#define READS_KEPT 16384	/* room for so many is not given back */
 
 /* --- subjects ----------------------------------------------------------------- */
 
@@ -181,12 +183,19 @@ static int on_event(void *arg, void *data, size_t len)
 	return err == -ENOMEM ? take_event(c, data, len) : err;
 }
 
+/* Before, not after: what comes meanwhile may wake us once more. */
+static int consume(struct collector *c)
+{
+	__atomic_store_n(c->reads_woken, 0, __ATOMIC_SEQ_CST);
+	return ring_buffer__consume(c->ring);
+}
+
 void collector_relieve(struct collector *c)
 {
 	if (c->relieving || c->backlog.used > BACKLOG_MAX)
 		return;
 	c->relieving = true;
-	ring_buffer__consume(c->ring);
+	consume(c);
 	c->relieving = false;
 }
 
@@ -203,6 +212,47 @@ static void take_backlog(struct collector *c)
 	free(b.bytes);
 }
 
+/* --- files read -------------------------------------------------------------------------- */
+
+static int on_read(void *arg, void *data, size_t len)
+{
+	struct collector *c = arg;
+	struct file_read *to;
+
+	if (len < sizeof(*to))
+		return 0;
+	to = collect_grow((void **)&c->reads, &c->reads_cap, c->nreads, sizeof(*to));
+	if (!to) {
+		model_miss_file_read(c->model);
+		return 0;
+	}
+	memcpy(to, data, sizeof(*to));
+	c->nreads++;
+	return c->nreads > READS_MAX ? -ENOSPC : 0; /* the ring keeps the rest */
+}
+
+/* Whoever reads was announced before. Introducing someone drains the rings, so that more may come meanwhile. */
+static void take_reads(struct collector *c)
+{
+	if (c->taking_reads)
+		return;
+	c->taking_reads = true;
+	for (size_t i = 0; i < c->nreads; i++) {
+		struct file_read r = c->reads[i];
+
+		introduce(c, &r.who);
+		if (model_set_file_read(c->model, &r.who, r.dataset, &r.what))
+			model_miss_file_read(c->model);
+	}
+	c->nreads = 0;
+	if (c->reads_cap > READS_KEPT) {
+		free(c->reads);
+		c->reads = NULL;
+		c->reads_cap = 0;
+	}
+	c->taking_reads = false;
+}
+
 int collector_fd(const struct collector *c)
 {
 	return ring_buffer__epoll_fd(c->ring);
@@ -211,9 +261,10 @@ int collector_fd(const struct collector *c)
 int collector_drain(struct collector *c)
 {
 	take_backlog(c);
-	int n = ring_buffer__consume(c->ring);
+	int n = consume(c);
 
-	return n < 0 ? n : 0;
+	take_reads(c);
+	return n < 0 && n != -ENOSPC ? n : 0;
 }
 
 bool collector_crowded(struct collector *c)
@@ -227,5 +278,10 @@ bool collector_crowded(struct collector *c)
 int ring_open(struct collector *c)
 {
 	c->ring = ring_buffer__new(engine_map_fd(c->engine, MAP_EVENTS), on_event, c, NULL);
-	return c->ring ? 0 : -errno;
+	if (!c->ring)
+		return -errno;
+	c->reads_woken = engine_variable(c->engine, "reads_woken", sizeof(*c->reads_woken));
+	if (!c->reads_woken)
+		return -ENOENT;
+	return ring_buffer__add(c->ring, engine_map_fd(c->engine, MAP_READS), on_read, c);
 }

@@ -52,6 +52,10 @@ int lineage_leak(struct lineage *l, const struct tap *taps, size_t n, uint64_t *
 /* Sets ret_reached[node] for each node that a byte of the dataset can have reached. -ENOMEM. */
 int lineage_reach(const struct lineage *l, bool *ret_reached);
 
+/* At most so many bytes each node holds, into ret_bound[node]: looser than lineage_leak() of each, and for all of them in a
+ * few looks at each arc. */
+void lineage_bounds(const struct lineage *l, uint64_t *ret_bound);
+
 /* The path with the widest bottleneck, the shortest of these, from a node with supply to a tap:
  * node numbers in *ret_path (the caller frees), the last one being the tap's node. -ENOENT: no way;
  * -ENOMEM. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* The network's insides, for lineage.c and lineage_path.c alone. */
+/* The network's insides, for lineage*.c alone. */
 #ifndef SLUICE_LINEAGE_INTERNAL_H
 #define SLUICE_LINEAGE_INTERNAL_H
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "user/model_derived.h"
+#include "user/model_files.h"
 #include "user/model_graph.h"
 #include "user/model_ml.h"
 #include "user/policy/finding.h"
@@ -26,6 +27,7 @@ static const char *const loss_names[LOSS_KINDS] = {
     [LOSS_AIO_FULL] = "aio_full",
     [LOSS_FLOW_FOLDED] = "flow_folded",
     [LOSS_SHARE_CUT] = "share_cut",
+    [LOSS_READ_UNTOLD] = "read_untold",
 };
 
 static const struct via_traits vias[VIA_KINDS] = {
@@ -197,8 +199,9 @@ static int number_datasets(const struct model *m, const struct config *config, i
 }
 
 /* What the old dataset of this number counted goes on under the new words. */
-static void dataset_renew(struct m_dataset *d, struct m_dataset *words)
+static void dataset_renew(struct model *m, unsigned number, struct m_dataset *words)
 {
+	struct m_dataset *d = &m->datasets[number];
 	struct m_dataset old = *d;
 
 	d->id = words->id;
@@ -208,8 +211,10 @@ static void dataset_renew(struct m_dataset *d, struct m_dataset *words)
 	d->config = words->config;
 	*words = (struct m_dataset){
 	    .id = old.id, .path = old.path, .tags = old.tags, .ntags = old.ntags};
-	if (old.path && strcmp(old.path, d->path))
+	if (old.path && strcmp(old.path, d->path)) {
 		d->size = d->files = 0;
+		files_forget(m, number);
+	}
 }
 
 int model_policy(struct model *m, const struct config *config, const struct classes *classes)
@@ -227,7 +232,7 @@ int model_policy(struct model *m, const struct config *config, const struct clas
 		for (unsigned i = 0; i < SL_DATASETS_MAX; i++)
 			m->datasets[i].config = NULL;
 		for (size_t i = 0; i < n; i++)
-			dataset_renew(&m->datasets[number[i]], &words[i]);
+			dataset_renew(m, (unsigned)number[i], &words[i]);
 		derived_policy(m, config);
 		m->config = config;
 		m->classes = classes;
@@ -330,6 +335,7 @@ struct model *model_free(struct model *m)
 		return NULL;
 	for (unsigned i = 0; i < SL_DATASETS_MAX; i++) {
 		m->graphs[i] = ds_graph_free(m->graphs[i]);
+		files_forget(m, i);
 		dataset_clear(&m->datasets[i]);
 	}
 	findings_free(m->findings);

@@ -16,6 +16,7 @@
 #include "user/util.h"
 
 struct config;
+struct file_list;
 struct classes; /* user/dest: address to destination class */
 struct model;
 
@@ -70,11 +71,18 @@ void model_begin_scan(struct model *m, unsigned dataset);
 bool model_wants_scan(const struct model *m);
 void model_set_dataset_size(struct model *m, unsigned dataset, uint64_t bytes, uint64_t files);
 
+/* The files that were met meanwhile; takes over the list. -ENOMEM: then figures about files are "at least" from now on. */
+int model_set_dataset_files(struct model *m, unsigned dataset, struct file_list *list);
+
 /* Of the functions below, -ENOSPC means that the model is full: the thing is left out, which is
  * counted and becomes a monitor.gap; carry on. -EINVAL: the entry makes no sense; -ENOMEM. */
 int model_set_subject(struct model *m, const struct subject_info *info);
 int model_set_exit(struct model *m, const struct subject *who, uint64_t when_ns);
 int model_set_access(struct model *m, const struct ledger_key *key, const struct ledger_val *val);
+/* The subject read or mapped a file of the dataset; may be told again. */
+int model_set_file_read(struct model *m, const struct subject *who, unsigned dataset, const struct object *what);
+/* One that was told could not be kept. */
+void model_miss_file_read(struct model *m);
 int model_settle_access(struct model *m, const struct ledger_key *key);
 int model_set_overflow(struct model *m, const struct overflow_key *key,
 		       const struct overflow_val *val);

@@ -95,6 +95,21 @@ int ds_graph_volume(struct ds_graph *g, const struct m_subject *s, uint64_t *wor
 	return err;
 }
 
+int ds_graph_volumes(const struct ds_graph *g, uint64_t *ret, size_t n)
+{
+	_cleanup_free_ uint64_t *bound = calloc(lineage_nodes(g->net) + 1, sizeof(*bound));
+
+	if (!bound)
+		return -ENOMEM;
+	lineage_bounds(g->net, bound);
+	for (size_t slot = 0; slot < n; slot++) {
+		uint32_t node = node_at(g->subject_node, g->subjects, (uint32_t)slot);
+
+		ret[slot] = node == LINEAGE_NONE ? 0 : MIN(bound[node], g->most);
+	}
+	return 0;
+}
+
 static int object_taps(const struct ds_graph *g, const struct m_object *const *objects, size_t n,
 		       struct tap **ret, size_t *ret_n)
 {

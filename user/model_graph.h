@@ -66,6 +66,9 @@ int ds_graph_leak(struct ds_graph *g, const struct m_flow *const *flows, size_t 
 /* At most how many distinct bytes the subject holds. */
 int ds_graph_volume(struct ds_graph *g, const struct m_subject *s, uint64_t *work, uint64_t *ret);
 
+/* The same of each subject below `n`, by its slot; looser, since it is for all of them. -ENOMEM. */
+int ds_graph_volumes(const struct ds_graph *g, uint64_t *ret, size_t n);
+
 /* At most how many distinct bytes these objects hold together, and what was exposed. */
 int ds_graph_objects(struct ds_graph *g, const struct m_object *const *objects, size_t n,
 		     uint64_t *work, struct leak *ret);

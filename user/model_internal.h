@@ -43,6 +43,9 @@ struct past {
 	uint64_t out, in, tainted;
 };
 
+struct m_cover;
+struct file_list;
+
 struct m_job {
 	char name[JOB_LEN]; /* the key; zero behind its end */
 	unsigned refs;
@@ -50,6 +53,7 @@ struct m_job {
 	struct m_object *merged_files; /* stands for files that are gone, or NULL */
 	struct past past;	  /* of subjects that are forgotten */
 	struct job_labels *labels; /* NULL: nobody said anything */
+	struct m_cover *covers;	   /* files that it read */
 };
 
 /* A process: its exec instances, and who its parent is. Kept while a subject or a child needs it.
@@ -136,6 +140,7 @@ struct m_subject {
 	bool writes_inside; /* into files of a dataset: only then `derives` is kept up */
 	uint64_t derives; /* datasets that it is a declared writer of */
 	uint64_t met; /* evaluations there had been */
+	uint64_t files_of; /* datasets of which files are noted as read by its job */
 };
 
 enum object_kind {
@@ -294,6 +299,10 @@ struct m_dataset {
 	uint64_t overflow;		      /* the part of it that has no subject */
 	uint64_t version; /* changes with everything a bound depends on, save bytes sent */
 	bool shrank;	  /* a scan found less than the one before */
+	struct file_list *list;	  /* as last walked; NULL: not yet */
+	struct file_list *others; /* read, but not met by that walk; NULL: none */
+	bool others_left;	  /* more than there is room for */
+	struct m_cover *cover;	  /* read by anyone; NULL: none */
 	struct budget_ring budget;
 	uint64_t from;		/* datasets that this one is derived from */
 	struct figures derived; /* what came of them by edges that are no more */
@@ -303,6 +312,13 @@ struct findings;
 struct users;
 struct trusted_file;
 struct ds_graph;
+
+enum volume_class { VOLUME_64K, VOLUME_1M, VOLUME_64M, VOLUME_MORE, VOLUME_CLASSES }; /* below each, but the last */
+
+struct tainted_count {
+	uint64_t subjects; /* that live */
+	uint64_t by_volume[VOLUME_CLASSES];
+};
 
 enum model_refused {
 	REFUSED_SUBJECT,
@@ -318,6 +334,9 @@ struct model {
 	struct m_dataset datasets[SL_DATASETS_MAX];
 	struct hashmap jobs, processes, subjects, objects, edges, flows, folds, overflows, ml;
 	struct m_ml *first_ml;
+	struct m_cover *unknown_covers; /* of subjects without a job */
+	size_t nchunks;			/* of all covers */
+	bool file_read_missed;
 	struct m_subject *first_subject, *last_subject;
 	struct m_object *first_object, *last_object;
 	struct m_flow *first_flow, *last_flow;
@@ -354,6 +373,9 @@ struct model {
 	uint64_t blind_judged_ns;
 	uint64_t misses_judged[HEALTH_PROGRAMS];
 	bool late_judged; /* the last word on lateness */
+
+	struct tainted_count tainted[SL_DATASETS_MAX + 1]; /* by dataset; the last: of any */
+	uint64_t tainted_ns; /* when counted; 0: not yet */
 
 	struct findings *findings;
 	struct users *users;

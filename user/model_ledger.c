@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* The exact totals: what was read, what had no room. */
+#include "user/model_files.h"
 #include "user/model_internal.h"
 
 #include <string.h>
@@ -97,6 +98,8 @@ int model_set_access(struct model *m, const struct ledger_key *key, const struct
 	if (after != before) {
 		m->datasets[key->dataset].read += after - before;
 		model_touch(m, BIT(key->dataset));
+		if (key->kind == ACCESS_DEVICE)
+			files_unknown(m, s, key->dataset);
 	}
 	return 0;
 }

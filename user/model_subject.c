@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Subjects, their processes and their jobs. */
 #include "user/model_derived.h"
+#include "user/model_files.h"
 #include "user/model_ml.h"
 
 #include <string.h>
@@ -30,6 +31,7 @@ void job_unref(struct model *m, struct m_job *job)
 	if (job && !--job->refs) {
 		hashmap_remove(&m->jobs, job->name);
 		ml_job_gone(m, job->name);
+		files_job_gone(m, job);
 		free(job->labels);
 		free(job);
 	}
@@ -319,6 +321,7 @@ static int subject_set_job(struct model *m, struct m_subject *s, const char *nam
 		return -ENOMEM;
 	job_unref(m, s->job);
 	s->job = job;
+	files_job_changed(m, s);
 	if (subject_matters(s))
 		model_touch(m, UINT64_MAX);
 	return 0;

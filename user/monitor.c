@@ -67,7 +67,7 @@ static int put_record(void *arg, const json_t *record)
 		if (m->give_until_ns && now_boot_ns() > m->give_until_ns)
 			return -EAGAIN; /* the rest waits in the model */
 	}
-	return m->events ? events_put(m->events, record) : 0;
+	return events_put(m->events, record);
 }
 
 /* The file's troubles are told when they begin and when they end; the figures wait in the model. */
@@ -91,7 +91,7 @@ static void give_records(struct monitor *m, uint64_t now, bool final)
 
 	clock_gettime(CLOCK_REALTIME, &wall);
 	m->give_until_ns = final ? 0 : now_boot_ns() + GIVE_NS;
-	err = records_emit(m->model, now, &wall, final, put_record, m);
+	err = records_emit(m->model, now, &wall, final, m->events ? put_record : NULL, m);
 	m->give_until_ns = 0;
 	if (err > 0)
 		err = 0;
@@ -107,7 +107,7 @@ static void give_policy(struct monitor *m)
 	struct timespec wall;
 
 	clock_gettime(CLOCK_REALTIME, &wall);
-	int err = records_policy(m->model, &wall, put_record, m);
+	int err = records_policy(m->model, &wall, m->events ? put_record : NULL, m);
 	if (err && err != -EAGAIN)
 		cmd_error("run", "the policy record was not written: %s", strerror(-err));
 }
@@ -202,7 +202,11 @@ static uint64_t scan_interval(const struct monitor *m)
 
 static void slow_work(struct monitor *m, uint64_t now)
 {
-	if (roots_collect_scan(m->roots, m->model) > 0 || now - m->roots_ns >= ROOTS_NS)
+	bool walked = roots_collect_scan(m->roots, m->config, m->model) > 0;
+
+	if (walked)
+		malloc_trim(0); /* the list of files of the walk before */
+	if (walked || now - m->roots_ns >= ROOTS_NS)
 		refresh_roots(m);
 	if (now - m->local_ns >= LOCAL_NS)
 		tick_state(m, refresh_classes(m));
@@ -247,6 +251,9 @@ static json_t *answer(void *arg, const json_t *request)
 	if (now_boot_ns() - m->ticked_ns > FRESH_NS)
 		tick(m, 0);
 	clock_gettime(CLOCK_REALTIME, &wall);
+	if (!strcmp(what, "unread"))
+		return snapshot_unread(m->model, json_string_value(json_object_get(request, "dataset")),
+				       json_string_value(json_object_get(request, "job")), &wall);
 	reply = snapshot(m->model, what, &wall);
 	return reply ? reply
 		     : json_pack("{s:s}", "error", "nothing of that name: datasets, jobs, processes, flows, findings or health");

@@ -11,7 +11,7 @@
 #include "user/images.h"
 #include "user/mounts.h"
 #include "user/root_list.h"
-#include "user/scan.h"
+#include "user/scan_list.h"
 
 #define ROUNDS 4 /* images within images that one update finds */
 
@@ -21,6 +21,7 @@ struct walk {
 	unsigned dataset;
 	enum rank rank; /* of files with several names */
 	struct scan_result found;
+	struct scan_list files;
 	int err;
 };
 
@@ -297,12 +298,31 @@ int roots_update(struct roots *r, const struct config *config, const struct mode
 
 /* --- walks ---------------------------------------------------------------------------- */
 
+static int identify_aside(void *arg, int fd, struct file_identity *ret)
+{
+	return engine_identify_aside(arg, fd, ret);
+}
+
+static int entered_dir(void *arg, unsigned depth, const char *name)
+{
+	struct roots *r = arg;
+
+	return scan_list_entered(&r->walks[r->current].files, depth, name);
+}
+
+static int found_file(void *arg, unsigned depth, const char *name, int fd, const struct stat *st)
+{
+	struct roots *r = arg;
+
+	return scan_list_file(&r->walks[r->current].files, depth, name, fd, st);
+}
+
 static int found_link(void *arg, int fd, const struct stat *st)
 {
 	struct roots *r = arg;
 	struct file_identity id;
 
-	if (engine_identify(r->engine, fd, &id))
+	if (engine_identify_aside(r->engine, fd, &id))
 		return 0;
 	struct root_key key = key_of(&id);
 	const struct walk *w = &r->walks[r->current];
@@ -312,13 +332,20 @@ static int found_link(void *arg, int fd, const struct stat *st)
 
 static void *walk_all(void *arg)
 {
-	static const struct scan_ops ops = {.linked = found_link};
+	static const struct scan_ops ops = {.linked = found_link, .entered = entered_dir, .file = found_file};
 	struct roots *r = arg;
+	size_t room = FILE_LIST_MAX;
 
 	for (r->current = 0; r->current < r->nwalks && !r->cancel; r->current++) {
 		struct walk *w = &r->walks[r->current];
 
-		w->err = scan_tree(w->root, &ops, r, &r->cancel, &w->found);
+		w->files.identify = identify_aside;
+		w->files.arg = r->engine;
+		w->err = file_list_new(room, &w->files.list);
+		if (!w->err)
+			w->err = scan_tree(w->root, &ops, r, &r->cancel, &w->found);
+		if (!w->err)
+			room -= MIN(w->files.list->n, room);
 	}
 	r->done = true;
 	return NULL;
@@ -326,8 +353,10 @@ static void *walk_all(void *arg)
 
 static void drop_walks(struct roots *r)
 {
-	for (size_t i = 0; i < r->nwalks; i++)
+	for (size_t i = 0; i < r->nwalks; i++) {
+		file_list_free(r->walks[i].files.list);
 		free(r->walks[i].root);
+	}
 	free(r->walks);
 	r->walks = NULL;
 	r->nwalks = 0;
@@ -370,7 +399,25 @@ static bool whole(const struct scan_result *found)
 	return found->exact && !found->unread && !found->deep;
 }
 
-int roots_collect_scan(struct roots *r, struct model *model)
+/* Is it still this tree that the dataset consists of? */
+static bool still_wanted(const struct walk *w, const struct config *config, const struct model *model)
+{
+	for (size_t i = 0; i < config->ndatasets; i++)
+		if (!strcmp(config->datasets[i].root, w->root))
+			return model_dataset(model, config->datasets[i].id) == (int)w->dataset;
+	return false;
+}
+
+static void take_walk(struct walk *w, struct model *model)
+{
+	const struct scan_result *found = &w->found;
+
+	model_set_dataset_size(model, w->dataset, whole(found) ? found->bytes : 0, whole(found) ? found->files : 0);
+	model_set_dataset_files(model, w->dataset, w->files.list);
+	w->files.list = NULL;
+}
+
+int roots_collect_scan(struct roots *r, const struct config *config, struct model *model)
 {
 	if (!r->started || !r->done)
 		return roots_devices_changed(r);
@@ -378,12 +425,11 @@ int roots_collect_scan(struct roots *r, struct model *model)
 	r->started = false;
 	r->took_ns = 0;
 	for (size_t i = 0; i < r->nwalks; i++) {
-		const struct scan_result *found = &r->walks[i].found;
+		struct walk *w = &r->walks[i];
 
-		r->took_ns += found->took_ns;
-		if (!r->walks[i].err)
-			model_set_dataset_size(model, r->walks[i].dataset, whole(found) ? found->bytes : 0,
-					       whole(found) ? found->files : 0);
+		r->took_ns += w->found.took_ns;
+		if (!w->err && still_wanted(w, config, model))
+			take_walk(w, model);
 	}
 	drop_walks(r);
 	free(r->links.v);

@@ -25,7 +25,7 @@ int roots_update(struct roots *r, const struct config *config, const struct mode
 int roots_scan(struct roots *r, const struct config *config, struct model *model);
 
 /* Takes over what a finished walk found; cheap when there is nothing. 1: hard links or devices may have changed, update the roots. */
-int roots_collect_scan(struct roots *r, struct model *model);
+int roots_collect_scan(struct roots *r, const struct config *config, struct model *model);
 
 /* What the last walk of everything took, nanoseconds; 0 before the first. */
 uint64_t roots_scan_took(const struct roots *r);

@@ -135,19 +135,27 @@ static int pass_over(struct walk *w, int err)
 	}
 }
 
-static void count_file(struct walk *w, const struct stat *st)
+/* One name met in the walk. */
+struct met {
+	int fd; /* -1: nobody asked for it */
+	const char *name;
+	const struct stat *st;
+};
+
+static int count_file(struct walk *w, const struct met *f)
 {
 	w->result.files++;
-	if (__builtin_add_overflow(w->result.bytes, (uint64_t)MAX(st->st_size, 0),
+	if (__builtin_add_overflow(w->result.bytes, (uint64_t)MAX(f->st->st_size, 0),
 				   &w->result.bytes))
 		w->result.bytes = UINT64_MAX;
+	return f->fd >= 0 && w->ops && w->ops->file ? w->ops->file(w->arg, w->depth ? w->depth - 1 : 0, f->name, f->fd, f->st) : 0;
 }
 
 /* One name of a file that has more, or is mounted here once more. */
-static int take_linked(struct walk *w, int fd, const struct stat *st)
+static int take_linked(struct walk *w, const struct met *f)
 {
 	struct id *id = NULL;
-	int err = ids_get(&w->ids, st, &id);
+	int err = ids_get(&w->ids, f->st, &id);
 
 	if (err == -ENOSPC)
 		w->result.exact = false;
@@ -155,30 +163,38 @@ static int take_linked(struct walk *w, int fd, const struct stat *st)
 		return err;
 	else if (id->met++)
 		return 0;
-	count_file(w, st);
-	if (st->st_nlink < 2)
-		return 0;
+	err = count_file(w, f);
+	if (err || f->st->st_nlink < 2)
+		return err;
 	w->result.linked++;
-	return w->ops && w->ops->linked ? w->ops->linked(w->arg, fd, st) : 0;
+	return w->ops && w->ops->linked ? w->ops->linked(w->arg, f->fd, f->st) : 0;
 }
 
-static int take_path_fd(struct walk *w, int fd)
+static bool met_once(const struct walk *w, const struct stat *st)
+{
+	return st->st_nlink < 2 && !(w->aliased && ids_find(&w->ids, st->st_dev, st->st_ino));
+}
+
+static int take_path_fd(struct walk *w, int fd, const char *name)
 {
 	struct stat st;
+	struct met f = {fd, name, &st};
 
 	if (fstat(fd, &st))
 		return pass_over(w, -errno);
-	return S_ISREG(st.st_mode) ? take_linked(w, fd, &st) : 0;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	return met_once(w, &st) ? count_file(w, &f) : take_linked(w, &f);
 }
 
 static int take_file(struct walk *w, int dir, const char *name, const struct stat *st)
 {
-	if (st->st_nlink < 2 && !(w->aliased && ids_find(&w->ids, st->st_dev, st->st_ino))) {
-		count_file(w, st);
-		return 0;
-	}
+	struct met f = {-1, name, st};
+
+	if (met_once(w, st) && !(w->ops && w->ops->file))
+		return count_file(w, &f);
 	_cleanup_close_ int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? pass_over(w, -errno) : take_path_fd(w, fd);
+	return fd < 0 ? pass_over(w, -errno) : take_path_fd(w, fd, name);
 }
 
 static int open_dir(int at, const char *name)
@@ -209,7 +225,7 @@ static int met_before(struct walk *w, int fd, bool *ret)
 }
 
 /* Takes over the descriptor. */
-static int enter_fd(struct walk *w, int taken)
+static int enter_fd(struct walk *w, int taken, const char *name)
 {
 	_cleanup_close_ int fd = taken;
 	bool again = false;
@@ -233,14 +249,14 @@ static int enter_fd(struct walk *w, int taken)
 	fd = -1;
 	w->depth++;
 	w->result.dirs++;
-	return 0;
+	return w->ops && w->ops->entered ? w->ops->entered(w->arg, w->depth - 1, name) : 0;
 }
 
 static int enter(struct walk *w, int dir, const char *name)
 {
 	int fd = open_dir(dir, name);
 
-	return fd < 0 ? pass_over(w, fd) : enter_fd(w, fd);
+	return fd < 0 ? pass_over(w, fd) : enter_fd(w, fd, name);
 }
 
 static int take_entry(struct walk *w, int dir, const struct dirent64 *e)
@@ -363,7 +379,7 @@ static int scan_dir(struct walk *w, const char *root, int path_fd, const struct 
 
 	if (fd < 0)
 		return fd;
-	err = enter_fd(w, fd);
+	err = enter_fd(w, fd, "");
 	return err ? err : walk_all(w);
 }
 
@@ -397,7 +413,7 @@ int scan_tree(const char *root, const struct scan_ops *ops, void *arg, const ato
 	if (S_ISDIR(st.st_mode))
 		err = scan_dir(w, root, fd, &st);
 	else
-		err = S_ISREG(st.st_mode) ? take_path_fd(w, fd) : -ENOTDIR;
+		err = S_ISREG(st.st_mode) ? take_path_fd(w, fd, "") : -ENOTDIR;
 	if (err)
 		return err;
 	count_outside(w);

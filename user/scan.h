@@ -18,6 +18,11 @@ struct scan_ops {
 	 * the first name met. `fd` is O_PATH and closed afterwards, `st` is of it. An error ends
 	 * the scan. May be NULL. */
 	int (*linked)(void *arg, int fd, const struct stat *st);
+	/* A directory is entered, at this depth below the root, which is the first and has depth 0. May be NULL, as may
+	 * the next, which costs a descriptor for each file. */
+	int (*entered)(void *arg, unsigned depth, const char *name);
+	/* A file that counts, in the directory entered last at this depth; where it is the root its name is "". */
+	int (*file)(void *arg, unsigned depth, const char *name, int fd, const struct stat *st);
 };
 
 struct scan_result {

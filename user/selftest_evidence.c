@@ -266,6 +266,20 @@ static int clear_overflow(void *arg, const void *key, const void *value)
 	return 0;
 }
 
+static int forget_read(void *arg, void *data, size_t len)
+{
+	return 0;
+}
+
+static void clear_reads(struct engine *e)
+{
+	struct ring_buffer *ring = ring_buffer__new(engine_map_fd(e, MAP_READS), forget_read, NULL, NULL);
+
+	if (ring)
+		ring_buffer__consume(ring);
+	ring_buffer__free(ring);
+}
+
 static void clear_losses(struct engine *e)
 {
 	int ncpus = libbpf_num_possible_cpus();
@@ -302,5 +316,6 @@ void evidence_clear(struct engine *e, const struct canary_ids *ids)
 
 		walk(c.fd, maps[i].key_size, maps[i].clear, &c);
 	}
+	clear_reads(e);
 	clear_losses(e);
 }

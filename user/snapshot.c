@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Totals so far, in the words of the records. */
+#include "user/model_files.h"
 #include "user/snapshot.h"
 #include "user/model_derived.h"
 #include "user/snapshot_internal.h"
@@ -127,19 +128,14 @@ static uint64_t findings_of(const struct model *m, unsigned dataset)
 	return n;
 }
 
-/* Which files several readers have in common is not kept: only one reader's count is the dataset's. */
-static void count_readers(const struct model *m, unsigned dataset, uint64_t *ret_readers,
-			  uint64_t *ret_files)
+static uint64_t count_readers(const struct model *m, unsigned dataset)
 {
-	for (const struct m_subject *s = m->first_subject; s; s = s->next) {
-		const struct m_access *a = subject_access(s, dataset);
+	uint64_t n = 0;
 
-		if (!access_bytes(a))
-			continue;
-		*ret_readers += MAX(s->merged, 1);
-		for (unsigned k = 0; k < ACCESS_KINDS; k++)
-			*ret_files += account_total(&a->kind[k]).files;
-	}
+	for (const struct m_subject *s = m->first_subject; s; s = s->next)
+		if (access_bytes(subject_access(s, dataset)))
+			n += MAX(s->merged, 1);
+	return n;
 }
 
 static json_t *known(uint64_t n)
@@ -162,19 +158,21 @@ static json_t *json_derived(const struct model *m, unsigned dataset)
 static int dataset_item(struct snapshot_work *w, unsigned i, json_t *items)
 {
 	const struct m_dataset *d = &w->m->datasets[i];
-	uint64_t outside, readers = 0, files = 0;
+	struct files_figures files;
+	uint64_t outside;
 	int err = snapshot_outside(w, i, true, NULL, &outside);
 
 	if (err)
 		return err;
-	count_readers(w->m, i, &readers, &files);
+	files_figures(w->m, i, d->cover, d->read, &files);
 	return append(items,
-		      json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+		      json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
 				json_safe(d->id), "path", json_safe(d->path), "tags", json_tags(d),
 				"bytes_total", known(d->size), "files_total", known(d->files),
 				"bytes_read", json_count(d->read), "files_read",
-				readers > 1 ? json_null() : json_count(files),
-				"readers", json_count(readers), "volume_outside",
+				files.exact ? json_count(files.read) : json_null(), "used",
+				snapshot_used(&files), "readers",
+				json_count(count_readers(w->m, i)), "volume_outside",
 				json_count(outside), "findings", json_count(findings_of(w->m, i)), "derived",
 				json_derived(w->m, i)));
 }

@@ -6,6 +6,12 @@
 #include <jansson.h>
 #include "user/model.h"
 
+#define SNAPSHOT_UNREAD_MAX 1000
+
+/* The files of a dataset that nobody read, or no process of the job (NULL: of any), at most so many; {"error":...} where
+ * there is no such dataset or job. NULL: no memory. */
+json_t *snapshot_unread(const struct model *m, const char *dataset, const char *job, const struct timespec *wall);
+
 /* `what`: datasets, jobs, processes, flows, findings, health. Returns
  * {"v":1,"type":what,"time":...,"host":{...},"items":[...]} (health: "health":{...}) or NULL:
  * unknown word or no memory. The caller owns it. */

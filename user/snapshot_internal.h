@@ -18,6 +18,10 @@ int snapshot_outside(struct snapshot_work *w, unsigned dataset, bool any, const 
 
 /* Which of `mask` the subject can hold, but for what was lost on the way in a declared derivation. */
 int snapshot_holds(struct snapshot_work *w, const struct m_subject *s, uint64_t mask, uint64_t *ret);
+struct files_figures;
+json_t *snapshot_used(const struct files_figures *f);
+/* By dataset; `read`: bytes of each that the job read. -ENOMEM. */
+int snapshot_job_used(const struct model *m, const struct m_job *job, const uint64_t read[SL_DATASETS_MAX], json_t **ret);
 
 int job_items(struct snapshot_work *w, json_t *items);
 int process_items(struct snapshot_work *w, json_t *items);

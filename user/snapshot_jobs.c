@@ -7,6 +7,7 @@
 struct job_sum {
 	const struct m_job *job; /* NULL: not known */
 	uint64_t mask, processes, read;
+	uint64_t read_of[SL_DATASETS_MAX];
 	struct past sent;
 };
 
@@ -62,13 +63,14 @@ static void past_sum(struct past *to, const struct past *more)
 	to->tainted += more->tainted;
 }
 
-static uint64_t subject_read(const struct m_subject *s)
+static void add_reads(struct job_sum *sum, const struct m_subject *s)
 {
-	uint64_t sum = 0;
+	for (const struct m_access *a = s->access; a; a = a->next) {
+		uint64_t bytes = access_bytes(a);
 
-	for (const struct m_access *a = s->access; a; a = a->next)
-		sum += access_bytes(a);
-	return sum;
+		sum->read += bytes;
+		sum->read_of[a->dataset] += bytes;
+	}
 }
 
 static int sum_jobs(struct snapshot_work *w, struct job_sum *sums, size_t n)
@@ -84,7 +86,7 @@ static int sum_jobs(struct snapshot_work *w, struct job_sum *sums, size_t n)
 			return err;
 		sum->mask |= held;
 		sum->processes += MAX(s->merged, 1);
-		sum->read += subject_read(s);
+		add_reads(sum, s);
 		past_sum(&sum->sent, &s->past);
 	}
 	for (const struct m_flow *f = m->first_flow; f; f = f->next) {
@@ -134,14 +136,17 @@ int job_items(struct snapshot_work *w, json_t *items)
 
 		if (!s->job && !s->processes && !s->sent.out && !s->sent.in)
 			continue;
+		json_t *used;
 		int err = job_leak(w, s, &bound);
+		if (!err)
+			err = snapshot_job_used(w->m, s->job, s->read_of, &used);
 		if (err)
 			return err;
 		json_t *item = json_pack(
-		    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "job", json_safe(name), "ml",
+		    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "job", json_safe(name), "ml",
 		    json_boolean(job_is_ml(w->m, name)), "ml_reason", json_ml(w->m, name), "job_labels",
 		    json_job_labels(s->job, NULL), "datasets", json_datasets(w->m, s->mask),
-		    "processes", json_count(s->processes), "bytes_read", json_count(s->read),
+		    "processes", json_count(s->processes), "bytes_read", json_count(s->read), "used", used,
 		    "bytes_out", json_count(s->sent.out), "tainted_out",
 		    json_count(s->sent.tainted), "leak_bound", json_count(bound));
 		if (json_array_append_new(items, item))

@@ -76,6 +76,47 @@ static char *share_of(const json_t *v)
 	return text_of("%.1f %%", 100 * json_number_value(v));
 }
 
+static char *most_of(const json_t *v)
+{
+	_cleanup_free_ char *share = share_of(v);
+
+	return share ? text_of("≤%s", share) : NULL;
+}
+
+static const char *at_least(const json_t *used)
+{
+	return json_is_true(json_at(used, "exact")) ? "" : "≥";
+}
+
+/* "3 of 7" */
+static char *files_of(const json_t *used)
+{
+	_cleanup_free_ char *read = count_of(json_at(used, "files_read")), *total = count_of(json_at(used, "files_total"));
+	const json_t *unread = json_at(used, "files_unread");
+
+	if (!read || !total || !json_is_integer(unread))
+		return read ? text_of("%s%s of ?", at_least(used), read) : NULL;
+	/* those that are gone by now are not of them */
+	return text_of("%s%lld of %s", at_least(used),
+		       (long long)(json_integer_value(json_at(used, "files_total")) - json_integer_value(unread)), total);
+}
+
+static char *used_of(const json_t *used)
+{
+	_cleanup_free_ char *files = files_of(used), *share = share_of(json_at(used, "files_share"));
+
+	if (!files || !share)
+		return files ? strdup(files) : NULL;
+	return text_of("%s, %s%s", files, at_least(used), share);
+}
+
+static char *use_of(const char *key, const json_t *used)
+{
+	_cleanup_free_ char *files = files_of(used), *most = most_of(json_at(used, "bytes_share_most"));
+
+	return text_of("%s %s files, %s of bytes", key ? key : "?", files ? files : "?", most ? most : "?");
+}
+
 /* Only a time of the form that the contract names is taken apart. */
 static char *time_of(const json_t *v, const char *now)
 {
@@ -139,6 +180,8 @@ static char *entry_of(const char *key, const json_t *value, enum value_format fo
 
 	if (format == FORMAT_SIGNS)
 		return sign_of(value);
+	if (format == FORMAT_USES)
+		return use_of(key, value);
 	if (format == FORMAT_NAMES)
 		return key ? strdup(key) : plain(value);
 	text = format == FORMAT_SIZES ? size_of(value) : plain(value);
@@ -198,6 +241,10 @@ char *value_text(const json_t *value, enum value_format format, const char *now)
 		return count_of(value);
 	case FORMAT_SHARE:
 		return share_of(value);
+	case FORMAT_MOST:
+		return most_of(value);
+	case FORMAT_USED:
+		return used_of(value);
 	case FORMAT_YES:
 		return json_is_boolean(value) ? plain(value) : NULL;
 	case FORMAT_TIME:
@@ -212,6 +259,7 @@ char *value_text(const json_t *value, enum value_format format, const char *now)
 	case FORMAT_TAGS:
 	case FORMAT_SIZES:
 	case FORMAT_SIGNS:
+	case FORMAT_USES:
 		return list_of(value, format);
 	}
 	return NULL;

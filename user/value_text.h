@@ -15,6 +15,9 @@ enum value_format {
 	FORMAT_TAGS,  /* an object as KEY=VALUE */
 	FORMAT_SIZES, /* an object of bytes as KEY 1.5 GiB */
 	FORMAT_SIGNS, /* why a job is an ML job: "framework libx.so in python3[12]" */
+	FORMAT_MOST,  /* a share that is a bound: "≤0.4 %" */
+	FORMAT_USED,  /* what of a dataset was read: "3 of 7, 42.9 %" */
+	FORMAT_USES,  /* an object of such: "KEY 3 of 7 files, ≤0.4 % of bytes" */
 	FORMAT_YES,   /* yes or no */
 	FORMAT_TIME,  /* the time of day, or the date when that is another than the document's; UTC
 		       */

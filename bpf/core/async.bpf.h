@@ -685,7 +685,7 @@ static __noinline int aio_account(struct aio_request *r, __u32 dataset_kind, __u
 	}
 	__sync_fetch_and_add(&v->bytes, bytes);
 	__sync_fetch_and_add(&v->ops, 1);
-	if (inode && first_touch(&key.who, inode))
+	if (inode && first_touch(&key.who, inode, key.dataset))
 		__sync_fetch_and_add(&v->files, 1);
 	v->last_ns = interval_ns;
 	return 0;
@@ -747,8 +747,10 @@ static __always_inline void aio_missed(__u64 kiocb)
 		return;
 	r = *found;
 	bpf_map_delete_elem(&aio, &kiocb);
-	if (r.what == AIO_FILE && r.tag && r.asked > r.done)
-		aio_account(&r, (r.tag - 1) << 16 | ACCESS_ASKED, r.asked - r.done, 0);
+	if (r.what != AIO_FILE || !r.tag || r.asked <= r.done)
+		return;
+	lose(LOSS_READ_UNTOLD);
+	aio_account(&r, (r.tag - 1) << 16 | ACCESS_ASKED, r.asked - r.done, 0);
 }
 
 #endif

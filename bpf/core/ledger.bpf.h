@@ -32,17 +32,57 @@ static __noinline int account_overflow(__u64 task, struct ledger_key *k, __u64 b
 	return 0;
 }
 
-/* Is this the subject's first touch of this file, as far as remembered? */
-static __always_inline bool first_touch(struct subject *who, __u64 inode)
+#define EEXIST 17
+
+/* Once it fills up, and then not again until it is emptied. */
+static __always_inline __u64 reads_flags(void)
+{
+	if (reads_woken || bpf_ringbuf_query(&reads, BPF_RB_AVAIL_DATA) <= SL_READS_BYTES / 4)
+		return BPF_RB_NO_WAKEUP;
+	reads_woken = 1;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+static __always_inline void tell_read(const struct subject *who, const struct object *what, __u32 dataset)
+{
+	struct file_read *r = bpf_ringbuf_reserve(&reads, sizeof(*r), 0);
+
+	if (!r) {
+		lose(LOSS_READ_UNTOLD);
+		return;
+	}
+	r->who = *who;
+	r->what = *what;
+	r->dataset = dataset;
+	r->pad = 0;
+	bpf_ringbuf_submit(r, reads_flags());
+}
+
+/* Out of line, so that account_read() does without its stack. */
+static __noinline int touch_slowly(struct subject *who, __u64 inode, __u32 dataset)
 {
 	struct seen_key key = {.who = *who};
-	struct cpu_cache *c;
-	__u32 zero = 0;
 	__u8 one = 1;
-	__u64 sig, *slot;
+	long err;
 
 	object_of(TYPED, inode, &key.what);
-	sig = mix(mix(who->start_ns ^ who->tgid, who->exec), mix(key.what.ino, key.what.gen));
+	key.who.exec ^= dataset << 24;
+	err = bpf_map_update_elem(&seen, &key, &one, BPF_NOEXIST);
+	if (err != -EEXIST)
+		tell_read(who, &key.what, dataset);
+	return !err;
+}
+
+/* Is this the subject's first touch of this file as one of the dataset, as far as remembered? */
+static __always_inline bool first_touch(struct subject *who, __u64 inode, __u32 dataset)
+{
+	struct object what;
+	struct cpu_cache *c;
+	__u32 zero = 0;
+	__u64 sig, *slot;
+
+	object_of(TYPED, inode, &what);
+	sig = mix(mix(who->start_ns ^ who->tgid, who->exec ^ dataset << 24), mix(what.ino, what.gen));
 	c = bpf_map_lookup_elem(&cache, &zero);
 	if (!c)
 		return false;
@@ -50,7 +90,7 @@ static __always_inline bool first_touch(struct subject *who, __u64 inode)
 	if (*slot == sig)
 		return false;
 	*slot = sig;
-	return !bpf_map_update_elem(&seen, &key, &one, BPF_NOEXIST);
+	return touch_slowly(who, inode, dataset);
 }
 
 /* The datasets that the task has to be tainted with. So do all below that return a mask. */
@@ -74,7 +114,7 @@ static __noinline __u64 account_read(__u64 task, __u64 inode, __u8 tag, __u16 ki
 	}
 	__sync_fetch_and_add(&v->bytes, bytes);
 	__sync_fetch_and_add(&v->ops, 1);
-	if (first_touch(&key.who, inode))
+	if (first_touch(&key.who, inode, key.dataset))
 		__sync_fetch_and_add(&v->files, 1);
 	v->last_ns = interval_ns;
 	return mask;

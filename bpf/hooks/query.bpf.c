@@ -3,16 +3,18 @@
 #include "core/ledger.bpf.h"
 
 /* Which inode is behind the caller's descriptor args[0]? The kernel's answer: stat() shows another
- * device on overlayfs and btrfs. */
+ * device on overlayfs and btrfs. args[1]: which of the answers it is; of the second no tag is asked, since whole trees
+ * are, and verdicts on other files are to stay. */
 SEC("?raw_tp")
 int identify_fd(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u64 task = current_task(), files, fdt, fds, file = 0, inode, fd = ctx->args[0];
+	struct file_identity *to = &identified[ctx->args[1] & 1];
 	struct object what;
 	bool derived;
 	__u32 max;
 
-	identified.found = 0;
+	to->found = 0;
 	READ_TASK(files, struct task_struct, task, files);
 	READ_TASK(fdt, struct files_struct, files, fdt);
 	READ_TASK(max, struct fdtable, fdt, max_fds);
@@ -21,11 +23,11 @@ int identify_fd(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	READ(inode, struct file, file, f_inode);
 	object_of(false, inode, &what);
-	identified.obj = what;
-	READ(identified.size, struct inode, inode, i_size);
-	READ(identified.mode, struct inode, inode, i_mode);
-	identified.tag = file_tag(file, inode, &derived);
-	identified.found = 1;
+	to->obj = what;
+	READ(to->size, struct inode, inode, i_size);
+	READ(to->mode, struct inode, inode, i_mode);
+	to->tag = ctx->args[1] & 1 ? 0 : file_tag(file, inode, &derived);
+	to->found = 1;
 	return 0;
 }
 

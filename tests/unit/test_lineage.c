@@ -221,6 +221,20 @@ static uint64_t capacity(void)
 	return below(6) ? below(50) : U;
 }
 
+/* The bound for each is never below the answer to a question about it alone, nor above all there is. */
+static void check_bounds(struct lineage *l)
+{
+	uint64_t bound[N_MAX], total = 0;
+
+	lineage_bounds(l, bound);
+	for (uint32_t v = 0; v < lineage_nodes(l); v++)
+		total += lineage_supply_of(l, v);
+	for (uint32_t v = 0; v < lineage_nodes(l); v++) {
+		assert_true(bound[v] >= ask(l, &(struct tap){v, U}, 1).bound);
+		assert_true(bound[v] <= total);
+	}
+}
+
 static void one_random_network(void)
 {
 	struct dense g = {.n = 1 + (unsigned)below(N_MAX)};
@@ -267,6 +281,8 @@ static void one_random_network(void)
 	assert_int_equal(lineage_leak(l, taps, ntaps, &little, &again), 0);
 	assert_true(again.bound >= flow);
 	assert_int_equal(ask(l, taps, ntaps).bound, flow);
+
+	check_bounds(l);
 
 	bool *reached = calloc(g.n, sizeof(*reached));
 	assert_int_equal(lineage_reach(l, reached), 0);

@@ -114,13 +114,51 @@ static void test_datasets(void **state)
 	    "{'type':'datasets','items':[{'id':'patients','path':'/data/"
 	    "patients','tags':{'DataType':'PII'},"
 	    "'bytes_total':null,'files_total':3,'bytes_read':1536,'files_read':2,'readers':1,"
+	    "'used':{'files_read':2,'files_total':3,'files_unread':1,'files_share':0.6666,'bytes_share_most':0.0401,'exact':true},"
 	    "'volume_outside':0,'findings':0}]}",
 	    0,
-	    "DATASET   PATH            TAGS          SIZE     READ  FILES  FILES READ  READERS  "
+	    "DATASET   PATH            TAGS          SIZE     READ      FILES READ  OF ITS BYTES  READERS  "
 	    "OUTSIDE  FINDINGS\n"
-	    "patients  /data/patients  DataType=PII     ?  1.5 KiB      3           2        1     "
-	    " 0 B         0\n");
+	    "patients  /data/patients  DataType=PII     ?  1.5 KiB  2 of 3, 66.7 %        ≤4.0 %        1      "
+	    "0 B         0\n");
 	assert_shows("datasets", "{'type':'datasets','items':[]}", 0, "no datasets\n");
+}
+
+/* What is not known is a bound, or a question mark; never 0. */
+static void test_used(void **state)
+{
+	assert_text("{'files_read':2,'files_total':3,'files_unread':2,'files_share':0.3333,'exact':true}", FORMAT_USED,
+		    "1 of 3, 33.3 %");
+	assert_text("{'files_read':2,'files_total':3,'files_unread':1,'files_share':0.6666,'exact':false}", FORMAT_USED,
+		    "≥2 of 3, ≥66.7 %");
+	assert_text("{'files_read':2,'files_total':null,'files_unread':null,'files_share':null,'exact':true}", FORMAT_USED,
+		    "2 of ?");
+	assert_text("{'files_read':null,'files_total':3,'files_unread':3,'files_share':0.0,'exact':false}", FORMAT_USED, NULL);
+	assert_text("{'d':{'files_read':7,'files_total':7,'files_unread':0,'bytes_share_most':0.5,'exact':true},'e':{}}",
+		    FORMAT_USES, "d 7 of 7 files, ≤50.0 % of bytes, e ? files, ? of bytes");
+	assert_text("0.0401", FORMAT_MOST, "≤4.0 %");
+}
+
+static void test_unread(void **state)
+{
+	static const char head[] = "{'type':'unread','dataset':'d','path':'/d','job':null,'used':{'files_read':1,"
+				   "'files_total':4,'files_unread':3,'files_share':0.25,'bytes_share_most':0.1,'exact':true},";
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%s'items':[{'path':'a\\u001b[2J','size':1024},{'path':'b','size':7}],'rest':1}", head);
+	assert_shows("unread", text, 0,
+		     "d in /d: 1 of 4, 25.0 % of its files, ≤10.0 % of its bytes read by anyone\n"
+		     "   SIZE  NEVER READ\n"
+		     "1.0 KiB  a?[2J\n"
+		     "    7 B  b\n"
+		     "and 1 more\n");
+	assert_shows("unread", "{'type':'unread','dataset':'d','path':'/d','job':'j','used':{'exact':true},'items':[],'rest':null}",
+		     0,
+		     "d in /d: ? of its files, ? of its bytes read by j\n"
+		     "how many were never read is not known: not all of the dataset could be looked at, or not yet\n");
+	json_t *d = parse("{'type':'unread'}");
+	free(show("unread", d, 0, -EPROTO));
+	json_decref(d);
 }
 
 static const char findings[] =
@@ -417,6 +455,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_values),	 cmocka_unit_test(test_long_lists_end),
 	    cmocka_unit_test(test_datasets),	 cmocka_unit_test(test_findings),
+	    cmocka_unit_test(test_used),	 cmocka_unit_test(test_unread),
 	    cmocka_unit_test(test_long_chain),	 cmocka_unit_test(test_order_by_figures),
 	    cmocka_unit_test(test_why_ml),
 	    cmocka_unit_test(test_health),	 cmocka_unit_test(test_wrong_documents),

@@ -22,6 +22,7 @@ static void test_snapshots(void **state)
 	introduce(&t, 11, "curl", "slurm:1");
 	introduce(&t, 12, "sshd", "unit:ssh.service");
 	reads(&t, 10, 0, 3000);
+	assert_int_equal(model_set_file_read(t.m, &(struct subject){4000 * NSEC + 10, 10, 0}, 0, &(struct object){77, 8, 1}), 0);
 	moves(&t, 10, 77, VIA_PIPE_WRITE, 1, 600);
 	moves(&t, 11, 77, VIA_PIPE_READ, 1, 500);
 	struct flow f = flow_to(&t, 1, 11, OUTSIDE, 443), g = flow_to(&t, 2, 12, "10.0.0.1", 22);
@@ -39,6 +40,8 @@ static void test_snapshots(void **state)
 	assert_int_equal(number(d, "files_total", NULL), 2);
 	assert_int_equal(number(d, "bytes_read", NULL), 3000);
 	assert_int_equal(number(d, "files_read", NULL), 1);
+	assert_int_equal(number(d, "used", "files_read"), 1);
+	assert_null_at(d, "used", "files_unread");
 	assert_int_equal(number(d, "readers", NULL), 1);
 	assert_int_equal(number(d, "volume_outside", NULL), 500);
 	assert_int_equal(number(d, "findings", NULL), 1);

@@ -25,10 +25,10 @@ struct emission {
 static int give(struct emission *e, const char *type, const struct field *fields,
 		const struct subject_matter *s)
 {
-	json_t *record = record_head(e->m, type, e->wall, e->m->seq + 1);
-	int err = record ? fields_add(record, fields, s) : -ENOMEM;
+	json_t *record = e->sink ? record_head(e->m, type, e->wall, e->m->seq + 1) : NULL;
+	int err = !e->sink ? 0 : record ? fields_add(record, fields, s) : -ENOMEM;
 
-	if (!err)
+	if (!err && record)
 		err = e->sink(e->arg, record);
 	json_decref(record);
 	if (err)

@@ -10,8 +10,8 @@
  * and the same figures come again in the next interval: a sink that fails loses no byte. */
 typedef int (*record_sink)(void *arg, const json_t *record);
 
-/* Gives the sink what changed since the last call: access, flow, transfer, finding, health.
- * `now_ns` is boot time, `wall` the same moment's wall clock. `final`: also give what a later call
+/* Gives the sink what changed since the last call: access, flow, transfer, finding, health. NULL: nobody listens, all of
+ * it counts as given. `now_ns` is boot time, `wall` the same moment's wall clock. `final`: also give what a later call
  * would have waited for. Returns the number of records, or the sink's first error (the rest is kept
  * for the next call). */
 int records_emit(struct model *m, uint64_t now_ns, const struct timespec *wall, bool final,

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "user/model_tainted.h"
 #include "user/model_trust.h"
 
 typedef const struct subject_matter matter;
@@ -118,6 +119,42 @@ static json_t *get_model(matter *s)
 			 "flows", json_count(m->nflows), "refused", json_count(refused));
 }
 
+static json_t *json_tainted(const struct tainted_count *t)
+{
+	json_t *volumes = json_object();
+
+	for (unsigned c = 0; volumes && c < VOLUME_CLASSES; c++) {
+		if (json_object_set_new(volumes, volume_class_name((enum volume_class)c), json_count(t->by_volume[c]))) {
+			json_decref(volumes);
+			return NULL;
+		}
+	}
+	return json_pack("{s:o, s:o}", "processes", json_count(t->subjects), "volumes", volumes);
+}
+
+/* Who lives and may hold tagged bytes, by at most how many. */
+static json_t *get_tainted(matter *s)
+{
+	json_t *all = s->m->tainted_ns ? json_tainted(&s->m->tainted[SL_DATASETS_MAX]) : NULL, *datasets = json_object();
+
+	for (unsigned d = 0; all && datasets && d < SL_DATASETS_MAX; d++) {
+		json_t *id = s->m->tainted[d].subjects ? json_dataset(s->m, d) : NULL;
+
+		if (id && json_object_set_new(datasets, json_string_value(id), json_tainted(&s->m->tainted[d]))) {
+			json_decref(all);
+			all = NULL;
+		}
+		json_decref(id);
+	}
+	if (all && json_object_set_new(all, "datasets", datasets)) {
+		json_decref(all);
+		return NULL;
+	}
+	if (!all)
+		json_decref(datasets);
+	return all || s->m->tainted_ns ? all : json_null();
+}
+
 /* Ways out that are not measured, met in the hands of those who may hold tagged bytes. */
 static json_t *get_channels(matter *s)
 {
@@ -166,6 +203,7 @@ const struct field health_fields[] = {
     {"cpu", get_cpu},
     {"memory", get_memory},
     {"model", get_model},
+    {"tainted", get_tainted},
     {"channels", get_channels},
     {"trusted", get_trusted},
     {"late_ms", get_late},

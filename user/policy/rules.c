@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "user/model_graph.h"
+#include "user/model_tainted.h"
 
 enum severity severity_of(uint64_t bytes, uint64_t dataset_size)
 {
@@ -128,6 +129,8 @@ int rules_evaluate(struct model *m, uint64_t now_ns)
 
 		err = err ? err : e;
 	}
+	int e = model_count_tainted(m, now_ns);
+	err = err ? err : e;
 	for (struct m_flow *f = m->first_flow; f; f = f->next)
 		f->closed_evaluations += f->closed && !f->folded;
 	m->evaluated_ns = now_ns;

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The state of measurement itself, a line each. */
+#include "user/show_internal.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "user/table_text.h"
+#include "user/value_text.h"
+
+static const struct {
+	const char *label, *path;
+	enum value_format format;
+	const char *unit;
+} health_lines[] = {
+    {"hook set", "backend", FORMAT_TEXT, ""},
+    {"processor", "cpu", FORMAT_SHARE, " of one core"},
+    {"memory", "memory.rss", FORMAT_SIZE, ""},
+    {"memory of maps", "memory.maps", FORMAT_SIZE, " at most"},
+    {"late by", "late_ms", FORMAT_TEXT, " ms"},
+    {"subjects", "model.subjects", FORMAT_COUNT, ""},
+    {"objects", "model.objects", FORMAT_COUNT, ""},
+    {"transfers", "model.transfers", FORMAT_COUNT, ""},
+    {"flows", "model.flows", FORMAT_COUNT, ""},
+    {"had no room for", "model.refused", FORMAT_COUNT, ""},
+    {"exporter", "exporter", FORMAT_TAGS, ""},
+};
+
+__attribute__((format(printf, 3, 4))) static void line(const struct printer *p, const char *label,
+						       const char *format, ...)
+{
+	char raw[NOTE_BYTES], safe[NOTE_BYTES], fit[NOTE_BYTES + 8];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(raw, sizeof(raw), format, ap);
+	va_end(ap);
+	text_safe(safe, sizeof(safe), raw, strlen(raw));
+	text_fit(fit, sizeof(fit), safe, p->width > 40 ? p->width - 18 : NOTE_BYTES, CUT_END);
+	fprintf(p->out, "%-16s  %s\n", label, fit);
+}
+
+static const struct {
+	const char *name, *label;
+} volume_classes[] = {
+    {"below_64KiB", "below 64 KiB"},
+    {"below_1MiB", "below 1 MiB"},
+    {"below_64MiB", "below 64 MiB"},
+    {"64MiB_or_more", "64 MiB or more"},
+};
+
+static void print_tainted(const json_t *tainted, const struct printer *p)
+{
+	_cleanup_free_ char *processes = value_text(json_at(tainted, "processes"), FORMAT_COUNT, NULL);
+	char text[NOTE_BYTES] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(volume_classes) && n < sizeof(text); i++) {
+		const json_t *in_class = json_at(json_at(tainted, "volumes"), volume_classes[i].name);
+		_cleanup_free_ char *count = value_text(in_class, FORMAT_COUNT, NULL);
+
+		if (json_is_integer(in_class) && json_integer_value(in_class) > 0)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %s", n ? ", " : ": may hold ", count,
+					      volume_classes[i].label);
+	}
+	line(p, "tainted", "%s processes%s", processes ? processes : "?", text);
+}
+
+static void print_maps(const json_t *maps, const struct printer *p)
+{
+	for (size_t i = 0; i < json_array_size(maps); i++) {
+		const json_t *map = json_array_get(maps, i);
+		_cleanup_free_ char *name = value_text(json_at(map, "name"), FORMAT_TEXT, NULL);
+		_cleanup_free_ char *entries =
+		    value_text(json_at(map, "entries"), FORMAT_COUNT, NULL);
+		_cleanup_free_ char *most = value_text(json_at(map, "max"), FORMAT_COUNT, NULL);
+
+		line(p, i ? "" : "maps", "%s: %s of %s", name ? name : "?", entries ? entries : "?",
+		     most ? most : "?");
+	}
+}
+
+static void print_losses(const json_t *losses, const struct printer *p)
+{
+	const char *kind;
+	json_t *n;
+	unsigned printed = 0;
+
+	json_object_foreach ((json_t *)losses, kind, n) {
+		_cleanup_free_ char *count = value_text(n, FORMAT_COUNT, NULL);
+
+		if (json_is_integer(n) && json_integer_value(n) == 0)
+			continue;
+		line(p, printed++ ? "" : "losses", "%s: %s", kind, count ? count : "?");
+	}
+	if (!printed)
+		line(p, "losses", "%s", json_object_size(losses) ? "none" : "?");
+}
+
+/* Only those that the kernel left out at times: of the others there is nothing to tell. */
+static void print_programs(const json_t *programs, const struct printer *p)
+{
+	unsigned printed = 0;
+
+	for (size_t i = 0; i < json_array_size(programs); i++) {
+		const json_t *one = json_array_get(programs, i), *missed = json_at(one, "recursion_misses");
+		_cleanup_free_ char *name = value_text(json_at(one, "name"), FORMAT_TEXT, NULL);
+		_cleanup_free_ char *times = value_text(missed, FORMAT_COUNT, NULL);
+
+		if (json_is_integer(missed) && json_integer_value(missed) > 0)
+			line(p, printed++ ? "" : "did not run", "%s: %s times", name ? name : "?", times ? times : "?");
+	}
+}
+
+static void print_list(const char *label, const json_t *list, const struct printer *p)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		_cleanup_free_ char *text = value_text(json_array_get(list, i), FORMAT_TEXT, NULL);
+
+		line(p, i ? "" : label, "%s", text ? text : "?");
+	}
+}
+
+static void print_trusted(const json_t *list, const struct printer *p)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+		_cleanup_free_ char *path = value_text(json_at(one, "path"), FORMAT_TEXT, NULL);
+		_cleanup_free_ char *why = value_text(json_at(one, "why_not"), FORMAT_TEXT, NULL);
+
+		line(p, i ? "" : "trusted", "%s%s%s", path ? path : "?", why ? ": not trusted: " : "", why ? why : "");
+	}
+}
+
+int show_health(const json_t *document, const struct printer *p)
+{
+	const json_t *health = json_at(document, "health");
+
+	if (!json_is_object(health))
+		return -EPROTO;
+	for (size_t i = 0; i < ARRAY_SIZE(health_lines); i++) {
+		const json_t *value = json_at(health, health_lines[i].path);
+		_cleanup_free_ char *text = value_text(value, health_lines[i].format, NULL);
+
+		if (strcmp(health_lines[i].path, "exporter") == 0 && !value)
+			continue; /* none is configured */
+		line(p, health_lines[i].label, "%s%s", text ? text : "?",
+		     text ? health_lines[i].unit : "");
+	}
+	print_tainted(json_at(health, "tainted"), p);
+	print_maps(json_at(health, "maps"), p);
+	print_losses(json_at(health, "losses"), p);
+	print_programs(json_at(health, "programs"), p);
+	print_trusted(json_at(health, "trusted"), p);
+	print_list("measured", json_at(health, "owners"), p);
+	print_list("measured in part", json_at(health, "limits"), p);
+	print_list("not measured", json_at(health, "gaps"), p);
+	return 0;
+}
