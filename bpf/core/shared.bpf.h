@@ -270,7 +270,8 @@ __weak __noinline __u64 maple_down(__u64 task, __u64 depth, __u64 entry, __u64 a
 	__u64 node = entry & ~255ULL, slot;
 	struct share_lane *l = bpf_map_lookup_elem(&shares, &key);
 
-	if (!l)
+	/* verified on kernels that have no such tree as well */
+	if (!bpf_core_field_exists(struct mm_struct, mm_mt) || !l)
 		return 0;
 	l->pivot[14] = 0;
 	if (type == MAPLE_ARANGE_64) {
