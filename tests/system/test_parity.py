@@ -7,7 +7,7 @@ import os
 import pytest
 
 import work
-from conftest import SETS
+from conftest import REQUIRED_SETS, SETS
 from monitor import Monitor
 from where import PATIENCE, program
 from work import FILE
@@ -106,6 +106,7 @@ def only(these, those):
 
 def test_parity(set_refusals, tmp, data, lab, sink, actor):
     missing = [f"{name}: {why}" for name, why in set_refusals.items() if why]
+    assert not [name for name in REQUIRED_SETS if set_refusals[name]], f"must load on this kernel: {'; '.join(missing)}"
     if missing:
         pytest.skip(f"only one hook set loads here, there is nothing to compare it with ({'; '.join(missing)})")
     ledgers, truths, relayed = {}, {}, {}
