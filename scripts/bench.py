@@ -50,7 +50,7 @@ NON_READERS = {'null', 'write', 'rr', 'bulk', 'tiny', 'conn'}
 VARIANTS = {
     'none': 'no monitor',
     'noise': 'no monitor again: what a ratio is worth here',
-    'empty-b': 'an empty program on sys_exit, the floor under set B',
+    'empty-b': 'empty programs on sys_exit and on io_uring\'s tracepoints, the floor under set B',
     'b-untagged': 'sluice, set B; the files read are in no dataset',
     'b-tagged': 'sluice, set B; every file read is tagged, every process tainted',
     'empty-a': 'empty programs on the functions of set A, its floor',
@@ -325,7 +325,7 @@ class Bench:
         if name in ('none', 'noise'):
             return Nothing(self)
         if name == 'empty-b':
-            return Empty(self, ['tp_btf/sys_exit'])
+            return Empty(self, ['tp_btf/sys_exit', 'tp_btf/io_uring_complete', 'tp_btf/io_uring_submit_req'], some=True)
         if name == 'empty-a':
             # Some functions have another name on another kernel; a set without one trampoline is none.
             hooks = set_a_hooks()

@@ -1,83 +1,16 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Requests that are made now and done later, by io_uring and by libaio. What counts is what the request
- * itself says when it is done; its subject is who made it, not who runs at that moment. All addresses are
- * plain ones (SLUICE_PLAIN).
+ * Requests of io_uring, made now and done later. What counts is what the request itself says when it is done;
+ * its subject is who made it, not who runs at that moment. All addresses are plain ones (SLUICE_PLAIN).
  */
 #ifndef SLUICE_ASYNC_BPF_H
 #define SLUICE_ASYNC_BPF_H
 
 #include "core/calls.bpf.h"
 #include "core/move.bpf.h"
+#include "core/uring.bpf.h"
 
-/* --- io_uring: what a request is --------------------------------------------- */
-
-enum uring_kind {
-	U_OTHER = 0,
-	U_READ,
-	U_REPEAT, /* READ_MULTISHOT: a completion for each piece, of which only the last names the request */
-	U_WRITE,
-	U_SEND,
-	U_SPLICE,
-	U_TEE,
-	U_NAMES,
-	U_OPEN,
-	U_SOCKET,
-	U_ACCEPT,
-	U_INSTALL, /* a file of the ring's own table gets a descriptor */
-	U_PIPE,
-	U_CONNECT,
-	U_RECV, /* may give a completion for each piece, as U_REPEAT */
-};
-
-#define URING_OPS 64
-#define URING_RECVMSG 10
-
-/* enum io_uring_op, include/uapi/linux/io_uring.h */
-static const __u8 uring_kinds[URING_OPS] = {
-	[1] = U_READ,	  [4] = U_READ,	     [22] = U_READ,   [60] = U_READ,   [49] = U_REPEAT,
-	[2] = U_WRITE,	  [5] = U_WRITE,     [23] = U_WRITE,  [61] = U_WRITE,
-	[9] = U_SEND,	  [26] = U_SEND,     [47] = U_SEND,   [48] = U_SEND,
-	[30] = U_SPLICE,  [33] = U_TEE,	     [35] = U_NAMES,  [39] = U_NAMES,
-	[18] = U_OPEN,	  [28] = U_OPEN,     [45] = U_SOCKET, [13] = U_ACCEPT,
-	[54] = U_INSTALL, [62] = U_PIPE,     [16] = U_CONNECT, [10] = U_RECV,  [27] = U_RECV,
-};
-
-/* The vectored ones carry a number of parts where the others have a length. */
-#define URING_VECTORED (1ULL << 1 | 1ULL << 2 | 1ULL << 60 | 1ULL << 61)
-
-/* IOSQE_*_BIT, which the request's flags begin with */
-#define REQ_FIXED_FILE 1
-#define REQ_BUFFER_SELECT (1 << 5)
-#define REQ_CQE_SKIP (1 << 6)
-#define SPLICE_FD_IN_FIXED (1u << 31)
-#define CQE_HAS_BUFFER 1
-#define MAX_RW_COUNT 0x7ffff000
-
-/* b6f58a3f4aa8 ("io_uring: move struct io_kiocb from task_struct to io_uring_task"), 6.13 */
-struct io_uring_task___new {
-	struct task_struct *task;
-} __attribute__((preserve_access_index));
-struct io_kiocb___new {
-	struct io_uring_task___new *tctx;
-} __attribute__((preserve_access_index));
-struct io_kiocb___old {
-	struct task_struct *task;
-} __attribute__((preserve_access_index));
-
-static __always_inline __u64 uring_task(__u64 req)
-{
-	__u64 task = 0, tctx;
-
-	if (bpf_core_field_exists(struct io_kiocb___old, task)) {
-		READ_PROBE(task, struct io_kiocb___old, req, task);
-		return task;
-	}
-	READ_PROBE(tctx, struct io_kiocb___new, req, tctx);
-	if (tctx)
-		READ_PROBE(task, struct io_uring_task___new, tctx, task);
-	return task;
-}
+/* --- what a request is about ------------------------------------------------------- */
 
 /* "io_uring/rsrc: unify file and buffer resource tables", 6.13: the slots of the ring's
  * own table are nodes; before, they are words. Low bits of the file's address are flags in both. */
@@ -151,7 +84,7 @@ static __always_inline __u16 mode_of(__u64 file, __u64 *inode)
 	return mode & S_IFMT;
 }
 
-/* --- io_uring: a request is done ----------------------------------------------- */
+/* --- a request is done ----------------------------------------------- */
 
 /* A socket that may be in no descriptor table, only in the ring's: no other hook knows who uses it. */
 static __noinline int fixed_socket_used(__u64 task, __u64 file)
@@ -281,7 +214,7 @@ static __always_inline void uring_received(__u64 task, __u64 file, __u64 bytes, 
 		taint_task(plain(task), mask, VIA_READ);
 }
 
-static __always_inline int uring_done(__u64 req)
+static __always_inline int uring_closer(__u64 req)
 {
 	__u64 task, file;
 	__u8 op, kind;
@@ -318,6 +251,19 @@ static __always_inline int uring_done(__u64 req)
 	return 0;
 }
 
+static __always_inline int uring_done(__u64 req)
+{
+	int want = have_cast ? uring_want(req) : WANT_CLOSER;
+	__u64 mask;
+
+	if (want == WANT_CLOSER)
+		return uring_closer(req);
+	mask = want == WANT_READ ? uring_read(req) : 0;
+	if (mask)
+		taint_task(uring_task(req), mask, VIA_READ);
+	return 0;
+}
+
 /* A completion beside that of the request, which it does not name: a piece that a repeating read gave, or
  * a connection that a repeating accept did. They run in the task that made the request. */
 static __always_inline int uring_gave(__u64 ring, __u64 user_data, __s32 res, __u32 cqe_flags)
@@ -336,7 +282,7 @@ static __always_inline int uring_gave(__u64 ring, __u64 user_data, __s32 res, __
 	return 0;
 }
 
-/* --- io_uring: a request is made ------------------------------------------------ */
+/* --- a request is made ------------------------------------------------ */
 
 /* At most so many bytes can it move. */
 static __noinline __u64 uring_most(__u64 req, __u64 file, __u32 flags)
@@ -516,241 +462,6 @@ static __always_inline int uring_only_asked(__u64 req, __u32 flags)
 		uring_fixed(req, flags);
 	uring_asked(req, task, uring_file(req, task, flags), flags);
 	return 0;
-}
-
-/* --- libaio ---------------------------------------------------------------------- */
-
-enum aio_kind { AIO_FILE, AIO_DEVICE, AIO_PIPE, AIO_WRITE };
-
-#define IOCB_CMD_PREAD 0
-#define IOCB_CMD_PWRITE 1
-#define IOCB_CMD_PREADV 7
-#define IOCB_CMD_PWRITEV 8
-
-static const struct aio_request no_request = {};
-
-/*
- * io_submit's own, and nobody else's kiocb: behind it stands the context that io_setup made, whose id is the
- * address of its ring in the process. io_uring has there an address in the process, which is no kernel
- * address; a synchronous call has its own stack.
- */
-static __always_inline bool is_libaio(__u64 kiocb)
-{
-	__u64 context = 0;
-	unsigned long id = 0, base = 0;
-
-	READ_PROBE(context, struct aio_kiocb, kiocb, ki_ctx);
-	if ((__s64)context >= 0)
-		return false;
-	READ_PROBE(id, struct kioctx, context, user_id);
-	READ_PROBE(base, struct kioctx, context, mmap_base);
-	return id && id == base;
-}
-
-/* The datasets whose bytes a read of this file can give, by the kind of file. */
-static __noinline int aio_read_kind(__u64 file, struct aio_request *r)
-{
-	bool derived = false;
-	struct object what;
-	__u64 inode, *holds;
-	__u16 mode = mode_of(file, &inode);
-	__u32 dev;
-
-	if (mode == S_IFIFO) {
-		r->what = AIO_PIPE;
-		return 1;
-	}
-	if (mode == S_IFREG) {
-		r->tag = file_tag(file, inode, &derived);
-		if (derived && any_taint) {
-			object_of(false, inode, &what);
-			r->mask = object_mask(&what) & ~tag_bit(r->tag);
-		}
-		if (!is_dataset(r->tag))
-			r->tag = 0;
-		return r->tag || r->mask;
-	}
-	if (mode != S_IFBLK)
-		return 0;
-	r->what = AIO_DEVICE;
-	READ_PROBE(dev, struct inode, inode, i_rdev);
-	holds = bpf_map_lookup_elem(&block_devices, &dev);
-	r->mask = holds ? *holds : 0;
-	return r->mask != 0;
-}
-
-static __noinline int aio_write_kind(__u64 file, struct aio_request *r)
-{
-	bool derived = false;
-	__u64 inode;
-	__u16 mode = mode_of(file, &inode);
-
-	r->what = AIO_WRITE;
-	r->mask = subject_mask(&r->who);
-	if (mode == S_IFREG) {
-		r->own = own_of(file_tag(file, inode, &derived));
-		r->mask &= ~tag_bit(r->own);
-	} else if (mode != S_IFIFO || trampolines) { /* a_pipe_write sees it there */
-		return 0;
-	}
-	return r->mask != 0;
-}
-
-/* Before the first byte arrives the subject is marked as one that may hold it; before the first byte
- * leaves, the file. */
-static __always_inline int aio_mark(__u64 task, __u64 file, struct aio_request *r)
-{
-	__u64 mask = r->mask | tag_bit(r->tag);
-
-	if (r->what == AIO_PIPE)
-		return 0;
-	announce(task, &r->who);
-	if (r->what == AIO_WRITE)
-		mark_file(task, file, r->mask);
-	else
-		taint_task(task, mask, r->tag || r->what == AIO_DEVICE ? VIA_READ : VIA_FILE_READ);
-	return 0;
-}
-
-/* At most so much can be read from where the request begins. */
-static __noinline __u64 aio_most(__u64 kiocb, __u64 file, __u64 count)
-{
-	__u64 inode, size;
-	__s64 pos;
-
-	if (mode_of(file, &inode) != S_IFREG)
-		return count;
-	READ_PROBE(size, struct inode, inode, i_size);
-	READ_PROBE(pos, struct kiocb, kiocb, ki_pos);
-	size = size > (__u64)pos ? size - pos : 0;
-	return count < size ? count : size;
-}
-
-/* In the submitter. `done`: what an earlier attempt at the same request has moved. */
-static __always_inline int aio_asked(__u64 kiocb, __u64 file, bool write, __u64 done, __u64 asked)
-{
-	struct aio_request r = no_request;
-	__u64 task = plain(current_task());
-	int wanted;
-
-	subject_at(task, &r.who);
-	wanted = write ? (any_taint ? aio_write_kind(file, &r) : 0) : aio_read_kind(file, &r);
-	if (!wanted) {
-		bpf_map_delete_elem(&aio, &kiocb); /* of a request that was refused and never completed */
-		return 0;
-	}
-	r.done = done;
-	r.asked = asked;
-	r.cgroup = task_cgroup_id(task);
-	aio_mark(task, file, &r);
-	if (bpf_map_update_elem(&aio, &kiocb, &r, BPF_ANY))
-		lose(LOSS_AIO_FULL);
-	return 0;
-}
-
-static __noinline int aio_overflow(struct aio_request *r, struct ledger_key *k, __u64 bytes)
-{
-	struct overflow_key key = {.dataset = k->dataset, .kind = k->kind, .cgroup = r->cgroup};
-	struct overflow_val *v;
-
-	lose(LOSS_LEDGER_FULL);
-	v = bpf_map_lookup_elem(&overflow, &key);
-	if (!v) {
-		if (bpf_map_update_elem(&overflow, &key, &no_overflow, BPF_NOEXIST)) {
-			lose(LOSS_OVERFLOW_FULL);
-			key.cgroup = 0;
-		}
-		v = bpf_map_lookup_elem(&overflow, &key);
-		if (!v)
-			return 0;
-	}
-	__sync_fetch_and_add(&v->bytes, bytes);
-	__sync_fetch_and_add(&v->ops, 1);
-	return 0;
-}
-
-/* As account_read(), for a subject that need not be running. */
-static __noinline int aio_account(struct aio_request *r, __u32 dataset_kind, __u64 bytes, __u64 inode)
-{
-	struct ledger_key key = {.who = r->who, .dataset = dataset_kind >> 16, .kind = dataset_kind};
-	struct ledger_val *v;
-
-	v = bpf_map_lookup_elem(&ledger, &key);
-	if (!v) {
-		bpf_map_update_elem(&ledger, &key, &no_access, BPF_NOEXIST);
-		v = bpf_map_lookup_elem(&ledger, &key);
-		if (!v)
-			return aio_overflow(r, &key, bytes);
-		v->first_ns = bpf_ktime_get_boot_ns();
-	}
-	__sync_fetch_and_add(&v->bytes, bytes);
-	__sync_fetch_and_add(&v->ops, 1);
-	if (inode && first_touch(&key.who, inode, key.dataset))
-		__sync_fetch_and_add(&v->files, 1);
-	v->last_ns = interval_ns;
-	return 0;
-}
-
-static __noinline int aio_device(struct aio_request *r, __u64 bytes)
-{
-	for (__u32 i = 0; i < SL_DATASETS_MAX; i++)
-		if (r->mask >> i & 1)
-			aio_account(r, i << 16 | ACCESS_DEVICE, bytes, 0);
-	return 0;
-}
-
-static __noinline int aio_edge(struct aio_request *r, __u64 inode, __u64 bytes)
-{
-	struct edge_key key = {.who = r->who, .mask = r->mask, .own = r->own};
-
-	key.via = r->what == AIO_WRITE ? VIA_FILE_WRITE : VIA_FILE_READ;
-	object_of(false, inode, &key.what);
-	account_edge(&key, bytes);
-	return 0;
-}
-
-/* Wherever it completes: in the submitter, a worker or an interrupt. */
-static __always_inline int aio_given(__u64 kiocb, __s64 res)
-{
-	struct aio_request *found = bpf_map_lookup_elem(&aio, &kiocb), r;
-	__u64 file, inode;
-
-	if (!found)
-		return 0;
-	r = *found;
-	bpf_map_delete_elem(&aio, &kiocb);
-	if (res <= 0 || (__u64)res <= r.done)
-		return 0;
-	res -= r.done;
-	READ_PROBE(file, struct kiocb, kiocb, ki_filp);
-	READ_PROBE(inode, struct file, file, f_inode);
-	if (r.what == AIO_PIPE) {
-		read_done(plain(current_task()), file, res);
-		return 0;
-	}
-	if (r.what == AIO_DEVICE)
-		return aio_device(&r, res);
-	if (r.tag)
-		aio_account(&r, (r.tag - 1) << 16 | ACCESS_READ, res, inode);
-	if (r.mask)
-		aio_edge(&r, inode, res);
-	return 0;
-}
-
-/* A started request whose end was not seen, for a program is not run while it runs on the same CPU already
- * (05b24ff9b2cf): its memory is used for the next one now, so what it asked for is as near as can be told. */
-static __always_inline void aio_missed(__u64 kiocb)
-{
-	struct aio_request *found = bpf_map_lookup_elem(&aio, &kiocb), r;
-
-	if (!found || !found->asked)
-		return;
-	r = *found;
-	bpf_map_delete_elem(&aio, &kiocb);
-	if (r.what != AIO_FILE || !r.tag || r.asked <= r.done)
-		return;
-	lose(LOSS_READ_UNTOLD);
-	aio_account(&r, (r.tag - 1) << 16 | ACCESS_ASKED, r.asked - r.done, 0);
 }
 
 #endif

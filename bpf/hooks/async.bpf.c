@@ -2,6 +2,7 @@
 /* io_uring, for both sets, and libaio. */
 #define SLUICE_PLAIN
 #include "core/async.bpf.h"
+#include "core/libaio.bpf.h"
 
 /*
  * What a tracepoint is called with differs between kernels, so it is asked for by its prototype (of which

@@ -8,6 +8,7 @@
 #include "core/identity.bpf.h"
 #include "core/calls.bpf.h"
 #include "core/ml.bpf.h"
+#include "core/uring_read.bpf.h"
 
 static __always_inline __u64 file_of(__u64 task, __u64 fd)
 {
