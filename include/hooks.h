@@ -284,4 +284,12 @@ enum hook {
 	X(SET_TRAMPOLINE, FACT_CHANNEL_URING, SL_LIMIT_CHAIN)                                      \
 	X(SET_TRACEPOINT, FACT_CHANNEL_URING, SL_LIMIT_CHAIN)
 
+/* The same of one program among those that may own the fact. X(program, fact, text) */
+#define SL_PROGRAM_LIMITS(X)                                                                       \
+	X(on_uring_asked, FACT_READ_URING,                                                         \
+	  "before 5.18 the end of a request does not say whose it is: what it asks for counts, marked as an upper bound") \
+	X(steady_sys_exit, FACT_READ,                                                              \
+	  "where a task of another agent is preempted inside a bpf() call, calls on its processor go uncounted until it goes " \
+	  "on, which recursion_misses tells")
+
 #endif

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "user/load.h"
+#include "user/map_call.h"
 #include "user/object.h"
 
 struct engine {
@@ -76,7 +77,7 @@ static int make_last_resort(struct engine *e)
 		for (unsigned k = 1; k < ACCESS_KINDS; k++) {
 			key.dataset = (uint16_t)d;
 			key.kind = (uint16_t)k;
-			if (bpf_map_update_elem(engine_map_fd(e, MAP_OVERFLOW), &key, &none, BPF_ANY))
+			if (map_update(engine_map_fd(e, MAP_OVERFLOW), &key, &none, BPF_ANY))
 				return -errno;
 		}
 	}

@@ -4,6 +4,8 @@
 #include <bpf/bpf.h>
 #include <string.h>
 
+#include "user/map_call.h"
+
 #define LINES_MAX 1024
 #define MISC_MAJOR 10
 #define MINOR_BITS 20
@@ -94,7 +96,7 @@ int chardev_refresh(const struct engine *e)
 	parse_file("/proc/devices", false, now, DEVICES_MAX, &n);
 	parse_file("/proc/misc", true, now, DEVICES_MAX, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (bpf_map_update_elem(fd, &now[i].device, &now[i].kind, BPF_ANY))
+		if (map_update(fd, &now[i].device, &now[i].kind, BPF_ANY))
 			return -errno;
 	}
 	for (; ngone < DEVICES_MAX && !bpf_map_get_next_key(fd, at, &key); at = &key) {
@@ -102,7 +104,7 @@ int chardev_refresh(const struct engine *e)
 			gone[ngone++] = key;
 	}
 	for (size_t i = 0; i < ngone; i++)
-		bpf_map_delete_elem(fd, &gone[i]);
+		map_delete(fd, &gone[i]);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "user/chardev.h"
 #include "user/collect_channel.h"
+#include "user/map_call.h"
 
 #define TIDY_NS (5 * NSEC)	/* how often what has ended is taken out of the kernel's maps */
 #define EDGES_MANY 1024 /* that changed in one interval: maybe a flood of pipes, which do not wait either */
@@ -91,7 +92,7 @@ static int take_overflow(struct collector *c)
 	struct overflow_val val;
 
 	while (!err && !bpf_map_get_next_key(fd, at, &key)) {
-		if (!bpf_map_lookup_elem(fd, &key, &val) && val.ops)
+		if (!map_lookup(fd, &key, &val) && val.ops)
 			err = unless_full(model_set_overflow(c->model, &key, &val));
 		at = &key;
 	}
@@ -155,7 +156,7 @@ static int tidy_one(void *arg, const void *record)
 	int err = t->settle(t->c, record);
 	if (err)
 		return err;
-	bpf_map_delete_elem(engine_map_fd(t->c->engine, t->map), record);
+	map_delete(engine_map_fd(t->c->engine, t->map), record);
 	return 0;
 }
 

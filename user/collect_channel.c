@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 
 #include "user/chardev.h"
+#include "user/map_call.h"
 
 #define DEVICES_NS (3 * NSEC) /* drivers come and go */
 
@@ -12,7 +13,7 @@ static int take(int fd, struct model *m, const struct channel_look *look, const 
 	char name[CHANNEL_NAME_LEN], pattern[CORE_PATTERN_LEN] = "";
 	struct channel_val val;
 
-	if (bpf_map_lookup_elem(fd, key, &val))
+	if (map_lookup(fd, key, &val))
 		return 0;
 	look->introduce(look->arg, &key->who);
 	if (key->kind == CHANNEL_CORE)
@@ -39,7 +40,7 @@ int channels_collect(const struct engine *e, struct model *m, const struct chann
 		if (err == -ENOSPC)
 			err = 0; /* the model is full, which it tells itself */
 		if (!err && look->gone(look->arg, &key.who))
-			bpf_map_delete_elem(fd, &key);
+			map_delete(fd, &key);
 	}
 	*ret_entries = n;
 	return err;

@@ -2,10 +2,11 @@
 /* Flows: live, closed, and those for which the kernel half had no room. */
 #include "user/collect_internal.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <netinet/in.h>
 #include <string.h>
+
+#include "user/map_call.h"
 
 #define UDP_IDLE_NS (60 * NSEC)	     /* a datagram flow without traffic is over */
 #define STRANGERS_NS (60 * NSEC)     /* from when on connections without a record count: see tcp_unknown_closed() */
@@ -46,7 +47,7 @@ static bool datagram_over(const struct collector *c, const struct flow_key *key,
 		return true;
 	if (!f->who.tgid)
 		return false;
-	return bpf_map_lookup_elem(engine_map_fd(c->engine, MAP_SOCKS), &key->sock, &owner) ||
+	return map_lookup(engine_map_fd(c->engine, MAP_SOCKS), &key->sock, &owner) ||
 	       (owner.gen && owner.gen != key->gen);
 }
 
@@ -78,11 +79,11 @@ static int take_out(struct collector *c, const struct flow_key *key, struct flow
 	uint64_t *gone = engine_variable(c->engine, "flows_gone", sizeof(*gone));
 	int fd = engine_map_fd(c->engine, MAP_FLOWS), err;
 
-	err = bpf_map_lookup_and_delete_elem(fd, key, ret) ? -errno : 0;
+	err = map_take(fd, key, ret) ? -errno : 0;
 	if (err && err != -ENOENT) {
-		err = bpf_map_lookup_elem(fd, key, ret) ? -errno : 0;
+		err = map_lookup(fd, key, ret) ? -errno : 0;
 		if (!err)
-			err = bpf_map_delete_elem(fd, key) ? -errno : 0;
+			err = map_delete(fd, key) ? -errno : 0;
 	}
 	if (!err && gone)
 		__atomic_fetch_add(gone, 1, __ATOMIC_RELAXED);
@@ -138,7 +139,7 @@ static uint64_t overflowed(const struct collector *c, uint32_t direction)
 	_cleanup_free_ uint64_t *cpu = n > 0 ? calloc((size_t)n, sizeof(*cpu)) : NULL;
 	uint64_t sum = 0;
 
-	if (!cpu || bpf_map_lookup_elem(engine_map_fd(c->engine, MAP_FLOW_OVERFLOW), &direction, cpu))
+	if (!cpu || map_lookup(engine_map_fd(c->engine, MAP_FLOW_OVERFLOW), &direction, cpu))
 		return 0;
 	for (int i = 0; i < n; i++)
 		sum += cpu[i];
@@ -226,7 +227,7 @@ static int tidy_flow_taint(void *arg, const void *record)
 
 	memcpy(&key, record, sizeof(key));
 	if (bsearch(&key.id, c->gone_flows, c->ngone, sizeof(key.id), by_id))
-		bpf_map_delete_elem(engine_map_fd(c->engine, MAP_FLOW_TAINTS), &key);
+		map_delete(engine_map_fd(c->engine, MAP_FLOW_TAINTS), &key);
 	return 0;
 }
 

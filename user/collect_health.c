@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/collect_health.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <math.h>
 #include <string.h>
 #include <sys/resource.h>
+
+#include "user/map_call.h"
 
 /* These are read whole each time, so what was counted is what they hold. */
 static const enum engine_map counted[] = {MAP_TAINTED, MAP_FLOWS, MAP_CHANNELS};
@@ -140,7 +141,7 @@ static void read_losses(const struct health_state *h, const struct engine *e, ui
 	_cleanup_free_ uint64_t *cpu = calloc((size_t)h->ncpus, sizeof(*cpu));
 
 	for (uint32_t i = 0; cpu && i < LOSS_KINDS; i++) {
-		if (bpf_map_lookup_elem(engine_map_fd(e, MAP_LOSSES), &i, cpu))
+		if (map_lookup(engine_map_fd(e, MAP_LOSSES), &i, cpu))
 			continue;
 		for (int k = 0; k < h->ncpus; k++)
 			losses[i] += cpu[k];

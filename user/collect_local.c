@@ -5,6 +5,8 @@
 #include <bpf/bpf.h>
 #include <string.h>
 
+#include "user/map_call.h"
+
 static int by_number(const void *a, const void *b)
 {
 	const uint64_t *x = a, *y = b;
@@ -50,7 +52,7 @@ static int tidy_link(void *arg, const void *record)
 
 	memcpy(&key, record, sizeof(key));
 	if (bsearch(&key.flow, c->gone_flows, c->ngone, sizeof(key.flow), by_number))
-		bpf_map_delete_elem(engine_map_fd(c->engine, MAP_LINKS), &key);
+		map_delete(engine_map_fd(c->engine, MAP_LINKS), &key);
 	return 0;
 }
 
@@ -94,10 +96,10 @@ static int living_inlets(struct collector *c, bool looked, uint64_t **ret, size_
 	for (unsigned i = 0; more && i < 2 * SL_INLETS_MAX; i++) {
 		key = next;
 		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (bpf_map_lookup_elem(fd, &key, &in))
+		if (map_lookup(fd, &key, &in))
 			continue;
 		if (looked && in.closed && !held_open(c, in.id) && missed_twice(c, in.id, &now))
-			bpf_map_delete_elem(fd, &key);
+			map_delete(fd, &key);
 		else if (n < SL_INLETS_MAX)
 			v[n++] = in.id;
 	}

@@ -5,6 +5,8 @@
 #include <bpf/bpf.h>
 #include <string.h>
 
+#include "user/map_call.h"
+
 #define HEAL_NS (5 * NSEC)     /* how often descriptors are looked at for flows without owner or record */
 #define OBJECTS_NS (30 * NSEC) /* how often files that nobody has open are looked for */
 
@@ -65,7 +67,7 @@ static bool may_be_there(const struct collector *c, const struct object *what)
 {
 	struct object_taint t;
 
-	return !bpf_map_lookup_elem(engine_map_fd(c->engine, MAP_OBJECTS), what, &t) &&
+	return !map_lookup(engine_map_fd(c->engine, MAP_OBJECTS), what, &t) &&
 	       (t.since_ns >= c->now_ns || t.mapped);
 }
 
@@ -81,7 +83,7 @@ static void forget_connection(struct collector *c, const struct object *what)
 	for (unsigned i = 0; i < SL_CONNECTIONS_MAX && !bpf_map_get_next_key(fd, at, &next); i++) {
 		key = next;
 		at = &key;
-		if (!bpf_map_lookup_elem(fd, &key, &dev) && dev == what->dev && !bpf_map_delete_elem(fd, &key))
+		if (!map_lookup(fd, &key, &dev) && dev == what->dev && !map_delete(fd, &key))
 			return;
 	}
 }
@@ -102,7 +104,7 @@ static void forget_unheld(struct collector *c)
 			continue;
 		if (may_be_there(c, &key) || object_names_keeps(c->names, &key))
 			continue;
-		bpf_map_delete_elem(fd, &key);
+		map_delete(fd, &key);
 		forget_connection(c, &key);
 	}
 	free(c->held_before);
@@ -129,9 +131,9 @@ static void forget_unix_ends(struct collector *c)
 	while (more) {
 		key = next;
 		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (!bpf_map_lookup_elem(fd, &key, &end) && end.ino &&
+		if (!map_lookup(fd, &key, &end) && end.ino &&
 		    !among(c->held_before, c->nheld_before, &end.what) && !may_be_there(c, &end.what))
-			bpf_map_delete_elem(fd, &key);
+			map_delete(fd, &key);
 	}
 }
 
@@ -143,7 +145,7 @@ static int see_unaccepted(struct collector *c)
 	struct unix_name end;
 
 	while (!err && !bpf_map_get_next_key(fd, at, &key)) {
-		if (!bpf_map_lookup_elem(fd, &key, &end) && !end.ino)
+		if (!map_lookup(fd, &key, &end) && !end.ino)
 			err = see_held(c, &end.what);
 		at = &key;
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/collect_shared.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
+
+#include "user/map_call.h"
 
 #define WHOLE_NS (30 * NSEC)
 #define AGAIN_NS (2 * NSEC) /* and not more often than this, however often walks are cut short */
@@ -23,7 +24,7 @@ static int count_cuts(const struct engine *e, uint64_t *ret)
 	_cleanup_free_ uint64_t *n = calloc((size_t)cpus, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(engine_map_fd(e, MAP_LOSSES), &key, n))
+	if (map_lookup(engine_map_fd(e, MAP_LOSSES), &key, n))
 		return -errno;
 	for (*ret = 0; cpus > 0; cpus--)
 		*ret += n[cpus - 1];

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/net_mounts.h"
 
-#include <bpf/bpf.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "user/dest/ranges.h"
 #include "user/hashmap.h"
+#include "user/map_call.h"
 #include "user/model.h"
 
 #define PLACES_MAX 4096
@@ -140,7 +140,7 @@ static int ask_elsewhere(struct net_mounts *n, struct place *p, uint32_t pid)
 		if (err)
 			return err;
 	}
-	if (!p->asked && n->devices >= 0 && !bpf_map_lookup_elem(n->devices, &p->dev, &magic))
+	if (!p->asked && n->devices >= 0 && !map_lookup(n->devices, &p->dev, &magic))
 		p->remote = net_server_of_magic(magic, &p->server);
 	p->asked = true;
 	return 0;
@@ -154,7 +154,7 @@ static int server_of(struct net_mounts *n, const struct edge_key *key, const str
 
 	*ret = NULL;
 	/* of a device that is no network file system's the kernel half has no entry */
-	if (!p && n->devices >= 0 && !bpf_map_lookup_elem(n->devices, &key->what.dev, &magic))
+	if (!p && n->devices >= 0 && !map_lookup(n->devices, &key->what.dev, &magic))
 		p = place_get(n, key->what.dev);
 	if (p && !p->asked)
 		err = ask_elsewhere(n, p, key->who.tgid);

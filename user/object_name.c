@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/object_name.h"
 
-#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "user/hashmap.h"
+#include "user/map_call.h"
 #include "user/object_file.h"
 
 #define KNOWN_MAX (4 * SL_OBJECTS_MAX)
@@ -200,7 +200,7 @@ static int settle_edge(void *arg, const void *record)
 		err = model_settle_edge(g->model, &key);
 	if (err && err != -ENOSPC)
 		return err;
-	bpf_map_delete_elem(engine_map_fd(g->engine, MAP_EDGES), &key);
+	map_delete(engine_map_fd(g->engine, MAP_EDGES), &key);
 	return 0;
 }
 
@@ -215,7 +215,7 @@ int objects_gone(struct engine *engine, struct model *model, struct object *v, s
 	engine_dump_since(engine, 0);
 	err = engine_iterate(engine, ITER_EDGES, sizeof(struct edge_key) + sizeof(struct edge_val), settle_edge, &g);
 	for (size_t i = 0; i < n && !err; i++) {
-		bpf_map_delete_elem(engine_map_fd(engine, MAP_OBJECTS), &v[i]);
+		map_delete(engine_map_fd(engine, MAP_OBJECTS), &v[i]);
 		model_forget_object(model, &v[i]);
 	}
 	return err;

@@ -31,6 +31,16 @@ static const struct {
 #undef X
 };
 
+static const struct {
+	enum hook program;
+	enum fact fact;
+	const char *text;
+} program_limits[] = {
+#define X(program, f, t) {HOOK_##program, f, t},
+	SL_PROGRAM_LIMITS(X)
+#undef X
+};
+
 /* Without these a set does not see what it is for. */
 #define ESSENTIAL (F(READ) | F(READV) | F(MMAP) | F(PIPE_WRITE) | F(PIPE_READ))
 
@@ -218,4 +228,7 @@ void plan_limits(const struct plan *plan, void (*each)(void *arg, enum fact f, c
 	for (size_t i = 0; i < ARRAY_SIZE(limit_table); i++)
 		if (limit_table[i].set == plan->set && plan->owner[limit_table[i].fact] >= 0)
 			each(arg, limit_table[i].fact, limit_table[i].text);
+	for (size_t i = 0; i < ARRAY_SIZE(program_limits); i++)
+		if (plan->owner[program_limits[i].fact] == (int)program_limits[i].program)
+			each(arg, program_limits[i].fact, program_limits[i].text);
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "user/images.h"
+#include "user/map_call.h"
 #include "user/mounts.h"
 #include "user/root_list.h"
 #include "user/scan_list.h"
@@ -140,14 +141,14 @@ static int install(struct roots *r, const struct root_list *l, bool *changed)
 		if (had && had->tag == l->v[i].tag)
 			continue;
 		*changed = true;
-		if (bpf_map_update_elem(fd, &l->v[i].key, &l->v[i].tag, BPF_ANY))
+		if (map_update(fd, &l->v[i].key, &l->v[i].tag, BPF_ANY))
 			return -errno;
 	}
 	for (size_t i = 0; i < r->installed.n; i++) {
 		if (root_list_find(l, &r->installed.v[i].key))
 			continue;
 		*changed = true;
-		bpf_map_delete_elem(fd, &r->installed.v[i].key);
+		map_delete(fd, &r->installed.v[i].key);
 	}
 	return 0;
 }
@@ -216,11 +217,11 @@ static int install_devices(struct roots *r, struct images *images)
 
 	for (size_t i = 0; i < r->ndevices; i++)
 		if (!device_find(images->devices, images->ndevices, r->devices[i].dev))
-			bpf_map_delete_elem(fd, &r->devices[i].dev);
+			map_delete(fd, &r->devices[i].dev);
 	for (size_t i = 0; i < images->ndevices; i++) {
 		const struct device_mask *d = &images->devices[i], *had = device_find(r->devices, r->ndevices, d->dev);
 
-		if (!(had && had->mask == d->mask) && bpf_map_update_elem(fd, &d->dev, &d->mask, BPF_ANY))
+		if (!(had && had->mask == d->mask) && map_update(fd, &d->dev, &d->mask, BPF_ANY))
 			err = -errno;
 	}
 	free(r->devices);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "user/map_call.h"
 #include "user/selftest_internal.h"
 
 #define PREPARE_NS (5 * NSEC)
@@ -70,8 +71,8 @@ static int register_root(struct test *x)
 		return -EBADE; /* the kernel half speaks of another file than stat() */
 	x->root = (struct root_key){.ino = id.obj.ino, .dev = id.obj.dev};
 	x->marker = (struct root_key){.dev = id.obj.dev};
-	if (bpf_map_update_elem(engine_map_fd(x->engine, MAP_ROOTS), &x->root, &tag, BPF_ANY) ||
-	    bpf_map_update_elem(engine_map_fd(x->engine, MAP_ROOTS), &x->marker, &tag, BPF_ANY))
+	if (map_update(engine_map_fd(x->engine, MAP_ROOTS), &x->root, &tag, BPF_ANY) ||
+	    map_update(engine_map_fd(x->engine, MAP_ROOTS), &x->marker, &tag, BPF_ANY))
 		return -errno;
 	engine_policy_changed(x->engine);
 	return 0;
@@ -81,8 +82,8 @@ static void unregister_root(struct test *x)
 {
 	if (!x->root.ino)
 		return;
-	bpf_map_delete_elem(engine_map_fd(x->engine, MAP_ROOTS), &x->root);
-	bpf_map_delete_elem(engine_map_fd(x->engine, MAP_ROOTS), &x->marker);
+	map_delete(engine_map_fd(x->engine, MAP_ROOTS), &x->root);
+	map_delete(engine_map_fd(x->engine, MAP_ROOTS), &x->marker);
 	engine_policy_changed(x->engine);
 }
 

@@ -7,6 +7,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "user/map_call.h"
+
 #define WALK_MAX (4 * SL_LEDGER_MAX) /* a walk over a map that changes may begin again */
 #define ROW_MAX 512
 
@@ -53,7 +55,7 @@ static int walk(int fd, size_t key_size, row_fn *each, void *arg)
 	for (size_t i = 0; more && !err && i < WALK_MAX; i++) {
 		memcpy(key, next, key_size);
 		more = !bpf_map_get_next_key(fd, key, next);
-		if (!bpf_map_lookup_elem(fd, key, value))
+		if (!map_lookup(fd, key, value))
 			err = each(arg, key, value);
 	}
 	return err;
@@ -225,7 +227,7 @@ static int clear_any(void *arg, const void *key, const void *value)
 {
 	const struct clearing *c = arg;
 
-	bpf_map_delete_elem(c->fd, key);
+	map_delete(c->fd, key);
 	return 0;
 }
 
@@ -236,7 +238,7 @@ static int clear_flow(void *arg, const void *key, const void *value)
 
 	memcpy(&f, value, sizeof(f));
 	if (our_flow(c->ids, &f))
-		bpf_map_delete_elem(c->fd, key);
+		map_delete(c->fd, key);
 	return 0;
 }
 
@@ -247,7 +249,7 @@ static int clear_owner(void *arg, const void *key, const void *value)
 
 	memcpy(&o, value, sizeof(o));
 	if (ours(c->ids, &o.who))
-		bpf_map_delete_elem(c->fd, key);
+		map_delete(c->fd, key);
 	return 0;
 }
 
@@ -260,9 +262,9 @@ static int clear_overflow(void *arg, const void *key, const void *value)
 
 	memcpy(&k, key, sizeof(k));
 	if (k.cgroup)
-		bpf_map_delete_elem(c->fd, &k);
+		map_delete(c->fd, &k);
 	else
-		bpf_map_update_elem(c->fd, &k, &none, BPF_EXIST);
+		map_update(c->fd, &k, &none, BPF_EXIST);
 	return 0;
 }
 
@@ -286,7 +288,7 @@ static void clear_losses(struct engine *e)
 	_cleanup_free_ uint64_t *none = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*none)) : NULL;
 
 	for (uint32_t i = 0; none && i < LOSS_KINDS; i++)
-		bpf_map_update_elem(engine_map_fd(e, MAP_LOSSES), &i, none, BPF_EXIST);
+		map_update(engine_map_fd(e, MAP_LOSSES), &i, none, BPF_EXIST);
 }
 
 void evidence_clear(struct engine *e, const struct canary_ids *ids)
