@@ -14,6 +14,7 @@
 #include "user/dest/class.h"
 #include "user/export/record.h"
 #include "user/file_list.h"
+#include "user/json_write.h"
 #include "user/model.h"
 #include "user/policy/config.h"
 #include "user/policy/rules.h"
@@ -38,6 +39,7 @@ struct bench {
 	uint32_t processes;
 	uint64_t files;
 	size_t records, record_bytes;
+	struct json_text text;
 };
 
 static void must(int e, const char *what)
@@ -185,10 +187,11 @@ static void tell_all(struct bench *b, uint64_t round)
 static int take(void *arg, const json_t *record)
 {
 	struct bench *b = arg;
-	_cleanup_free_ char *text = json_dumps(record, JSON_COMPACT);
 
+	b->text.len = 0;
 	b->records++;
-	b->record_bytes += text ? strlen(text) : 0;
+	must(json_write(&b->text, record), "text");
+	b->record_bytes += b->text.len;
 	return 0;
 }
 
@@ -229,7 +232,7 @@ static void show(struct bench *b)
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.now = 5000 * NSEC, .processes = argc > 1 ? (uint32_t)atoi(argv[1]) : 10000,
+	struct bench b = {.now = 5000 * NSEC, .text.max = SIZE_MAX, .processes = argc > 1 ? (uint32_t)atoi(argv[1]) : 10000,
 			  .files = argc > 2 ? strtoull(argv[2], NULL, 10) : 200000};
 	struct config_error why = {0};
 	struct health health = {.backend = "tracepoint"};
@@ -255,6 +258,7 @@ int main(int argc, char **argv)
 	for (uint64_t round = 1; round <= TICKS; round++)
 		tick(&b, round);
 	show(&b);
+	free(b.text.data);
 	model_free(b.m);
 	classes_free(b.classes);
 	config_free(b.config);
