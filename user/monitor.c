@@ -16,6 +16,7 @@
 #include "user/events.h"
 #include "user/export/record.h"
 #include "user/model_trust.h"
+#include "user/pace.h"
 #include "user/policy/rules.h"
 #include "user/roots.h"
 #include "user/selftest.h"
@@ -27,6 +28,7 @@
 #define FRESH_NS (NSEC / 5)	  /* an answer is not older than this */
 #define CROWD_NS (NSEC / 20)	  /* nor asked for more often than this for want of room */
 #define GIVE_NS NSEC		  /* for records, when there are very many: requests wait meanwhile */
+#define GIVE_CPU_NS (NSEC / 50)	  /* and this much processor time, for those of which there are very many */
 #define LOCAL_NS (30 * NSEC)	  /* how often this host's own addresses are looked at */
 #define ROOTS_NS (5 * NSEC)	  /* how often a dataset's root is looked up anew */
 #define SCAN_NS (600 * NSEC)	  /* how often the datasets are measured that nobody reads */
@@ -52,7 +54,7 @@ struct monitor {
 	uint64_t ticked_ns, tick_took_ns, give_until_ns, local_ns, roots_ns, scan_ns;
 	unsigned missing;
 	int events_err, tick_err;
-	unsigned put;
+	struct pace pace; /* of records */
 	bool stop, unwritten;
 };
 
@@ -61,13 +63,15 @@ struct monitor {
 static int put_record(void *arg, const json_t *record)
 {
 	struct monitor *m = arg;
+	int err;
 
-	if (++m->put % 64 == 0) {
+	if (m->pace.done % PACE_LOOK == PACE_LOOK - 1) {
 		collector_relieve(m->collector);
 		if (m->give_until_ns && now_boot_ns() > m->give_until_ns)
 			return -EAGAIN; /* the rest waits in the model */
 	}
-	return events_put(m->events, record);
+	err = events_put(m->events, record);
+	return err ? err : pace_spent(&m->pace);
 }
 
 /* The file's troubles are told when they begin and when they end; the figures wait in the model. */
@@ -91,6 +95,7 @@ static void give_records(struct monitor *m, uint64_t now, bool final)
 
 	clock_gettime(CLOCK_REALTIME, &wall);
 	m->give_until_ns = final ? 0 : now_boot_ns() + GIVE_NS;
+	pace_begin(&m->pace, final ? 0 : GIVE_CPU_NS);
 	err = records_emit(m->model, now, &wall, final, m->events ? put_record : NULL, m);
 	m->give_until_ns = 0;
 	if (err > 0)
@@ -121,14 +126,20 @@ static void tick_state(struct monitor *m, int err)
 	m->tick_err = err;
 }
 
-static void tick(struct monitor *m, uint64_t late_ns)
+static void set_clock(struct monitor *m, uint64_t now)
 {
-	uint64_t now = now_boot_ns();
 	struct timespec wall;
-	int err;
 
 	clock_gettime(CLOCK_REALTIME, &wall);
 	model_set_clock(m->model, now, &wall);
+}
+
+static void tick(struct monitor *m, uint64_t late_ns)
+{
+	uint64_t now = now_boot_ns();
+	int err;
+
+	set_clock(m, now);
 	err = collector_tick(m->collector, now, late_ns);
 	if (!err)
 		err = rules_evaluate(m->model, now);
@@ -421,6 +432,7 @@ static int open_model(struct monitor *m, const struct plan *plan)
 	if (err)
 		return err;
 	name_host(m);
+	set_clock(m, now_boot_ns());
 	err = collector_new(m->engine, m->model, plan, &m->collector);
 	if (!err)
 		err = roots_new(m->engine, &m->roots);

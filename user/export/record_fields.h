@@ -24,6 +24,7 @@ struct subject_matter {
 	struct figures figures[ACCESS_KINDS]; /* to be told of an access */
 	uint64_t out, in, tainted;	      /* of a flow */
 	uint64_t bytes, datasets;	      /* of a transfer */
+	uint64_t since_ns; /* when the first of several intervals began; 0: it is one */
 };
 
 struct field {
