@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "user/json_write.h"
 #include "user/open_append.h"
 
 #define TORN_MAX (1u << 20) /* how far back the start of a torn line is looked for */
@@ -16,8 +17,8 @@ struct events {
 	bool socket;
 	int error; /* of the last flush; 0 none */
 	unsigned patience_ms;
-	char *data; /* whole lines, the first of them perhaps written in part */
-	size_t len, size, done;
+	struct json_text text; /* whole lines, the first of them perhaps written in part */
+	size_t done;
 };
 
 /* --- opening ---------------------------------------------------------------- */
@@ -104,7 +105,8 @@ int events_open(const char *path, struct events **ret)
 	ev = calloc(1, sizeof(*ev));
 	if (!ev)
 		return -ENOMEM;
-	*ev = (struct events){.fd = fd, .socket = socket, .patience_ms = EVENTS_PATIENCE_MS};
+	*ev = (struct events){.fd = fd, .socket = socket, .patience_ms = EVENTS_PATIENCE_MS,
+			      .text.max = SIZE_MAX};
 	fd = -1;
 	*ret = ev;
 	return 0;
@@ -114,8 +116,8 @@ int events_open(const char *path, struct events **ret)
 
 static ssize_t write_some(struct events *ev, size_t len)
 {
-	ssize_t n = ev->socket ? send(ev->fd, ev->data + ev->done, len, MSG_DONTWAIT | MSG_NOSIGNAL)
-			       : write(ev->fd, ev->data + ev->done, len);
+	ssize_t n = ev->socket ? send(ev->fd, ev->text.data + ev->done, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+			       : write(ev->fd, ev->text.data + ev->done, len);
 
 	return n < 0 ? -errno : n;
 }
@@ -124,13 +126,13 @@ static ssize_t write_some(struct events *ev, size_t len)
  * beginning. */
 static void forget_written(struct events *ev)
 {
-	const char *end = ev->done ? memrchr(ev->data, '\n', ev->done) : NULL;
-	size_t n = end ? (size_t)(end + 1 - ev->data) : 0;
+	const char *end = ev->done ? memrchr(ev->text.data, '\n', ev->done) : NULL;
+	size_t n = end ? (size_t)(end + 1 - ev->text.data) : 0;
 
 	if (n == 0)
 		return;
-	memmove(ev->data, ev->data + n, ev->len - n);
-	ev->len -= n;
+	memmove(ev->text.data, ev->text.data + n, ev->text.len - n);
+	ev->text.len -= n;
 	ev->done -= n;
 }
 
@@ -144,8 +146,8 @@ static int wait_for_reader(const struct events *ev)
 
 static int write_all(struct events *ev)
 {
-	while (ev->done < ev->len) {
-		ssize_t n = write_some(ev, ev->len - ev->done);
+	while (ev->done < ev->text.len) {
+		ssize_t n = write_some(ev, ev->text.len - ev->done);
 
 		if (n > 0)
 			ev->done += (size_t)n;
@@ -165,37 +167,20 @@ int events_flush(struct events *ev)
 	return ev->error;
 }
 
-static int add(const char *data, size_t n, void *arg)
-{
-	struct events *ev = arg;
-
-	if (ev->len + n > ev->size) {
-		size_t size = MAX(2 * ev->size, ev->len + n + 4096);
-		char *more = realloc(ev->data, size);
-
-		if (!more)
-			return -1;
-		ev->data = more;
-		ev->size = size;
-	}
-	memcpy(ev->data + ev->len, data, n);
-	ev->len += n;
-	return 0;
-}
-
 int events_put(struct events *ev, const json_t *record)
 {
 	size_t before;
-	int r = ev->error || ev->len >= EVENTS_BATCH ? events_flush(ev) : 0;
+	int r = ev->error || ev->text.len >= EVENTS_BATCH ? events_flush(ev) : 0;
 
 	if (r < 0)
 		return r;
-	before = ev->len;
-	if (json_dump_callback(record, add, ev, JSON_COMPACT) < 0 || add("\n", 1, ev) < 0) {
-		ev->len = before;
-		return json_is_object(record) || json_is_array(record) ? -ENOMEM : -EINVAL;
-	}
-	return 0;
+	before = ev->text.len;
+	r = json_is_object(record) ? json_write(&ev->text, record) : -EINVAL;
+	if (r == 0)
+		r = json_write_raw(&ev->text, "\n", 1);
+	if (r < 0)
+		ev->text.len = before;
+	return r;
 }
 
 int events_sink(void *ev, const json_t *record)
@@ -205,7 +190,7 @@ int events_sink(void *ev, const json_t *record)
 
 size_t events_pending(const struct events *ev)
 {
-	return ev->len - ev->done;
+	return ev->text.len - ev->done;
 }
 
 void events_patience(struct events *ev, unsigned timeout_ms)
@@ -222,7 +207,7 @@ int events_close(struct events *ev)
 	r = events_flush(ev);
 	if (close(ev->fd) < 0 && r == 0 && errno != EINTR)
 		r = -errno;
-	free(ev->data);
+	free(ev->text.data);
 	free(ev);
 	return r;
 }

@@ -405,6 +405,7 @@ void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *w
 	if (m->clock_known)
 		return;
 	m->clock_known = true;
+	m->records_ns = boot_ns;
 	for (struct m_subject *s = m->first_subject; s; s = s->next)
 		s->wall_offset = m->start_offset;
 	for (struct finding *f = m->findings->first; f; f = f->next)

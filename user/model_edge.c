@@ -303,6 +303,7 @@ int edge_move(struct model *m, struct m_edge *from, struct m_edge *to)
 		if (err)
 			return err;
 		account_move(&t->sum, &from->transfers[i].sum);
+		t->due_ns = due_of_both(t->due_ns, from->transfers[i].due_ns);
 	}
 	edge_drop(m, from);
 	return 0;

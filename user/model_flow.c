@@ -410,6 +410,7 @@ static int fold_into(struct m_flow *to, const struct m_flow *f)
 	to->given_tainted += f->given_tainted;
 	to->judged += f->judged;
 	to->given = to->given || f->given;
+	to->due_ns = due_of_both(to->due_ns, f->due_ns);
 	to->f.start_ns = MIN(to->f.start_ns, f->f.role == ROLE_UNKNOWN ? 0 : f->f.start_ns);
 	to->f.last_ns = MAX(to->f.last_ns, f->f.last_ns);
 	return 0;

@@ -10,6 +10,7 @@
 #include "user/hashmap.h"
 #include "user/job.h"
 #include "user/model.h"
+#include "user/model_account.h"
 #include "user/policy/config.h"
 
 #define MODEL_NODES_MAX 200000	 /* subjects, objects and flows together */
@@ -20,28 +21,6 @@
 #define BUDGET_SLOTS 256
 
 #define BIT(dataset) (1ULL << (dataset))
-
-/* One account: what was settled and taken out of the kernel, what its live entry says, and what
- * records have been given of the sum. */
-struct figures {
-	uint64_t bytes, ops, files;
-};
-
-struct account {
-	struct figures settled, live, given;
-	uint64_t first_ns, last_ns;
-};
-
-static inline struct figures account_total(const struct account *a)
-{
-	return (struct figures){a->settled.bytes + a->live.bytes, a->settled.ops + a->live.ops,
-				a->settled.files + a->live.files};
-}
-
-/* Payload of flows that are no longer kept one by one. */
-struct past {
-	uint64_t out, in, tainted;
-};
 
 struct m_cover;
 struct file_list;
@@ -73,6 +52,7 @@ struct m_access {
 	struct m_access *next; /* of the same subject */
 	uint16_t dataset;
 	uint64_t judged; /* bytes that access.unauthorized has taken in */
+	uint64_t due_ns; /* since when a record of it is due; 0: none is */
 	bool waited;	 /* rules waited one interval for its subject's name */
 	struct account kind[ACCESS_KINDS];
 };
@@ -88,6 +68,7 @@ struct m_birth {
 	struct m_subject *from;
 	uint64_t mask;
 	uint64_t since_ns;
+	uint64_t due_ns; /* as of an access */
 	uint32_t via; /* VIA_FORK, VIA_EXEC */
 	bool given;
 };
@@ -187,6 +168,7 @@ struct m_object {
 /* All that moved along an edge, by the datasets it could carry. */
 struct m_transfer {
 	uint64_t mask;
+	uint64_t due_ns; /* as of an access */
 	struct account sum;
 };
 
@@ -255,6 +237,7 @@ struct m_flow {
 	uint32_t slot;
 	uint64_t out, in; /* payload since the monitor saw it */
 	uint64_t given_out, given_in, given_tainted;
+	uint64_t due_ns; /* as of an access */
 	uint64_t folded_tainted; /* folded only: tainted_out when folded */
 	uint64_t judged;	 /* payload that egress.unexpected has taken in */
 	uint64_t reach;		 /* datasets of which a byte can have reached it */
@@ -270,6 +253,7 @@ struct m_overflow {
 		uint64_t dataset;
 	} key;
 	struct m_overflow *next;
+	uint64_t due_ns; /* as of an access */
 	struct account kind[ACCESS_KINDS];
 };
 
@@ -386,6 +370,9 @@ struct model {
 
 	/* Records. */
 	uint64_t seq;
+	uint64_t records_ns;	 /* when they were given last; before that, when the clock was set */
+	uint64_t records_waiting; /* totals that there was no room for then, */
+	uint64_t records_lag_ns; /* and for how long the oldest of them has waited */
 	uint64_t health_given_ns;
 	uint64_t health_given_losses[LOSS_KINDS];
 	uint64_t health_given_gaps; /* hash */

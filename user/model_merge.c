@@ -90,6 +90,7 @@ static int move_accesses(struct m_subject *s)
 		for (unsigned k = 0; k < ACCESS_KINDS; k++)
 			account_move(&to->kind[k], &from->kind[k]);
 		to->judged += from->judged;
+		to->due_ns = due_of_both(to->due_ns, from->due_ns);
 		s->access = from->next;
 		free(from);
 	}

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 
+#include "user/json_write.h"
 #include "user/unix_listen.h"
 
 #define EVICT_IDLE_NS (5 * NSEC) /* a client silent for this long makes room for a new one */
@@ -142,45 +143,19 @@ static void accept_clients(struct server *s, uint64_t now)
 
 /* --- replies ---------------------------------------------------------------- */
 
-struct buffer {
-	char *data;
-	size_t len, size, max;
-};
-
-static int buffer_add(const char *data, size_t n, void *arg)
-{
-	struct buffer *b = arg;
-
-	if (n > b->max - b->len)
-		return -1;
-	if (b->len + n > b->size) {
-		size_t size = MIN(MAX(2 * b->size, b->len + n + 4096), b->max);
-		char *more = realloc(b->data, size);
-
-		if (!more)
-			return -1;
-		b->data = more;
-		b->size = size;
-	}
-	memcpy(b->data + b->len, data, n);
-	b->len += n;
-	return 0;
-}
-
 /* -EFBIG: no room for it, now or ever; or no memory. */
 static int set_reply(struct server *s, struct peer *p, const json_t *reply, uint64_t now)
 {
-	struct buffer b = {.max = MIN(SERVER_REPLY_MAX, SERVER_BUFFERED_MAX - s->buffered)};
+	struct json_text text = {.max = MIN(SERVER_REPLY_MAX, SERVER_BUFFERED_MAX - s->buffered)};
 
-	if (json_dump_callback(reply, buffer_add, &b, JSON_COMPACT) < 0 ||
-	    buffer_add("\n", 1, &b) < 0) {
-		free(b.data);
+	if (json_write(&text, reply) < 0 || json_write_raw(&text, "\n", 1) < 0) {
+		free(text.data);
 		return -EFBIG;
 	}
-	p->out = b.data;
-	p->out_len = b.len;
+	p->out = text.data;
+	p->out_len = text.len;
 	p->out_done = 0;
-	s->buffered += b.len;
+	s->buffered += text.len;
 	p->reply_ns = p->progress_ns = now;
 	return 0;
 }

@@ -18,6 +18,8 @@ static const struct {
     {"memory", "memory.rss", FORMAT_SIZE, ""},
     {"memory of maps", "memory.maps", FORMAT_SIZE, " at most"},
     {"late by", "late_ms", FORMAT_TEXT, " ms"},
+    {"records waiting", "records_waiting", FORMAT_COUNT, ""},
+    {"records behind", "records_lag_ms", FORMAT_TEXT, " ms"},
     {"subjects", "model.subjects", FORMAT_COUNT, ""},
     {"objects", "model.objects", FORMAT_COUNT, ""},
     {"transfers", "model.transfers", FORMAT_COUNT, ""},

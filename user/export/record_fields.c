@@ -43,7 +43,7 @@ static json_t *get_dataset(matter *s)
 
 static json_t *get_tags(matter *s)
 {
-	return json_tags(&s->m->datasets[dataset_of(s)]);
+	return s->tags ? json_incref(s->tags) : json_tags(&s->m->datasets[dataset_of(s)]);
 }
 
 static json_t *get_bytes(matter *s)
@@ -136,8 +136,8 @@ static json_t *get_local(matter *s)
 
 	if (s->flow->folded || s->flow->f.role == ROLE_OVERFLOW || net_proto_name(s->flow->f.proto))
 		return json_null();
-	return json_pack("{s:s, s:o}", "addr", addr_text(addr, s->flow->f.laddr), "port",
-			 s->flow->f.lport ? json_count(s->flow->f.lport) : json_null());
+	return JSON_OF({"addr", json_string(addr_text(addr, s->flow->f.laddr))},
+		       {"port", s->flow->f.lport ? json_count(s->flow->f.lport) : json_null()});
 }
 
 static json_t *get_remote(matter *s)
@@ -208,7 +208,7 @@ const struct field *fields_of_flow(const struct m_flow *f)
 
 static json_t *json_holder(const struct model *m, const struct m_subject *s)
 {
-	return json_pack("{s:o}", "process", json_process(m, s));
+	return JSON_OF({"process", json_process(m, s)});
 }
 
 /* Files that are gone and were joined have no number of their own. */
@@ -217,10 +217,10 @@ static json_t *json_file_end(const struct m_object *o)
 	if (o->merged)
 		return json_pack("{s:{s:s, s:n, s:n, s:n, s:n, s:o}}", "object", "kind", "file",
 				 "dev", "ino", "gen", "path", "merged", json_count(o->merged));
-	return json_pack("{s:{s:s?, s:o, s:o, s:o, s:o}}", "object", "kind",
-			 o->kind ? object_kind_name(o->kind) : NULL, "dev", json_count(o->what.dev),
-			 "ino", json_count(o->what.ino), "gen", json_count(o->what.gen), "path",
-			 json_safe(o->path));
+	json_t *object = JSON_OF({"kind", o->kind ? json_string(object_kind_name(o->kind)) : json_null()},
+				 {"dev", json_count(o->what.dev)}, {"ino", json_count(o->what.ino)},
+				 {"gen", json_count(o->what.gen)}, {"path", json_safe(o->path)});
+	return JSON_OF({"object", object});
 }
 
 static json_t *json_object_end(const struct m_object *o)
@@ -230,9 +230,9 @@ static json_t *json_object_end(const struct m_object *o)
 	if (o->kind != OBJECT_PIPE && o->kind != OBJECT_SOCKET)
 		return json_file_end(o);
 	snprintf(name, sizeof(name), "%s:[%llu]", object_kind_name(o->kind), (unsigned long long)o->what.ino);
-	return json_pack("{s:{s:s, s:o, s:o, s:o}}", "object", "name", name, "dev",
-			 json_count(o->what.dev), "ino", json_count(o->what.ino), "gen",
-			 json_count(o->what.gen));
+	json_t *object = JSON_OF({"name", json_string(name)}, {"dev", json_count(o->what.dev)},
+				 {"ino", json_count(o->what.ino)}, {"gen", json_count(o->what.gen)});
+	return JSON_OF({"object", object});
 }
 
 static json_t *json_far_end(matter *s)

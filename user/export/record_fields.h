@@ -15,6 +15,7 @@ struct subject_matter {
 	const struct m_subject *subject;
 	const struct m_access *access;
 	const struct m_overflow *overflow;
+	json_t *tags; /* of their dataset, borrowed; NULL: to be made */
 	const struct m_flow *flow;
 	const struct m_edge *edge;
 	const struct m_transfer *transfer;
@@ -23,6 +24,7 @@ struct subject_matter {
 	struct figures figures[ACCESS_KINDS]; /* to be told of an access */
 	uint64_t out, in, tainted;	      /* of a flow */
 	uint64_t bytes, datasets;	      /* of a transfer */
+	uint64_t since_ns; /* when the first of several intervals began; 0: it is one */
 };
 
 struct field {
@@ -43,6 +45,18 @@ int fields_add(json_t *to, const struct field *table, const struct subject_matte
 /* {"v":1,"type":...,"time":...,"host":{...}}, with seq unless it is 0; NULL: no memory. */
 json_t *record_head(const struct model *m, const char *type, const struct timespec *wall,
 		    uint64_t seq);
+/* The same of these values, which it takes over: many records share them. */
+json_t *record_frame(const char *type, json_t *time, uint64_t seq, json_t *host);
+json_t *json_time(const struct timespec *wall);
+json_t *json_host(const struct model *m);
+
+/* An object of these, in this order. It takes over the values; NULL if one of them is, or there is no memory. */
+struct member {
+	const char *name; /* ours: ASCII */
+	json_t *value;
+};
+json_t *json_members(const struct member *members);
+#define JSON_OF(...) json_members((const struct member[]){__VA_ARGS__, {0}})
 
 json_t *json_safe(const char *text); /* made safe; NULL becomes null */
 json_t *json_count(uint64_t n);

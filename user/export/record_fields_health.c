@@ -192,6 +192,16 @@ static json_t *get_late(matter *s)
 	return s->m->health_known ? json_count(s->m->health.late_ns / 1000000) : json_null();
 }
 
+static json_t *get_waiting(matter *s)
+{
+	return json_count(s->m->records_waiting);
+}
+
+static json_t *get_lag(matter *s)
+{
+	return json_count(s->m->records_lag_ns / 1000000);
+}
+
 const struct field health_fields[] = {
     {"backend", get_backend},
     {"owners", get_owners},
@@ -207,6 +217,8 @@ const struct field health_fields[] = {
     {"channels", get_channels},
     {"trusted", get_trusted},
     {"late_ms", get_late},
+    {"records_waiting", get_waiting},
+    {"records_lag_ms", get_lag},
     {"exporter", get_null},
     {0},
 };

@@ -7,10 +7,27 @@
 int fields_add(json_t *to, const struct field *table, const struct subject_matter *s)
 {
 	for (const struct field *f = table; f->name; f++) {
-		if (json_object_set_new(to, f->name, f->get(s)))
+		if (json_object_set_new_nocheck(to, f->name, f->get(s)))
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+json_t *json_members(const struct member *members)
+{
+	json_t *object = json_object();
+	int err = object ? 0 : -ENOMEM;
+
+	for (const struct member *i = members; i->name; i++) {
+		if (err)
+			json_decref(i->value);
+		else
+			err = json_object_set_new_nocheck(object, i->name, i->value);
+	}
+	if (!err)
+		return object;
+	json_decref(object);
+	return NULL;
 }
 
 json_t *json_safe(const char *text)
@@ -20,15 +37,12 @@ json_t *json_safe(const char *text)
 	if (!text)
 		return json_null();
 	size_t len = strlen(text);
-	if (len < sizeof(small)) {
-		text_safe(small, sizeof(small), text, len);
-		return json_string(small);
-	}
+	if (len < sizeof(small))
+		return json_stringn_nocheck(small, text_safe(small, sizeof(small), text, len));
 	_cleanup_free_ char *large = malloc(len + 1);
 	if (!large)
 		return NULL;
-	text_safe(large, len + 1, text, len);
-	return json_string(large);
+	return json_stringn_nocheck(large, text_safe(large, len + 1, text, len));
 }
 
 json_t *json_count(uint64_t n)
@@ -54,20 +68,20 @@ static json_t *json_parent(const struct model *m, const struct m_subject *s)
 
 	if (!s->parent.tgid)
 		return json_null();
-	return json_pack("{s:o, s:o}", "pid", json_count(s->parent.tgid), "start",
-			 json_moment(m, s->parent.start_ns,
-				     p && p->images ? p->images->wall_offset : s->wall_offset));
+	return JSON_OF({"pid", json_count(s->parent.tgid)},
+		       {"start", json_moment(m, s->parent.start_ns,
+					     p && p->images ? p->images->wall_offset : s->wall_offset)});
 }
 
 json_t *json_process(const struct model *m, const struct m_subject *s)
 {
 	if (!s || s->merged || !s->process)
 		return json_null();
-	json_t *process = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pid", json_count(s->who.tgid), "start",
-			 json_moment(m, s->who.start_ns, s->wall_offset), "exe", json_safe(s->exe),
-			 "comm", json_safe(*s->comm ? s->comm : NULL), "uid",
-			 s->uid_known ? json_count(s->uid) : json_null(), "parent",
-			 json_parent(m, s));
+	json_t *process = JSON_OF({"pid", json_count(s->who.tgid)},
+				  {"start", json_moment(m, s->who.start_ns, s->wall_offset)},
+				  {"exe", json_safe(s->exe)}, {"comm", json_safe(*s->comm ? s->comm : NULL)},
+				  {"uid", s->uid_known ? json_count(s->uid) : json_null()},
+				  {"parent", json_parent(m, s)});
 
 	if (process && s->trusted && json_object_set_new(process, "trusted", json_true())) {
 		json_decref(process);
@@ -123,12 +137,14 @@ json_t *json_tags(const struct m_dataset *d)
 /* The fact whose owner counts this kind. */
 static bool kind_measured(const struct model *m, enum access_kind k)
 {
-	char fact[32];
+	static const char *const facts[ACCESS_KINDS] = {
+	    [ACCESS_READ] = "read.read",
+	    [ACCESS_MMAP] = "read.mmap",
+	    [ACCESS_DEVICE] = "read.device",
+	    [ACCESS_ASKED] = "channel.io_uring",
+	};
 
-	if (k == ACCESS_ASKED)
-		return model_owns_fact(m, "channel.io_uring");
-	snprintf(fact, sizeof(fact), "read.%s", access_name(k));
-	return model_owns_fact(m, fact);
+	return !facts[k] || model_owns_fact(m, facts[k]);
 }
 
 json_t *json_bytes(const struct model *m, const struct figures figures[ACCESS_KINDS])
@@ -138,7 +154,7 @@ json_t *json_bytes(const struct model *m, const struct figures figures[ACCESS_KI
 	for (unsigned k = 1; bytes && k < ACCESS_KINDS; k++) {
 		bool known = figures[k].bytes || kind_measured(m, (enum access_kind)k);
 
-		if (json_object_set_new(bytes, access_name(k),
+		if (json_object_set_new_nocheck(bytes, access_name(k),
 					known ? json_count(figures[k].bytes) : json_null())) {
 			json_decref(bytes);
 			return NULL;
@@ -165,9 +181,9 @@ json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct d
 	static const uint8_t none[16];
 	bool known = port || d->class != CLASS_UNOBSERVABLE || memcmp(addr, none, sizeof(none));
 
-	return json_pack("{s:o, s:o, s:o, s:n, s:n, s:n}", "addr",
-			 known ? json_string(addr_text(text, addr)) : json_null(), "port",
-			 port ? json_count(port) : json_null(), "class", json_class(d), "name", "name_source", "bucket");
+	return JSON_OF({"addr", known ? json_string(addr_text(text, addr)) : json_null()},
+		       {"port", port ? json_count(port) : json_null()}, {"class", json_class(d)}, {"name", json_null()},
+		       {"name_source", json_null()}, {"bucket", json_null()});
 }
 
 json_t *json_many(const struct dest *d)
@@ -189,20 +205,34 @@ json_t *json_words(const char *const *words, size_t n)
 	return list;
 }
 
-json_t *record_head(const struct model *m, const char *type, const struct timespec *wall,
-		    uint64_t seq)
+json_t *json_host(const struct model *m)
 {
-	char time[TIME_LEN];
-	json_t *head =
-	    json_pack("{s:i, s:s, s:s}", "v", 1, "type", type, "time", time_rfc3339(time, wall));
-	json_t *host = json_pack("{s:o, s:o, s:n}", "name", json_safe(m->host), "boot_id",
-				 json_safe(m->boot_id), "instance_id");
+	return JSON_OF({"name", json_safe(m->host)}, {"boot_id", json_safe(m->boot_id)}, {"instance_id", json_null()});
+}
 
-	if (!head || !host || (seq && json_object_set_new(head, "seq", json_count(seq))) ||
-	    json_object_set(head, "host", host)) {
-		json_decref(head);
-		head = NULL;
-	}
-	json_decref(host);
-	return head;
+json_t *json_time(const struct timespec *wall)
+{
+	char text[TIME_LEN];
+
+	return json_string(time_rfc3339(text, wall));
+}
+
+json_t *record_frame(const char *type, json_t *time, uint64_t seq, json_t *host)
+{
+	json_t *head = JSON_OF({"v", json_integer(1)}, {"type", json_string(type)}, {"time", time});
+	int err = !head || (seq && json_object_set_new(head, "seq", json_count(seq)));
+
+	if (err)
+		json_decref(host);
+	else
+		err = json_object_set_new(head, "host", host);
+	if (!err)
+		return head;
+	json_decref(head);
+	return NULL;
+}
+
+json_t *record_head(const struct model *m, const char *type, const struct timespec *wall, uint64_t seq)
+{
+	return record_frame(type, json_time(wall), seq, json_host(m));
 }

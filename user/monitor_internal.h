@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Shared by the files that make up the monitor. */
+#ifndef SLUICE_MONITOR_INTERNAL_H
+#define SLUICE_MONITOR_INTERNAL_H
+
+#include "user/alive.h"
+#include "user/collect.h"
+#include "user/dest/class.h"
+#include "user/events.h"
+#include "user/monitor.h"
+#include "user/pace.h"
+#include "user/roots.h"
+#include "user/server.h"
+#include "user/trust.h"
+
+struct monitor {
+	struct options options;
+	struct config *config;
+	struct plan plan; /* as the self-test left it */
+	struct classes *classes;
+	struct engine *engine;
+	struct model *model;
+	struct collector *collector;
+	struct roots *roots;
+	struct trust *trust;
+	struct server *server;
+	struct events *events;
+	struct alive *alive;
+	int signals, timer;
+	uint64_t interval_ns, due_ns, end_ns; /* end_ns 0: until told */
+	uint64_t ticked_ns, tick_took_ns, give_until_ns, local_ns, roots_ns, scan_ns;
+	unsigned missing;
+	int events_err, tick_err;
+	struct pace pace; /* of records */
+	bool stop, unwritten;
+};
+
+/* An exit status; what is the matter was said. */
+int monitor_start(struct monitor *m);
+
+void monitor_set_clock(struct monitor *m, uint64_t now);
+/* One interval: the kernel's totals into the model, which is judged. */
+void monitor_tick(struct monitor *m, uint64_t late_ns);
+int monitor_refresh_classes(struct monitor *m);
+void monitor_refresh_roots(struct monitor *m);
+void monitor_load_trust(struct monitor *m);
+
+/* monitor_records.c */
+void monitor_give_records(struct monitor *m, uint64_t now, bool final);
+void monitor_give_policy(struct monitor *m);
+
+#endif
