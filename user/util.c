@@ -12,14 +12,14 @@ uint64_t now_boot_ns(void)
 	return (uint64_t)t.tv_sec * NSEC + (uint64_t)t.tv_nsec;
 }
 
-/* RFC 3339 has four digits for the year: what lies outside is shown as the nearest end. */
 static void put_digits(char *to, unsigned n, unsigned value)
 {
 	for (; n--; value /= 10)
 		to[n] = (char)('0' + value % 10);
 }
 
-/* There are several in a record, and very many records: strftime() takes ten times as long. */
+/* There are several in a record, and very many records: strftime() takes ten times as long. RFC 3339 has four digits for
+ * the year: what lies outside is shown as the nearest end. */
 char *time_rfc3339(char buf[static TIME_LEN], const struct timespec *wall)
 {
 	static const time_t last = 253402300799; /* 9999-12-31T23:59:59Z */
