@@ -400,6 +400,7 @@ void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *w
 	int64_t now = (int64_t)wall->tv_sec * (int64_t)NSEC + wall->tv_nsec;
 
 	m->wall_offset = now - (int64_t)boot_ns;
+	m->clock_ns = boot_ns;
 	if (!m->clock_known || llabs(m->wall_offset - m->start_offset) >= (int64_t)NSEC)
 		m->start_offset = m->wall_offset;
 	if (m->clock_known)
@@ -451,6 +452,28 @@ static void strings_follow(char ***to, const char *const *from)
 	}
 }
 
+/* Is one of these facts, "a, b", about what is read? */
+static bool counts_reads(const char *facts)
+{
+	while (facts && strncmp(facts, "read.", 5)) {
+		facts = strchr(facts, ',');
+		facts += facts ? 2 : 0;
+	}
+	return facts != NULL;
+}
+
+static void note_misses(struct model *m)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < m->health.nprograms; i++)
+		if (m->health.programs[i].misses_known && counts_reads(m->health.programs[i].facts))
+			sum += m->health.programs[i].misses;
+	if (sum > m->read_misses)
+		m->read_misses_ns = m->clock_ns;
+	m->read_misses = sum;
+}
+
 void model_set_health(struct model *m, const struct health *h)
 {
 	m->health = *h;
@@ -464,6 +487,7 @@ void model_set_health(struct model *m, const struct health *h)
 	m->health.limits = (const char *const *)m->limits;
 	m->health.nprograms = MIN(h->nprograms, (unsigned)HEALTH_PROGRAMS);
 	m->health.backend = m->backend;
+	note_misses(m);
 	m->health_known = true;
 	m->late_judged = false;
 }

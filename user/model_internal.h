@@ -348,6 +348,7 @@ struct model {
 	int64_t start_offset; /* the same, left alone while the clock only drifts: a process keeps
 				 its start */
 	bool clock_known;
+	uint64_t clock_ns; /* boot time when it was set */
 
 	struct health health;
 	char **owners, **gaps, **limits; /* the model's own copies; NULL-terminated */
@@ -356,6 +357,8 @@ struct model {
 	uint64_t losses_judged[LOSS_KINDS], refused_judged[REFUSED_KINDS];
 	uint64_t blind_judged_ns;
 	uint64_t misses_judged[HEALTH_PROGRAMS];
+	uint64_t read_misses;	 /* runs that programs which count reads were left out of, */
+	uint64_t read_misses_ns; /* and when there were more of them than before; 0: never */
 	bool late_judged; /* the last word on lateness */
 
 	struct tainted_count tainted[SL_DATASETS_MAX + 1]; /* by dataset; the last: of any */

@@ -346,6 +346,29 @@ static void test_bounds_are_not_exact(void **state)
 	}
 }
 
+/* A read that went uncounted may be anybody's: of that interval and the next, in which it may have ended. */
+static void test_nothing_is_exact_where_reads_were_missed(void **state)
+{
+	static const bool exact[] = {true, false, false, true};
+	struct health h = {.nprograms = 2,
+			   .programs = {{.name = "on_fork", .facts = "taint.fork", .misses = 3, .misses_known = true},
+					{.name = "a_read", .facts = "seed.files, read.read", .misses_known = true}}};
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	introduce(&t, 10, "python3", "slurm:1");
+	for (unsigned i = 0; i < ARRAY_SIZE(exact); i++) {
+		reads(&t, 10, 0, 1009 * (i + 1));
+		h.programs[1].misses = i > 0;
+		model_set_clock(t.m, t.now + NSEC, &(struct timespec){1800000001 + i, 0});
+		model_set_health(t.m, &h);
+		tick(&t, &to);
+		assert_int_equal(json_is_true(json_object_get(last_of(&to, "access"), "exact")), exact[i]);
+	}
+	end(&t, &to);
+}
+
 static void test_health(void **state)
 {
 	static const char *const owners[] = {"read.read=on_sys_exit", NULL};
@@ -612,6 +635,7 @@ int main(void)
 	    cmocka_unit_test(test_transfers),
 	    cmocka_unit_test(test_transfers_by_files_and_memory),
 	    cmocka_unit_test(test_bounds_are_not_exact),
+	    cmocka_unit_test(test_nothing_is_exact_where_reads_were_missed),
 	    cmocka_unit_test(test_health),
 	    cmocka_unit_test(test_policy),
 	    cmocka_unit_test(test_final),

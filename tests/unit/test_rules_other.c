@@ -335,6 +335,14 @@ static void test_coverage(void **state)
 	assert_int_equal(v->ncoverage, 4);
 	assert_string_equal(v->coverage[0], "read.io_uring");
 	assert_string_equal(v->coverage[3], "identity.names");
+	h.nprograms = 1;
+	h.programs[0] = (struct program_health){.name = "a_read", .facts = "read.read", .misses = 2, .misses_known = true};
+	model_set_health(t.m, &h);
+	read_and_send(&t, 2000, 20, OUTSIDE);
+	evaluate(&t);
+	v = only(&t, RULE_EXFIL_VOLUME);
+	assert_int_equal(v->ncoverage, 5);
+	assert_string_equal(v->coverage[4], "missed.read");
 	const struct finding *u = only(&t, RULE_EGRESS_UNEXPECTED);
 	assert_int_equal(u->ncoverage, 1);
 	assert_string_equal(u->coverage[0], "flow.name");

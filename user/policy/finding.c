@@ -258,7 +258,7 @@ static bool named(char *const *list, size_t n, const char *fact, size_t len)
 
 int finding_cover(const struct model *m, struct finding *f, const char *more)
 {
-	size_t room = LOSS_KINDS + 2, n = 0;
+	size_t room = LOSS_KINDS + 3, n = 0;
 	int err = 0;
 
 	for (char *const *g = m->gaps; g && *g; g++)
@@ -282,6 +282,8 @@ int finding_cover(const struct model *m, struct finding *f, const char *more)
 		if (loss_weakens(l) && m->health.losses[l])
 			err = cover_add(list, &n, "loss.", loss_name(l), 64);
 	}
+	if (!err && f->has_leak && m->read_misses)
+		err = cover_add(list, &n, "missed.", "read", 64);
 	if (!err && more)
 		err = cover_add(list, &n, "", more, 64);
 	if (err) {
