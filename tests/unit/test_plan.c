@@ -199,6 +199,25 @@ static void a_fact_that_lost_its_owner_is_a_gap_with_its_reason(void **state)
 	assert_false(found.gap[FACT_PIPE_READ]);
 }
 
+/* What a program cannot know is told where that program is who owns the fact, and nowhere else. */
+static void a_limit_goes_with_its_program(void **state)
+{
+	struct facts f = everything();
+	struct found late = {}, early = {};
+	struct plan p;
+
+	plan_make(&f, WISH_AUTO, &p);
+	plan_limits(&p, note, &late);
+	assert_true(p.on[HOOK_on_uring_complete]);
+	assert_null(strstr(late.why[FACT_READ_URING], "asks for"));
+	f.trial[HOOK_on_uring_complete] = f.trial[HOOK_on_uring_submit] = f.trial[HOOK_on_uring_submit_sqe] = -EINVAL;
+	plan_make(&f, WISH_AUTO, &p);
+	plan_limits(&p, note, &early);
+	assert_int_equal(p.owner[FACT_READ_URING], HOOK_on_uring_asked);
+	assert_true(early.gap[FACT_READ_URING]);
+	assert_non_null(strstr(early.why[FACT_READ_URING], "asks for"));
+}
+
 static void nothing_without_privilege(void **state)
 {
 	struct facts f = everything();
@@ -241,6 +260,7 @@ int main(void)
 		cmocka_unit_test(of_two_owners_one_is_on),
 		cmocka_unit_test(whatever_is_missing_is_a_gap),
 		cmocka_unit_test(a_fact_that_lost_its_owner_is_a_gap_with_its_reason),
+		cmocka_unit_test(a_limit_goes_with_its_program),
 		cmocka_unit_test(nothing_without_privilege),
 		cmocka_unit_test(facts_have_names_of_their_own),
 		cmocka_unit_test(wishes_are_words),
