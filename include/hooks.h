@@ -94,7 +94,7 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 		  F(SPLICE) | F(TEE) | F(SENDFILE) | F(COPY) | F(CLONE) | F(PEEK) | F(DERIVED) |   \
 		  F(DERIVEDV) | F(READ_OVERLAY) | F(READ_DEVICE) | F(TTY) | F(SERVED) | F(SHM) |   \
 		  F(UNIX_WRITE) | F(UNIX_READ) | F(UNIX_MESSAGE) | F(QUEUE) | F(MSGQUEUE) |        \
-		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(CHANNEL) | F(LOOPBACK))
+		  F(DESCRIPTOR) | F(ACCEPT) | F(NAMES) | F(MOVED_OUT) | F(CHANNEL) | F(LOOPBACK))
 
 /* X(program, set, facts it owns) */
 #define SL_HOOKS(X)                                                                                \
@@ -120,6 +120,8 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(a_accept, SET_TRAMPOLINE, F(ACCEPT))                                                     \
 	X(a_rename, SET_TRAMPOLINE, F(NAMES))                                                      \
 	X(a_link, SET_TRAMPOLINE, 0)                                                               \
+	X(a_name_moves, SET_TRAMPOLINE, F(MOVED_OUT))                                              \
+	X(a_name_added, SET_TRAMPOLINE, 0)                                                         \
 	X(a_ptmx_open, SET_TRAMPOLINE, 0)                                                          \
 	X(a_write, SET_TRAMPOLINE, F(DERIVED) | F(TTY) | F(SERVED))                                                     \
 	X(a_writev, SET_TRAMPOLINE, F(DERIVEDV))                                                   \
@@ -219,6 +221,10 @@ enum hook {
 	"a disk image counts from a moment after it is attached or mounted; one behind nbd, or in a file " \
 	"that no path or handle leads to, is not known as one"
 
+#define SL_LIMIT_MEMBERS                                                                           \
+	"only files that a walk of the dataset has met (after the start and then every ten minutes, sooner where it is read; " \
+	"524288 files at most); one that is moved into another dataset counts as that one's"
+
 #define SL_LIMIT_RING "a completion that overflows its ring is not seen"
 #define SL_LIMIT_CHAIN "a file that an earlier request of the same chain opens is not known yet"
 
@@ -249,6 +255,8 @@ enum hook {
 	X(SET_TRACEPOINT, FACT_READ_DEVICE, SL_LIMIT_IMAGES)                                       \
 	X(SET_TRACEPOINT, FACT_READ,                                                               \
 	  "a descriptor that another thread replaces during the call is charged to its new file")  \
+	X(SET_TRAMPOLINE, FACT_MOVED_OUT, "in a directory that is moved, " SL_LIMIT_MEMBERS)               \
+	X(SET_TRACEPOINT, FACT_MOVED_OUT, SL_LIMIT_MEMBERS)                                        \
 	X(SET_TRACEPOINT, FACT_MMAP, "a mapping counts in full, whether its pages are touched or not")    \
 	X(SET_TRAMPOLINE, FACT_MMAP_GROWN, "not on tmpfs, DAX and other file systems whose pages are not told") \
 	X(SET_TRAMPOLINE, FACT_TTY, SL_LIMIT_TTY)                                                  \

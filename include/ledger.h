@@ -37,6 +37,7 @@
 #define SL_OVERFLOW_MAX 4096
 #define SL_INODES_MAX 131072
 #define SL_ROOTS_MAX 16384
+#define SL_MEMBERS_MAX (1 << 19) /* files that walks of datasets met */
 #define SL_SOCKS_MAX 32768
 #define SL_SEEN_MAX 131072
 #define SL_ANNOUNCED_MAX 32768

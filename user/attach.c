@@ -36,7 +36,7 @@ static const char *const map_names[] = {
 	[MAP_CHANNELS] = "channels",	   [MAP_CONNECTIONS] = "connections",
 	[MAP_NET_DEVICES] = "net_devices", [MAP_UNIX_ENDS] = "unix_ends",
 	[MAP_LINKS] = "links",		   [MAP_INLETS] = "inlets",
-	[MAP_READS] = "reads",
+	[MAP_READS] = "reads",		   [MAP_MEMBERS] = "members",
 };
 
 static const enum hook iter_hook[] = {

@@ -38,13 +38,16 @@ static int make_directories(struct canaries *cs, const char *place)
 	cs->in = openat(cs->dir_fd, "in", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cs->out = openat(cs->dir_fd, "out", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cs->root = openat(cs->dir_fd, "in", O_PATH | O_CLOEXEC);
-	return cs->in < 0 || cs->out < 0 || cs->root < 0 ? -errno : 0;
+	if (cs->in < 0 || cs->out < 0 || cs->root < 0)
+		return -errno;
+	_cleanup_close_ int unread = openat(cs->in, CANARY_UNREAD, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return unread < 0 || ftruncate(unread, 2011) ? -errno : 0;
 }
 
 static void empty_directory(int dir)
 {
 	static const char *const names[] = {"f",      "direct", "copy",	   "clone",    "renamed",
-					    "linked", "moved",	"derived", "derivedv", "fifo"};
+					    "linked", CANARY_UNREAD, "derived", "derivedv", "fifo"};
 
 	for (size_t i = 0; dir >= 0 && i < ARRAY_SIZE(names); i++)
 		unlinkat(dir, names[i], 0);

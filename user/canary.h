@@ -76,6 +76,9 @@ int canaries_end(struct canaries *cs, uint64_t limit_ns);
 struct canaries *canaries_free(struct canaries *cs);
 
 const struct canary_note *canaries_note(const struct canaries *cs, size_t step);
+/* In the dataset's directory, a file that nobody has read. */
+#define CANARY_UNREAD "moved"
+
 /* The dataset's directory: an O_PATH descriptor of the monitor, owned by `cs`. */
 int canaries_root(const struct canaries *cs);
 /* The memory that the notes lie in: what is shared by it is no data path. Owned by `cs`. */

@@ -219,20 +219,15 @@ int step_link(struct canary *c)
 	return canary_bytes(c, 0, "pread", pread(fd, buf, 1063, 0), 1063);
 }
 
-/* Made before the directory is a dataset; moved away after, and read only then. */
+/* It was there before the directory was a dataset; moved away after, and read only then. */
 int step_moved_out(struct canary *c)
 {
 	char buf[ENOUGH] = {};
-	int fd = make(c, c->in, "moved");
+	int fd;
 
-	if (fd < 0)
-		return fd;
-	if (write(fd, buf, 2011) != 2011)
-		return canary_refuse(c, "write");
-	close(fd);
-	if (renameat(c->in, "moved", c->out, "moved"))
+	if (renameat(c->in, CANARY_UNREAD, c->out, CANARY_UNREAD))
 		return canary_refuse(c, "rename");
-	fd = openat(c->out, "moved", O_RDONLY | O_CLOEXEC);
+	fd = openat(c->out, CANARY_UNREAD, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return canary_refuse(c, "open");
 	return canary_bytes(c, 0, "pread", pread(fd, buf, 1069, 0), 1069);

@@ -115,12 +115,23 @@ static uint64_t scan_interval(const struct monitor *m)
 	return model_wants_scan(m->model) ? MIN(soon, SCAN_NS) : SCAN_NS;
 }
 
+static void take_walk(struct monitor *m)
+{
+	int err = roots_untold(m->roots);
+
+	malloc_trim(0); /* the list of files of the walk before */
+	if (err && err != m->untold)
+		cmd_error("run", "%s: files that are moved out of a dataset before they were ever read may not be known as its",
+			  err == -ENOSPC ? "there are too many files in the datasets" : strerror(-err));
+	m->untold = err;
+}
+
 static void slow_work(struct monitor *m, uint64_t now)
 {
 	bool walked = roots_collect_scan(m->roots, m->config, m->model) > 0;
 
 	if (walked)
-		malloc_trim(0); /* the list of files of the walk before */
+		take_walk(m);
 	if (walked || now - m->roots_ns >= ROOTS_NS)
 		monitor_refresh_roots(m);
 	if (now - m->local_ns >= LOCAL_NS)

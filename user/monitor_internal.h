@@ -30,6 +30,7 @@ struct monitor {
 	uint64_t interval_ns, due_ns, end_ns; /* end_ns 0: until told */
 	uint64_t ticked_ns, tick_took_ns, give_until_ns, local_ns, roots_ns, scan_ns;
 	unsigned missing;
+	int untold; /* of roots_untold(), as last said */
 	int events_err, tick_err;
 	struct pace pace; /* of records */
 	bool stop, unwritten;

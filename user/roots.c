@@ -1,51 +1,16 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-#include "user/roots.h"
+#include "user/roots_internal.h"
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "user/images.h"
 #include "user/map_call.h"
 #include "user/mounts.h"
-#include "user/root_list.h"
-#include "user/scan_list.h"
 
 #define ROUNDS 4 /* images within images that one update finds */
-
-/* One dataset's walk: asked for by the loop, filled in by the thread. */
-struct walk {
-	char *root;
-	unsigned dataset;
-	enum rank rank; /* of files with several names */
-	struct scan_result found;
-	struct scan_list files;
-	int err;
-};
-
-struct roots {
-	struct engine *engine;
-	int mounts_fd, devices_fd;
-	struct root_list installed, links; /* links: found by the last walk */
-	struct device_mask *devices;	   /* as the kernel has them */
-	size_t ndevices;
-
-	pthread_t thread;
-	bool started;
-	atomic_bool cancel, done;
-	struct walk *walks;
-	size_t nwalks, current;
-	uint64_t took_ns;
-	struct root_list fresh_links; /* the thread's */
-};
-
-static struct root_key key_of(const struct file_identity *id)
-{
-	return (struct root_key){.ino = id->obj.ino, .dev = id->obj.dev};
-}
 
 /* --- what should be registered -------------------------------------------------- */
 
@@ -261,20 +226,23 @@ static int update_round(struct roots *r, const struct root_list *given, bool *re
 	return 0;
 }
 
-/* Of two names of one file the kernel half takes the one that is not derived. */
-static void tell_derived(struct roots *r, const struct config *config, const struct model *model)
+/* Of two names of one file the kernel half takes the one that is not derived; and who was met in a walk is still its
+ * dataset's while that is one. */
+static void tell_datasets(struct roots *r, const struct config *config, const struct model *model)
 {
-	uint64_t *told = engine_variable(r->engine, "derived_datasets", sizeof(*told)), mask = 0;
+	uint64_t *derived = engine_variable(r->engine, "derived_datasets", sizeof(*derived));
+	uint64_t *given = engine_variable(r->engine, "given_datasets", sizeof(*given)), mask[2] = {};
 
 	for (size_t i = 0; i < config->ndatasets; i++) {
 		int number = model_dataset(model, config->datasets[i].id);
 
-		if (number >= 0 && config->datasets[i].derived.from.n)
-			mask |= 1ULL << number;
+		if (number >= 0)
+			mask[config->datasets[i].derived.from.n > 0] |= 1ULL << number;
 	}
-	if (!told || *told == mask)
+	if (!derived || !given || (*given == mask[0] && *derived == mask[1]))
 		return;
-	*told = mask;
+	*given = mask[0];
+	*derived = mask[1];
 	engine_policy_changed(r->engine);
 }
 
@@ -288,7 +256,7 @@ int roots_update(struct roots *r, const struct config *config, const struct mode
 	if (r->mounts_fd >= 0)
 		mounts_watch_rearm(r->mounts_fd);
 	roots_devices_changed(r);
-	tell_derived(r, config, model);
+	tell_datasets(r, config, model);
 	err = wanted(r, config, model, &given, &missing);
 	for (unsigned round = 0; round < ROUNDS && changed && !err; round++)
 		err = update_round(r, &given, &changed);
@@ -297,154 +265,7 @@ int roots_update(struct roots *r, const struct config *config, const struct mode
 	return err;
 }
 
-/* --- walks ---------------------------------------------------------------------------- */
-
-static int identify_aside(void *arg, int fd, struct file_identity *ret)
-{
-	return engine_identify_aside(arg, fd, ret);
-}
-
-static int entered_dir(void *arg, unsigned depth, const char *name)
-{
-	struct roots *r = arg;
-
-	return scan_list_entered(&r->walks[r->current].files, depth, name);
-}
-
-static int found_file(void *arg, unsigned depth, const char *name, int fd, const struct stat *st)
-{
-	struct roots *r = arg;
-
-	return scan_list_file(&r->walks[r->current].files, depth, name, fd, st);
-}
-
-static int found_link(void *arg, int fd, const struct stat *st)
-{
-	struct roots *r = arg;
-	struct file_identity id;
-
-	if (engine_identify_aside(r->engine, fd, &id))
-		return 0;
-	struct root_key key = key_of(&id);
-	const struct walk *w = &r->walks[r->current];
-	int err = root_list_add(&r->fresh_links, &key, (uint8_t)(w->dataset + 1), w->rank);
-	return err == -E2BIG ? 0 : err; /* the kernel still looks at a file's other names in its cache */
-}
-
-static void *walk_all(void *arg)
-{
-	static const struct scan_ops ops = {.linked = found_link, .entered = entered_dir, .file = found_file};
-	struct roots *r = arg;
-	size_t room = FILE_LIST_MAX;
-
-	for (r->current = 0; r->current < r->nwalks && !r->cancel; r->current++) {
-		struct walk *w = &r->walks[r->current];
-
-		w->files.identify = identify_aside;
-		w->files.arg = r->engine;
-		w->err = file_list_new(room, &w->files.list);
-		if (!w->err)
-			w->err = scan_tree(w->root, &ops, r, &r->cancel, &w->found);
-		if (!w->err)
-			room -= MIN(w->files.list->n, room);
-	}
-	r->done = true;
-	return NULL;
-}
-
-static void drop_walks(struct roots *r)
-{
-	for (size_t i = 0; i < r->nwalks; i++) {
-		file_list_free(r->walks[i].files.list);
-		free(r->walks[i].root);
-	}
-	free(r->walks);
-	r->walks = NULL;
-	r->nwalks = 0;
-}
-
-int roots_scan(struct roots *r, const struct config *config, struct model *model)
-{
-	if (r->started)
-		return -EBUSY;
-	if (!config->ndatasets)
-		return 0;
-	r->walks = calloc(config->ndatasets, sizeof(*r->walks));
-	if (!r->walks)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->ndatasets; i++) {
-		int number = model_dataset(model, config->datasets[i].id);
-		struct walk *w = &r->walks[r->nwalks];
-
-		w->root = number < 0 ? NULL : strdup(config->datasets[i].root);
-		if (!w->root)
-			continue;
-		w->dataset = (unsigned)number;
-		w->rank = config->datasets[i].derived.from.n ? RANK_DERIVED : RANK_GIVEN;
-		model_begin_scan(model, w->dataset);
-		r->nwalks++;
-	}
-	r->done = r->cancel = false;
-	int err = pthread_create(&r->thread, NULL, walk_all, r);
-	if (err) {
-		drop_walks(r);
-		return -err;
-	}
-	r->started = true;
-	return 0;
-}
-
-/* A size that lacks something would be too tight a bound. */
-static bool whole(const struct scan_result *found)
-{
-	return found->exact && !found->unread && !found->deep;
-}
-
-/* Is it still this tree that the dataset consists of? */
-static bool still_wanted(const struct walk *w, const struct config *config, const struct model *model)
-{
-	for (size_t i = 0; i < config->ndatasets; i++)
-		if (!strcmp(config->datasets[i].root, w->root))
-			return model_dataset(model, config->datasets[i].id) == (int)w->dataset;
-	return false;
-}
-
-static void take_walk(struct walk *w, struct model *model)
-{
-	const struct scan_result *found = &w->found;
-
-	model_set_dataset_size(model, w->dataset, whole(found) ? found->bytes : 0, whole(found) ? found->files : 0);
-	model_set_dataset_files(model, w->dataset, w->files.list);
-	w->files.list = NULL;
-}
-
-int roots_collect_scan(struct roots *r, const struct config *config, struct model *model)
-{
-	if (!r->started || !r->done)
-		return roots_devices_changed(r);
-	pthread_join(r->thread, NULL);
-	r->started = false;
-	r->took_ns = 0;
-	for (size_t i = 0; i < r->nwalks; i++) {
-		struct walk *w = &r->walks[i];
-
-		r->took_ns += w->found.took_ns;
-		if (!w->err && still_wanted(w, config, model))
-			take_walk(w, model);
-	}
-	drop_walks(r);
-	free(r->links.v);
-	r->links = r->fresh_links;
-	r->fresh_links = (struct root_list){};
-	return 1;
-}
-
 /* --- as a whole ------------------------------------------------------------------------- */
-
-uint64_t roots_scan_took(const struct roots *r)
-{
-	return r->took_ns;
-}
 
 int roots_mounts_fd(const struct roots *r)
 {
@@ -484,7 +305,7 @@ struct roots *roots_free(struct roots *r)
 		r->cancel = true;
 		pthread_join(r->thread, NULL);
 	}
-	drop_walks(r);
+	roots_drop_walks(r);
 	if (r->mounts_fd >= 0)
 		close(r->mounts_fd);
 	if (r->devices_fd >= 0)

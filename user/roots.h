@@ -28,6 +28,10 @@ int roots_scan(struct roots *r, const struct config *config, struct model *model
 int roots_collect_scan(struct roots *r, const struct config *config, struct model *model);
 
 /* What the last walk of everything took, nanoseconds; 0 before the first. */
+/* 0; or a negative errno: of the files that the last walks met not all are known to the kernel half, so that one moved out
+ * of its dataset unread may be nobody's. -ENOSPC: there are too many. */
+int roots_untold(const struct roots *r);
+
 uint64_t roots_scan_took(const struct roots *r);
 
 /* Becomes readable by priority (POLLPRI) when mounts change; -1 if that can't be watched. */

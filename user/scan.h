@@ -44,7 +44,7 @@ struct scan_result {
 #define SCAN_IDS_MAX (1 << 20)
 
 /*
- * Walks on the calling thread, which keeps idle CPU and IO priority from then on: call it on a
+ * Walks on the calling thread, which keeps the lowest CPU and an idle IO priority from then on: call it on a
  * thread made for it. `root` may be a file; links in it are followed. `ops` may be NULL, as may
  * `cancel`, which is looked at before each entry. Negative errno of open(2) on the root, -ENOTDIR
  * when it is neither directory nor regular file, -ECANCELED, the callback's error, -EMFILE,

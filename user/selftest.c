@@ -2,6 +2,7 @@
 #include "user/selftest.h"
 
 #include <bpf/bpf.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,6 +33,7 @@ struct test {
 	struct canary_ids ids;
 	struct evidence evidence;
 	struct root_key root, marker;
+	struct object unread; /* ino 0: not registered */
 };
 
 static bool owned(const struct plan *plan, uint64_t facts)
@@ -58,6 +60,31 @@ static void list_steps(struct test *x)
 /* --- the dataset ---------------------------------------------------------------------------------
  */
 
+/* As a walk of the directory would: where no program sees a name move, that is who knows the file afterwards. */
+static int register_unread(struct test *x)
+{
+	uint64_t *given = engine_variable(x->engine, "given_datasets", sizeof(*given));
+	_cleanup_close_ int fd = openat(canaries_root(x->canaries), CANARY_UNREAD, O_PATH | O_CLOEXEC);
+	struct file_identity id;
+	uint8_t tag = 1;
+	int err = fd < 0 ? -errno : engine_identify(x->engine, fd, &id);
+
+	if (err || !given)
+		return err ? err : -ENOENT;
+	*given = 1;
+	x->unread = id.obj;
+	return map_update(engine_map_fd(x->engine, MAP_MEMBERS), &x->unread, &tag, BPF_ANY) ? -errno : 0;
+}
+
+static void unregister_unread(struct test *x)
+{
+	uint64_t *given = engine_variable(x->engine, "given_datasets", sizeof(*given));
+
+	if (given)
+		*given = 0;
+	map_delete(engine_map_fd(x->engine, MAP_MEMBERS), &x->unread);
+}
+
 static int register_root(struct test *x)
 {
 	struct file_identity id;
@@ -75,13 +102,15 @@ static int register_root(struct test *x)
 	    map_update(engine_map_fd(x->engine, MAP_ROOTS), &x->marker, &tag, BPF_ANY))
 		return -errno;
 	engine_policy_changed(x->engine);
-	return 0;
+	return x->plan->owner[FACT_MOVED_OUT] == HOOK_a_name_moves ? 0 : register_unread(x);
 }
 
 static void unregister_root(struct test *x)
 {
 	if (!x->root.ino)
 		return;
+	if (x->unread.ino)
+		unregister_unread(x);
 	map_delete(engine_map_fd(x->engine, MAP_ROOTS), &x->root);
 	map_delete(engine_map_fd(x->engine, MAP_ROOTS), &x->marker);
 	engine_policy_changed(x->engine);

@@ -205,6 +205,26 @@ static __always_inline int elsewhere_tag(__u64 dentry, __u64 inode)
 	return magic == OVERLAYFS_SUPER_MAGIC ? overlay_tag(inode) : 0;
 }
 
+/* A file that a walk of its dataset met stays the dataset's, whatever became of its name before anybody read it. */
+static __noinline int member_tag(struct root_key *key, __u32 gen)
+{
+	struct object what = {.ino = key->ino, .gen = gen, .dev = key->dev};
+	__u8 *tag = bpf_map_lookup_elem(&members, &what);
+
+	return tag && given_datasets & tag_bit(*tag) ? *tag : 0;
+}
+
+/* Of its own for the stack's sake, as member_tag() is. */
+static __noinline int here_tag(__u64 dentry, __u64 inode, struct root_key *key, __u32 gen)
+{
+	int tag = names_tag(dentry, inode, key->dev), member;
+
+	if (tag && !is_derived(tag))
+		return tag;
+	member = member_tag(key, gen);
+	return member ? member : tag;
+}
+
 __noinline int decide_tag(__u64 dentry, __u64 inode, __u64 ino, __u64 gen_dev)
 {
 	struct inode_verdict v = {.gen = gen_dev >> 32, .epoch = tag_epoch, .policy = policy_epoch}, *old;
@@ -216,7 +236,7 @@ __noinline int decide_tag(__u64 dentry, __u64 inode, __u64 ino, __u64 gen_dev)
 	old = bpf_map_lookup_elem(&inodes, &key);
 	if (old && old->gen == v.gen && old->policy == v.policy && (old->tag || old->epoch == v.epoch))
 		return old->tag;
-	v.tag = here ? names_tag(dentry, inode, key.dev) : 0;
+	v.tag = here ? here_tag(dentry, inode, &key, v.gen) : 0;
 	if (!v.tag)
 		v.tag = elsewhere_tag(dentry, inode);
 	bpf_map_update_elem(&inodes, &key, &v, BPF_ANY);

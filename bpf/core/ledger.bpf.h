@@ -427,6 +427,21 @@ static __always_inline void descriptors_added(__u64 task)
 		mark_held(plain(task), mask);
 }
 
+/* A name of this file is about to be another one. */
+static __always_inline void name_leaves(__u64 dentry, __u64 inode)
+{
+	struct object what;
+	__u16 mode;
+
+	if (!inode)
+		return;
+	READ_IF(TYPED, mode, struct inode, inode, i_mode);
+	if ((mode & S_IFMT) != S_IFREG)
+		return;
+	object_of(TYPED, inode, &what);
+	decide_tag(plain(dentry), plain(inode), what.ino, (__u64)what.gen << 32 | what.dev);
+}
+
 /* Names moved: what was decided by walking up may be wrong now. */
 static __always_inline void names_changed(void)
 {

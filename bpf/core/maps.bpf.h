@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * All that is kept in the kernel, on one page. __weak, so that several objects
- * linked together share one map. Everything is preallocated and bounded.
+ * linked together share one map. Everything is bounded, and preallocated where programs add to it.
  */
 #ifndef SLUICE_MAPS_BPF_H
 #define SLUICE_MAPS_BPF_H
@@ -9,6 +9,8 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "include/ledger.h"
+
+#define NO_PREALLOC 1 /* BPF_F_NO_PREALLOC, include/uapi/linux/bpf.h */
 
 #define MAP_HASH(name, kind, k, v, n)                                                              \
 	struct {                                                                                   \
@@ -115,6 +117,13 @@ MAP_HASH(shares, HASH, struct share_key, struct share_lane, SL_SHARE_LANES);
 
 /* identity: written by user space (roots), remembered by the kernel (the rest) */
 MAP_HASH(roots, HASH, struct root_key, __u8, SL_ROOTS_MAX);
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, NO_PREALLOC); /* user space alone adds, as many as there are */
+	__type(key, struct object);
+	__type(value, __u8);
+	__uint(max_entries, SL_MEMBERS_MAX);
+} members SEC(".maps") __weak;
 MAP_HASH(inodes, LRU_HASH, struct root_key, struct inode_verdict, SL_INODES_MAX);
 
 /* written by user space: block devices that hold datasets (a mask of them), character devices that are
@@ -174,6 +183,7 @@ const volatile __u32 flows_max __weak = SL_FLOWS_MAX; /* of the map as it was ma
 /* state of the whole */
 volatile __u32 tag_epoch __weak = 0;	/* moved on by every rename and link */
 volatile __u32 policy_epoch __weak = 0; /* moved on by user space when datasets change */
+volatile __u64 given_datasets __weak = 0;   /* set by user space: the others in force */
 volatile __u64 derived_datasets __weak = 0; /* set by user space: made from others, as the configuration declares */
 volatile __u8 derived_filter[65536] __weak = {}; /* nonzero: a file of this hash may be in `objects` */
 volatile __u8 inlet_filter[4096] __weak = {};	 /* nonzero: a socket of this hash may be in `inlets` */

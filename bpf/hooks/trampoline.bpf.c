@@ -135,4 +135,19 @@ int BPF_PROG(a_link)
 	return 0;
 }
 
+/* A file's last look from where it belongs: what is decided here stays, though nobody has read it yet. */
+SEC("?fentry/security_inode_rename")
+int BPF_PROG(a_name_moves, struct inode *dir, struct dentry *dentry)
+{
+	name_leaves((__u64)dentry, (__u64)dentry->d_inode);
+	return 0;
+}
+
+SEC("?fentry/security_inode_link")
+int BPF_PROG(a_name_added, struct dentry *dentry)
+{
+	name_leaves((__u64)dentry, (__u64)dentry->d_inode);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -199,6 +199,36 @@ def overlay_after(w):
     w.reader(overlay(w))
 
 
+def met(w):
+    """The walk has met the dataset's files: they are known by more than their names."""
+    wait_for("the dataset was walked", lambda: next(
+        d for d in w.monitor.show("datasets")["items"] if d["id"] == w.case.id)["used"]["files_total"])
+
+
+def moved_unread(w):
+    yield
+    met(w)
+    os.rename(w.file, f"{w.elsewhere}/f")
+    w.reader(f"{w.elsewhere}/f")
+
+
+def linked_unread(w):
+    yield
+    met(w)
+    os.link(w.file, f"{w.elsewhere}/f")
+    os.unlink(w.file)
+    w.reader(f"{w.elsewhere}/f")
+
+
+def moved_in_a_directory(w):
+    os.mkdir(f"{w.dataset}/d")
+    os.rename(w.file, f"{w.dataset}/d/f")
+    yield
+    met(w)
+    os.rename(f"{w.dataset}/d", f"{w.elsewhere}/d")
+    w.reader(f"{w.elsewhere}/d/f")
+
+
 def block_device(w):
     """The dataset lies on a file system whose device is read as a whole."""
     file, point = image(w, "ext4", w.place)
@@ -586,6 +616,9 @@ CASES = [
     Case(11, "11-reflink", "FICLONE, the copy is sent", DERIVED, copy_reflink, ("read.clone", "taint.file"), truth=RECEIVER),
     *(Case(12, f"12-{way.__name__[3:].replace('_', '-')}", f"read {way.__name__.replace('_', ' ')}", READ, alias(way))
       for way in test_identity.WAYS),
+    *(Case(12, f"12-{do.__name__.replace('_', '-')}", f"{title}, and only then read", READ, do, ("identity.moved_out",))
+      for do, title in ((moved_unread, "moved out"), (linked_unread, "linked outside and its own name removed"),
+                        (moved_in_a_directory, "moved out with its directory"))),
     Case(12, "12-chroot", "read in a chroot", READ, chroot),
     Case(12, "12-mount-namespace", "bind mount of another namespace", READ, mount_namespace),
     Case(12, "12-pid-namespace", "another PID namespace", READ, pid_namespace),

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 """A file belongs to its dataset whatever way leads to it."""
+import json
 import os
+import signal
 import subprocess
 
 import pytest
 
 import work
-from monitor import tagged, wait_for
+from monitor import probe, tagged, wait_for
 
 SIZE = 10007
 
@@ -93,6 +95,56 @@ def test_moved_out_after_it_was_read(sluice, dataset, elsewhere, tmp):
     os.rename(f"{dataset}/f", f"{elsewhere}/f")
     work.reader(tmp, f"{elsewhere}/f", name="again")
     assert m.stop().read() == 2 * SIZE
+
+
+def known(m, n):
+    """A walk has met n files."""
+    wait_for(f"{n} files were met", lambda: m.show("datasets")["items"][0]["used"]["files_total"] == n)
+
+
+def test_moved_out_unread(sluice, dataset, elsewhere, tmp):
+    """All in one go, as someone who means to hide it would; what lies beside it outside is nobody's."""
+    for i in range(3):
+        work.make_file(f"{dataset}/{i}", SIZE + i)
+    work.make_file(f"{elsewhere}/own", SIZE)
+    m = sluice(tagged(dataset))
+    known(m, 3)
+    for i in range(3):
+        os.rename(f"{dataset}/{i}", f"{elsewhere}/{i}")
+    work.reader(tmp, f"{elsewhere}/own", *(f"{elsewhere}/{i}" for i in range(3)))
+    assert m.stop().read(dataset="set") == 3 * SIZE + 3
+
+
+def test_new_and_moved_out_unread(sluice, dataset, elsewhere, tmp, hooks):
+    """No walk has met it: only who sees names move can know."""
+    m = sluice(tagged(dataset))
+    for name in ("f", "g"):
+        work.make_file(f"{dataset}/{name}", SIZE)
+    os.rename(f"{dataset}/f", f"{elsewhere}/f")
+    os.link(f"{dataset}/g", f"{elsewhere}/g")
+    os.unlink(f"{dataset}/g")
+    work.reader(tmp, f"{elsewhere}/f", f"{elsewhere}/g")
+    read = m.stop().read(dataset="set")
+    if hooks == "trampoline":
+        assert read == 2 * SIZE
+    else:
+        gaps = json.loads(probe(hooks).stdout)["gaps"]
+        assert [g["why"] for g in gaps if g["fact"] == "identity.moved_out" and "a walk of the dataset has met" in g["why"]]
+        assert read <= 2 * SIZE
+
+
+def test_moved_out_and_the_dataset_given_up(sluice, dataset, elsewhere, tmp, data):
+    """What a policy no longer names is no dataset's, however it was known."""
+    work.make_file(f"{dataset}/f", SIZE)
+    work.make_file(f"{data}/other/g", SIZE)
+    m = sluice(tagged(dataset))
+    known(m, 1)
+    os.rename(f"{dataset}/f", f"{elsewhere}/f")
+    m.write(tagged(f"{data}/other", name="other"))
+    m.signal(signal.SIGHUP)
+    wait_for("the policy is in force", lambda: "is in force" in m.said())
+    work.reader(tmp, f"{elsewhere}/f")
+    assert m.stop().read() == 0
 
 
 def test_created_and_moved_in_while_it_runs(sluice, dataset, elsewhere, tmp):

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <cmocka.h>
@@ -63,7 +64,7 @@ struct seen {
 	unsigned n;
 	ino_t ino[64];
 	int error; /* to give back */
-	int policy, ioprio;
+	int policy, nice, ioprio;
 	atomic_bool *stop;
 };
 
@@ -81,6 +82,7 @@ static int on_linked(void *arg, int fd, const struct stat *st)
 	assert_true(s->n < ARRAY_SIZE(s->ino));
 	s->ino[s->n++] = st->st_ino;
 	s->policy = sched_getscheduler(0);
+	s->nice = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
 	s->ioprio = (int)syscall(SYS_ioprio_get, 1, 0);
 	if (s->stop)
 		atomic_store(s->stop, true);
@@ -269,7 +271,7 @@ static void *scan_main(void *arg)
 	return NULL;
 }
 
-/* The first of the tests, for later ones leave this thread idle. */
+/* The first of the tests, for later ones leave this thread like that. */
 static void test_priority(void **state)
 {
 	struct thread_scan t = {};
@@ -282,9 +284,11 @@ static void test_priority(void **state)
 	assert_int_equal(t.err, 0);
 	assert_int_equal(t.result.files, 1);
 	assert_int_equal(t.seen.n, 1);
-	assert_int_equal(t.seen.policy, SCHED_IDLE);
+	assert_int_equal(t.seen.policy, SCHED_BATCH);
+	assert_int_equal(t.seen.nice, 19);
 	assert_int_equal(t.seen.ioprio >> 13, 3);
-	assert_int_not_equal(sched_getscheduler(0), SCHED_IDLE);
+	assert_int_not_equal(sched_getscheduler(0), SCHED_BATCH);
+	assert_int_not_equal(getpriority(PRIO_PROCESS, 0), 19);
 }
 
 enum { SWAPPED = 40 };
