@@ -194,6 +194,9 @@ void engine_untaint(struct engine *e)
 		memset(derived, 0, 65536);
 }
 
+/* Of an entry beside its key and value, both rounded up: struct htab_elem, kernel/bpf/hashtab.c. */
+#define ELEMENT_BYTES (48 + 7)
+
 static uint64_t memlock_of(int fd)
 {
 	char path[64], line[128];
@@ -212,8 +215,12 @@ uint64_t engine_map_bytes(const struct engine *e)
 	struct bpf_map *map;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_map(map, e->obj)
+	bpf_object__for_each_map(map, e->obj) {
 		sum += memlock_of(bpf_map__fd(map));
+		if (bpf_map__map_flags(map) & BPF_F_NO_PREALLOC)
+			sum += (uint64_t)bpf_map__max_entries(map) *
+			       (ELEMENT_BYTES + bpf_map__key_size(map) + bpf_map__value_size(map));
+	}
 	return sum;
 }
 

@@ -175,15 +175,19 @@ def test_written_elsewhere_and_moved_in(sluice, config, dataset, masked, data, l
     assert_passed(m.stop(), s)
 
 
-def test_moved_in_from_the_source(sluice, config, dataset, masked, tmp, lab, sink, mover):
-    """It is the same file still."""
+@pytest.mark.parametrize("read", [True, False], ids=["read", "unread"])
+def test_moved_in_from_the_source(sluice, config, dataset, masked, tmp, lab, sink, mover, read):
+    """It is the same file still; met by a walk, it need not have been read."""
     s = sink(lab.internet)
     m = sluice(policy(config, masked))
-    work.reader(tmp, f"{dataset}/f")
+    if read:
+        work.reader(tmp, f"{dataset}/f")
+    else:
+        wait_for("the dataset was walked", lambda: item(m, "set")["used"]["files_total"] == 1)
     os.rename(f"{dataset}/f", f"{masked}/f")
     upload(mover, f"{masked}/f", s)
     r = m.stop()
-    assert r.read(dataset="set") == 2 * work.FILE and r.read(dataset="masked") == 0
+    assert r.read(dataset="set") == (1 + read) * work.FILE and r.read(dataset="masked") == 0
     assert exfiltrated(r, s) == {"set": SENT}
 
 
