@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 """Maps that are too small: detail is lost and says so, bytes are not."""
 import work
-from monitor import tagged
+from monitor import tagged, wait_for
 
 ROOM = 64
 
@@ -45,3 +45,15 @@ def test_a_full_flow_map_is_a_gap(sluice, dataset, lab, sink, actor, monkeypatch
     spilled = sum(f["bytes_out"] for f in r.of("flow") if f.get("overflow"))
     assert 40 * 101 <= r.to(s, "bytes_out") + spilled < 40 * 101 + (1 << 20)  # others on this machine have no room either
     assert any("connections" in f["title"] for f in r.findings("monitor.gap").values())
+
+
+def test_more_files_than_there_is_room_to_know(sluice, dataset, monkeypatch):
+    """Known by their names alone, and the administrator hears what that means."""
+    monkeypatch.setenv("SLUICE_MAP_MAX", str(ROOM))
+    for i in range(2 * ROOM):
+        work.make_file(f"{dataset}/{i}", 101)
+    m = sluice(tagged(dataset))
+    wait_for("the walk said so", lambda: "too many files in the datasets: files that are moved out" in m.said())
+    assert m.show("datasets")["items"][0]["used"]["files_total"] == 2 * ROOM
+    work.must("cat", f"{dataset}/7")
+    assert m.stop().read() == 101
