@@ -84,9 +84,11 @@ static __always_inline struct inlet *inlet_get(struct inlet_work *w, bool far)
 	w->born.mask = 0;
 	w->born.far = far;
 	w->born.closed = 0;
-	if (bpf_map_update_elem(&inlets, &w->sk, &w->born, BPF_NOEXIST))
+	bpf_map_update_elem(&inlets, &w->sk, &w->born, BPF_NOEXIST);
+	in = bpf_map_lookup_elem(&inlets, &w->sk); /* another processor's may have been sooner */
+	if (!in)
 		lose(LOSS_OBJECT_FULL);
-	return bpf_map_lookup_elem(&inlets, &w->sk);
+	return in;
 }
 
 /* What the flow sends from here on may be of these datasets; the socket w->sk is its other end. The link comes first:
