@@ -129,6 +129,7 @@ int engine_open(const struct plan *plan, struct engine **ret, int *ret_bad)
 	e->obj = object_open(!plan->have_loop);
 	if (!e->obj)
 		return -errno;
+	map_call_guard(plan->preempted);
 	load_limit_maps(e->obj);
 	err = load_programs(e->obj, plan, ret_bad);
 	if (!err)

@@ -33,7 +33,7 @@ struct monitor {
 	int untold; /* of roots_untold(), as last said */
 	int events_err, tick_err;
 	struct pace pace; /* of records */
-	bool stop, unwritten;
+	bool stop;
 };
 
 /* An exit status; what is the matter was said. */

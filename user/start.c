@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "user/map_call.h"
 #include "user/probe.h"
 
 int engine_start(enum wish wish, struct facts *ret_facts, struct plan *ret_plan, struct engine **ret)
@@ -18,8 +17,6 @@ int engine_start(enum wish wish, struct facts *ret_facts, struct plan *ret_plan,
 		if (err)
 			return err;
 		err = engine_open(ret_plan, ret, &bad);
-		if (!err)
-			map_call_guard(ret_plan->preempted);
 		if (!err || bad < 0 || !ret_plan->on[bad])
 			return err;
 		ret_facts->trial[bad] = err;
