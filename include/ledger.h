@@ -132,6 +132,18 @@ struct file_read {
 	__u32 pad;
 };
 
+/* Where the filter of files that may hold tagged bytes has an inode. */
+static inline __attribute__((always_inline)) __u64 sl_mix(__u64 h, __u64 v)
+{
+	h = (h ^ v) * 0x9e3779b97f4a7c15ULL;
+	return h ^ h >> 29;
+}
+
+static inline __attribute__((always_inline)) __u16 sl_filter_slot(const struct object *what)
+{
+	return sl_mix(what->ino, (__u64)what->gen << 32 | what->dev) >> 48;
+}
+
 /* An edge of the lineage. `mask` holds the datasets the source was tainted with
  * when the bytes moved, so what moved before a taint is never charged to it. */
 enum edge_via {
@@ -184,6 +196,15 @@ struct taint {
 	__u64 since_ns;
 	__u32 via;
 	__u32 used; /* read, wrote, sent or forked since: user space must hear of it */
+};
+
+/* What a monitor before this one knew of a process, named by a subject without its exec: at the start it is taken up again,
+ * and by all who were born of it since. */
+struct carrier {
+	__u64 mask;
+	__u64 since_ns; /* since when it held the first of these */
+	__u32 exec;	/* of the image that the model knows */
+	__u32 pad;
 };
 
 struct object_taint {
@@ -261,7 +282,8 @@ struct sock_owner {
 	__u16 rport;
 	__u8 proto;
 	__u8 flows; /* 0, 1, 2: several */
-	__u32 pad;
+	__u8 passed; /* as in struct flow */
+	__u8 pad[3];
 };
 
 enum flow_role {
@@ -311,7 +333,8 @@ struct flow {
 	__u8 state; /* TCP state as last seen */
 	__u8 closed;
 	__u8 local; /* TCP: its other end may be on this host, and is looked for */
-	__u8 pad[2];
+	__u8 passed; /* a tainted subject has had it that did not inherit it from `who`, as far as can be seen */
+	__u8 pad;
 };
 
 /* Bytes a flow had sent when `mask` became its taint: what a dataset can account
@@ -437,6 +460,7 @@ SL_ASSERT_SIZE(struct overflow_key, 16);
 SL_ASSERT_SIZE(struct edge_key, 48);
 SL_ASSERT_SIZE(struct edge_val, 32);
 SL_ASSERT_SIZE(struct taint, 48);
+SL_ASSERT_SIZE(struct carrier, 24);
 SL_ASSERT_SIZE(struct object_taint, 40);
 SL_ASSERT_SIZE(struct channel_key, 24);
 SL_ASSERT_SIZE(struct channel_val, 32);

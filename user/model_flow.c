@@ -181,7 +181,7 @@ int model_set_flow(struct model *m, const struct flow *flow)
 		     memcmp(f->f.raddr, flow->raddr, sizeof(flow->raddr));
 	uint64_t was = f->f.mask;
 
-	if (first || was != flow->mask || (f->ninlets && fed_more(f, flow)))
+	if (first || was != flow->mask || f->f.passed != flow->passed || (f->ninlets && fed_more(f, flow)))
 		model_touch(m, was | flow->mask | flow_mask(f));
 	f->f = *flow;
 	f->filled = true;
@@ -401,6 +401,7 @@ static int fold_into(struct m_flow *to, const struct m_flow *f)
 		add_sent(to, d, flow_sent(f, d), flow_since(f, d));
 	}
 	to->f.mask |= mask;
+	to->f.passed |= f->f.passed;
 	to->reach |= f->reach;
 	to->folded_tainted += flow_tainted(f);
 	to->out += f->out;

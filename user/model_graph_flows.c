@@ -256,6 +256,10 @@ static int explain(struct build *b, const struct m_flow *f)
 	bool found = false;
 	int err;
 
+	if (f->f.passed) { /* whoever holds the dataset may have got the descriptor */
+		err = graph_everyone(b, &holders);
+		return err ? err : graph_lead(b, holders, flow);
+	}
 	if (explained_by_images(b, f, by) || explained_by_descendants(b, flow, by, f))
 		return 0;
 	err = lead_ancestor(b, f, flow, by, &found);

@@ -58,6 +58,7 @@ __weak __noinline int datagram_own(__u64 sk, __u32 gen, __u64 task)
 		return 0;
 	if (gen && o->gen && o->gen != gen) {
 		o->mask = 0; /* another socket, whose end was not seen */
+		o->passed = 0;
 		o->flows = 2;
 	} else if (same_subject(&o->who, &who)) {
 		return 0;
@@ -222,6 +223,7 @@ static __always_inline struct flow *datagram_counted(struct datagram *d, bool ou
 		f->who = o->who;
 		f->cgroup = o->cgroup;
 		f->netns = o->netns;
+		f->passed |= o->passed;
 		if (mask)
 			flow_taint_add(f, mask, f->out);
 	}
@@ -287,6 +289,8 @@ static __always_inline void datagram_mark(__u64 task, __u64 sk, __u64 mask)
 	if (!o->who.tgid) {
 		subject_at(task, &o->who);
 		datagram_set(o, sk, 0, task);
+	} else if (!o->passed && !descends(task, &o->who, ~0ULL)) {
+		o->passed = 1; /* of what it sends first its flows begin: too late to tell who inherited it */
 	}
 	mask_add(&o->mask, mask);
 }

@@ -82,7 +82,7 @@ static __always_inline bool first_touch(struct subject *who, __u64 inode, __u32 
 	__u64 sig, *slot;
 
 	object_of(TYPED, inode, &what);
-	sig = mix(mix(who->start_ns ^ who->tgid, who->exec ^ dataset << 24), mix(what.ino, what.gen));
+	sig = sl_mix(sl_mix(who->start_ns ^ who->tgid, who->exec ^ dataset << 24), sl_mix(what.ino, what.gen));
 	c = bpf_map_lookup_elem(&cache, &zero);
 	if (!c)
 		return false;
@@ -403,7 +403,7 @@ static __always_inline void map_shared(__u64 task, __u64 file, __u64 addr)
 	if (!inode)
 		return;
 	object_of(TYPED, inode, &what);
-	if (task_mask(task) || derived_filter[filter_slot(&what)])
+	if (task_mask(task) || derived_filter[sl_filter_slot(&what)])
 		share_mapped(plain(task), addr);
 }
 

@@ -20,12 +20,6 @@ static __always_inline void object_of(const bool typed, __u64 inode, struct obje
 	READ_IF(typed, what->dev, struct super_block, sb, s_dev);
 }
 
-static __always_inline __u64 mix(__u64 h, __u64 v)
-{
-	h = (h ^ v) * 0x9e3779b97f4a7c15ULL;
-	return h ^ h >> 29;
-}
-
 #define TAG_MEMORY 129 /* no dataset: /proc/PID/mem */
 
 /* The long way, once per inode and epoch: dataset index + 1, 0, or TAG_MEMORY. In identity.bpf.h. */
@@ -47,12 +41,6 @@ static __always_inline __u32 own_of(__u8 tag)
 	return is_dataset(tag) ? tag : 0;
 }
 
-/* Where the filter of derived files has an inode. */
-static __always_inline __u16 filter_slot(struct object *what)
-{
-	return mix(what->ino, (__u64)what->gen << 32 | what->dev) >> 48;
-}
-
 /* Dataset index + 1 of an open regular file, 0 for none. The last answers are kept per CPU, each in one
  * word (signature and tag together), so that a nested or preempting program can't tear one. `derived`: may
  * have been written by a subject that held tagged bytes. */
@@ -69,9 +57,9 @@ static __always_inline __u8 file_tag(__u64 file, __u64 inode, bool *derived)
 		return 0;
 	object_of(TYPED, inode, &what);
 	gen_dev = (__u64)what.gen << 32 | what.dev;
-	place = mix(what.ino, gen_dev);
+	place = sl_mix(what.ino, gen_dev);
 	*derived = derived_filter[place >> 48];
-	sig = mix(place, (__u64)policy_epoch << 32 | tag_epoch);
+	sig = sl_mix(place, (__u64)policy_epoch << 32 | tag_epoch);
 	slot = &c->file[sig >> (64 - SL_CACHE_BITS)];
 	if ((*slot ^ sig) < 256)
 		return *slot ^ sig;

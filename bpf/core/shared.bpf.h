@@ -85,7 +85,7 @@ static __noinline int share_object(struct share_lane *l, __u64 inode, __u64 mask
 	struct object_taint *t;
 
 	object_add(&l->what, mask, 0);
-	derived_filter[filter_slot(&l->what)] = 1;
+	derived_filter[sl_filter_slot(&l->what)] = 1;
 	any_shared = 1;
 	t = bpf_map_lookup_elem(&objects, &l->what);
 	if (!t || !(mask & ~t->shared) || !share_room(l))

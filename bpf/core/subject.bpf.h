@@ -9,6 +9,8 @@
 #include "core/compat.bpf.h"
 #include "core/loss.bpf.h"
 
+#define DESCENTS 8
+
 /* An address whose type the verifier forgets: global functions take only plain numbers. */
 static __always_inline __u64 plain(__u64 address)
 {
@@ -168,6 +170,27 @@ static __always_inline void announce(__u64 task, struct subject *who)
 {
 	if (!bpf_map_lookup_elem(&announced, who))
 		announce_slowly(plain(task));
+}
+
+/* Is the task of this process, or was it born of it after `since_ns`, so that it has what that one had then? Whose parent has
+ * ended is another's child by then: no. A plain address. */
+static __always_inline bool descends(__u64 task, const struct subject *from, __u64 since_ns)
+{
+	__u64 born = ~0ULL;
+
+	for (int i = 0; i < DESCENTS && task; i++) {
+		__u64 leader, start = 0;
+		__u32 tgid = 0;
+
+		READ_PROBE(leader, struct task_struct, task, group_leader);
+		READ_PROBE(start, struct task_struct, leader, start_boottime);
+		READ_PROBE(tgid, struct task_struct, leader, tgid);
+		if (tgid == from->tgid && start == from->start_ns)
+			return born >= since_ns;
+		born = start;
+		READ_PROBE(task, struct task_struct, leader, real_parent);
+	}
+	return false;
 }
 
 /* Later readers of `mask` on other CPUs may write it at the same moment; without an atomic OR

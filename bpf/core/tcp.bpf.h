@@ -538,6 +538,8 @@ static __noinline int tcp_mark(__u64 task, __u64 sk, __u64 mask, __u64 queued)
 {
 	struct flow *f = tcp_flow(sk);
 
+	if (f && !f->passed && f->who.tgid && !descends(task, &f->who, f->role == ROLE_UNKNOWN ? 0 : f->start_ns))
+		f->passed = 1;
 	if (!f) {
 		f = tcp_late(task, sk, LEAVE_NONE);
 		if (!f) {
