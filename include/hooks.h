@@ -184,6 +184,7 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(on_ingress, SET_BOTH, F(UDP_IN))                                                         \
 	X(find_files, SET_BOTH, F(SEED_FILES))                                                     \
 	X(find_mappings, SET_BOTH, F(SEED_MAPS))                                                   \
+	X(find_carriers, SET_BOTH, 0)                                                              \
 	X(share_again, SET_BOTH, F(SHM_OTHERS))                                                    \
 	X(share_look, SET_BOTH, 0)                                                                 \
 	X(sweep_flows, SET_BOTH, F(SWEEP))                                                         \

@@ -37,6 +37,7 @@ static const char *const map_names[] = {
 	[MAP_NET_DEVICES] = "net_devices", [MAP_UNIX_ENDS] = "unix_ends",
 	[MAP_LINKS] = "links",		   [MAP_INLETS] = "inlets",
 	[MAP_READS] = "reads",		   [MAP_MEMBERS] = "members",
+	[MAP_CARRIERS] = "carriers",
 };
 
 static const enum hook iter_hook[] = {
@@ -45,7 +46,7 @@ static const enum hook iter_hook[] = {
 	[ITER_EDGES] = HOOK_dump_edges,	    [ITER_TAINTED] = HOOK_dump_tainted,
 	[ITER_FLOW_TAINTS] = HOOK_dump_flow_taints, [ITER_DEAD_PIPES] = HOOK_find_dead_pipes,
 	[ITER_LINKS] = HOOK_dump_links,
-	[ITER_SHARED] = HOOK_share_again,   [ITER_SHARERS] = HOOK_share_look,
+	[ITER_CARRIERS] = HOOK_find_carriers, [ITER_SHARED] = HOOK_share_again,   [ITER_SHARERS] = HOOK_share_look,
 };
 
 static struct bpf_map *map_of(const struct bpf_object *obj, enum engine_map m)

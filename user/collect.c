@@ -305,6 +305,8 @@ int collector_seed(struct collector *c)
 	err = engine_iterate(c->engine, ITER_MAPPINGS, 0, NULL, NULL);
 	if (!err || err == -EOPNOTSUPP)
 		err = engine_iterate(c->engine, ITER_FILES, 0, NULL, NULL);
+	if (!err || err == -EOPNOTSUPP)
+		err = collect_carriers(c);
 	uint32_t *begun = engine_variable(c->engine, "begun", sizeof(*begun));
 	if (begun)
 		*begun = 1;

@@ -7,6 +7,7 @@
 #include "user/model.h"
 
 struct collector;
+struct object_handle;
 
 /* `gaps` and `owners` are as struct health has them; all three must outlive the collector. -ENOMEM, or what libbpf says. */
 int collector_new(struct engine *engine, struct model *model, const struct plan *plan, struct collector **ret);
@@ -14,6 +15,17 @@ struct collector *collector_free(struct collector *c);
 
 /* What existed before: mappings and descriptors of every process. Call once, after the datasets' roots are known. */
 int collector_seed(struct collector *c);
+
+/* Before collector_seed(): what a monitor before this one knew to hold bytes of the datasets in `mask`. -ENOSPC: no room;
+ * -ESRCH: the process is no more; -EOPNOTSUPP: not with this kernel. Whoever was born of such a process after `since_ns` is
+ * found by collector_seed(). `inode` is as in struct object_taint, of this boot. An object may be adopted later as well. */
+int collector_adopt_subject(struct collector *c, const struct subject *who, uint64_t mask, uint64_t since_ns);
+int collector_adopt_object(struct collector *c, const struct object *what, uint64_t mask, uint64_t inode,
+			   const struct object_handle *handle);
+
+/* By what the next monitor finds it again; zero where that is not known. */
+void collector_known_object(const struct collector *c, const struct object *what, struct object_handle *ret_handle,
+			    uint64_t *ret_inode);
 
 /* A descriptor that turns readable when the kernel has something to say. */
 int collector_fd(const struct collector *c);

@@ -71,6 +71,7 @@ struct collector {
 	uint64_t now_ns, before_ns, since_ns, tidied_ns, healed_ns, objects_ns, devices_ns, begun_ns;
 	uint64_t healed_away; /* flows without a record when descriptors were last looked at */
 	unsigned taken;
+	bool carriers;	/* processes wait to be taken up */
 	bool ownerless; /* a flow without owner was seen */
 	bool crowded;	/* the kernel half has asked for a tick */
 	int err;	/* first error met inside a callback */
@@ -111,6 +112,11 @@ int keep_closed(struct collector *c, const struct flow *f, const struct flow_key
 /* The live ones, what became their taint, those that closed before, those without a record. */
 int collect_flows(struct collector *c);
 int tidy_flow_taints(struct collector *c);
+
+/* --- collect_carry.c --- */
+
+/* Behind a look at descriptors: whoever is to be taken up, and all that they hold. */
+int collect_carriers(struct collector *c);
 
 /* --- collect_objects.c --- */
 

@@ -86,6 +86,16 @@ static int write_integer(struct json_text *to, json_int_t value)
 	return put(to, p, (size_t)(text + sizeof(text) - p));
 }
 
+int json_write_text(struct json_text *to, const char *s)
+{
+	return write_string(to, s, strlen(s));
+}
+
+int json_write_number(struct json_text *to, int64_t n)
+{
+	return write_integer(to, n);
+}
+
 /* Few, and not simple: the library knows how. */
 static int write_real(struct json_text *to, const json_t *value)
 {

@@ -21,6 +21,10 @@ struct json_text {
 /* Appends. -ENOMEM; -EFBIG: beyond `max`; -EINVAL: nested too deeply. What was there stays, `len` with it. */
 int json_write(struct json_text *to, const json_t *value);
 
+/* The same of one string, which must be UTF-8, or number: where so much is written that making values first would cost. */
+int json_write_text(struct json_text *to, const char *s);
+int json_write_number(struct json_text *to, int64_t n);
+
 /* Appends these bytes as they are. */
 int json_write_raw(struct json_text *to, const char *data, size_t n);
 

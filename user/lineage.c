@@ -43,7 +43,11 @@ static uint64_t take(uint64_t from, uint64_t n)
 
 struct lineage *lineage_new(void)
 {
-	return calloc(1, sizeof(struct lineage));
+	struct lineage *l = calloc(1, sizeof(*l));
+
+	if (l)
+		l->past = LINEAGE_NONE;
+	return l;
 }
 
 struct lineage *lineage_free(struct lineage *l)
@@ -96,6 +100,23 @@ int lineage_arc(struct lineage *l, uint32_t from, uint32_t to, uint64_t capacity
 	put_arc(l, from, to, capacity);
 	put_arc(l, to, from, 0);
 	return 0;
+}
+
+int64_t lineage_past(struct lineage *l, uint64_t supply)
+{
+	int64_t node = lineage_node(l, supply);
+
+	if (node >= 0)
+		l->past = (uint32_t)node;
+	return node;
+}
+
+int lineage_held(struct lineage *l, uint32_t node, uint64_t bound, uint64_t exposed)
+{
+	struct node *v = &l->nodes[node];
+
+	v->exposes = add(v->exposes, MAX(bound, exposed));
+	return lineage_arc(l, l->past, node, bound);
 }
 
 size_t lineage_nodes(const struct lineage *l)
@@ -326,6 +347,7 @@ static bool saturate(struct run *r, const struct tap *taps, size_t n, uint64_t a
 static void gather(struct run *r, const struct tap *taps, size_t n, struct leak *ret)
 {
 	struct node *nodes = r->l->nodes;
+	uint64_t before = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct node *v = &nodes[taps[i].node];
@@ -342,8 +364,12 @@ static void gather(struct run *r, const struct tap *taps, size_t n, struct leak 
 		struct node *v = &nodes[r->seen[i]];
 
 		v->excess = v->supply;
-		ret->exposed = add(ret->exposed, v->supply);
+		before = add(before, v->exposes);
+		if (r->seen[i] != r->l->past)
+			ret->exposed = add(ret->exposed, v->supply);
 	}
+	if (before)
+		ret->exposed = add(ret->exposed, MIN(before, nodes[r->l->past].supply));
 }
 
 static void put_back(struct run *r, const struct tap *taps, size_t n)

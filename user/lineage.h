@@ -27,7 +27,7 @@ struct tap {
 
 struct leak {
 	uint64_t bound;	  /* at most so many distinct bytes reached the taps */
-	uint64_t exposed; /* supply of every node from which a tap can be reached */
+	uint64_t exposed; /* supply of every node from which a tap can be reached; of the past what they expose of it */
 	bool exact; /* false: the allowance of work ran out and `bound` is only min(supply, limits)
 		     */
 };
@@ -38,6 +38,13 @@ struct lineage *lineage_free(struct lineage *l);
 /* The new node's number, from 0 up, or -ENOMEM. */
 int64_t lineage_node(struct lineage *l, uint64_t supply);
 void lineage_supply(struct lineage *l, uint32_t node, uint64_t more);
+/*
+ * One node may stand for all that was read before anything was counted, at most `supply` distinct bytes; of each holder it
+ * is told by lineage_held() how many of these it has (`bound`) and how many they may stand for (`exposed`, no less): what
+ * others hold of them is not exposed by it. Once, before lineage_held(). As lineage_node(). lineage_held(): -ENOMEM.
+ */
+int64_t lineage_past(struct lineage *l, uint64_t supply);
+int lineage_held(struct lineage *l, uint32_t node, uint64_t bound, uint64_t exposed);
 /* Arcs without capacity are left out. -ENOMEM. */
 int lineage_arc(struct lineage *l, uint32_t from, uint32_t to, uint64_t capacity);
 

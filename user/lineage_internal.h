@@ -14,6 +14,7 @@ struct arc {
 
 struct node {
 	uint64_t supply;
+	uint64_t exposes; /* of the past's supply */
 	uint64_t excess, drain;
 	uint32_t first;
 	uint32_t label, current;
@@ -25,6 +26,7 @@ struct lineage {
 	struct node *nodes;
 	struct arc *arcs;
 	size_t nnodes, max_nodes, narcs, max_arcs;
+	uint32_t past; /* LINEAGE_NONE: there is none */
 };
 
 #endif

@@ -54,7 +54,7 @@ void load_limit_maps(struct bpf_object *obj)
 {
 	static const enum engine_map limited[] = {MAP_LEDGER, MAP_TAINTED, MAP_OBJECTS,	  MAP_EDGES,
 						  MAP_FLOWS,  MAP_SOCKS,   MAP_FLOW_TAINTS,
-						 MAP_LINKS,  MAP_INLETS,  MAP_MEMBERS};
+						 MAP_LINKS,  MAP_INLETS,  MAP_MEMBERS, MAP_CARRIERS};
 	const char *text = getenv("SLUICE_MAP_MAX");
 	uint64_t most = 0;
 	uint32_t *flows_max;

@@ -125,7 +125,7 @@ struct program_health {
 	uint64_t runs, misses; /* misses: left out by the kernel, since it was at work on that processor already */
 	bool runs_known, misses_known;
 };
-#define HEALTH_PROGRAMS 96
+#define HEALTH_PROGRAMS 104
 
 /* The state of measurement itself, for health records and monitor.gap. */
 struct health {

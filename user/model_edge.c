@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Objects, and what moved between them and subjects. */
+#include "user/model_carry.h"
 #include "user/model_derived.h"
 
 #include <string.h>
@@ -62,6 +63,8 @@ void object_drop(struct model *m, struct m_object *o)
 {
 	while (o->edges)
 		edge_drop(m, o->edges);
+	model_touch(m, carried_mask(o->carried));
+	carried_free(o->carried);
 	if (o->merged)
 		*(o->job ? &o->job->merged_files : &m->merged_files) = NULL;
 	job_unref(m, o->job);

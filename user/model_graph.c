@@ -95,7 +95,7 @@ int ds_graph_volume(struct ds_graph *g, const struct m_subject *s, uint64_t *wor
 	return err;
 }
 
-int ds_graph_volumes(const struct ds_graph *g, uint64_t *ret, size_t n)
+static int volumes_by(const struct ds_graph *g, const uint32_t *nodes, uint32_t count, uint64_t *ret, size_t n)
 {
 	_cleanup_free_ uint64_t *bound = calloc(lineage_nodes(g->net) + 1, sizeof(*bound));
 
@@ -103,11 +103,31 @@ int ds_graph_volumes(const struct ds_graph *g, uint64_t *ret, size_t n)
 		return -ENOMEM;
 	lineage_bounds(g->net, bound);
 	for (size_t slot = 0; slot < n; slot++) {
-		uint32_t node = node_at(g->subject_node, g->subjects, (uint32_t)slot);
+		uint32_t node = node_at(nodes, count, (uint32_t)slot);
 
 		ret[slot] = node == LINEAGE_NONE ? 0 : MIN(bound[node], g->most);
 	}
 	return 0;
+}
+
+int ds_graph_volumes(const struct ds_graph *g, uint64_t *ret, size_t n)
+{
+	return volumes_by(g, g->subject_node, g->subjects, ret, n);
+}
+
+int ds_graph_object_volumes(const struct ds_graph *g, uint64_t *ret, size_t n)
+{
+	return volumes_by(g, g->object_node, g->objects, ret, n);
+}
+
+uint64_t ds_graph_supply(const struct ds_graph *g)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t v = 0; v < lineage_nodes(g->net); v++)
+		if (__builtin_add_overflow(sum, lineage_supply_of(g->net, v), &sum))
+			return g->most;
+	return MIN(sum, g->most);
 }
 
 static int object_taps(const struct ds_graph *g, const struct m_object *const *objects, size_t n,

@@ -14,8 +14,8 @@
  *  - the owner, later images of its process, earlier owners of a datagram socket;
  *  - every descendant of these born after the flow, since it inherited the descriptor;
  *  - where none of them held the dataset when the flow became tainted by it: the owner's earlier
- *    images, else its nearest tainted ancestor; failing that, every holder of the dataset (a passed
- * descriptor).
+ *    images, else its nearest tainted ancestor; failing that, every holder of the dataset;
+ *  - these too where one was seen with the descriptor that did not inherit it from the owner.
  *
  * A write to a pipe is counted when it returns, but its reader can be faster. What was
  * read from an object beyond what was written is charged to the holders of the dataset in the
@@ -23,6 +23,8 @@
  * a child that writes). While several write to one pipe at the same moment, without taking turns,
  * it is up to the pipe's buffer too small until these writes return. A file may hold much that is
  * older than its taint, and be read again and again: there a write counts when it returns, no sooner.
+ *
+ * What was held when this monitor began came from one node, the past, which has all that was read before.
  *
  * Reads without a subject (the overflow account) are charged to every holder. Each of these errs upward: a bound is never too
  * low for lack of knowing which it was.
@@ -36,7 +38,7 @@
 /* Arcs that may be looked at per evaluation and per snapshot, some 100 ms. */
 #define GRAPH_WORK (20u << 20)
 
-enum ref_kind { REF_AUX, REF_SUBJECT, REF_OBJECT, REF_FLOW, REF_OVERFLOW };
+enum ref_kind { REF_AUX, REF_SUBJECT, REF_OBJECT, REF_FLOW, REF_OVERFLOW, REF_PAST };
 
 struct graph_ref {
 	enum ref_kind kind;
@@ -68,6 +70,12 @@ int ds_graph_volume(struct ds_graph *g, const struct m_subject *s, uint64_t *wor
 
 /* The same of each subject below `n`, by its slot; looser, since it is for all of them. -ENOMEM. */
 int ds_graph_volumes(const struct ds_graph *g, uint64_t *ret, size_t n);
+
+/* The same of objects. */
+int ds_graph_object_volumes(const struct ds_graph *g, uint64_t *ret, size_t n);
+
+/* At most how many distinct bytes there are of it, wherever. */
+uint64_t ds_graph_supply(const struct ds_graph *g);
 
 /* At most how many distinct bytes these objects hold together, and what was exposed. */
 int ds_graph_objects(struct ds_graph *g, const struct m_object *const *objects, size_t n,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* From the model to a dataset's network; model_graph.h says what follows which rule, and why. */
 #include "user/array.h"
+#include "user/model_carry.h"
 #include "user/model_derived.h"
 #include "user/model_graph_internal.h"
 
@@ -11,20 +12,24 @@ struct job_node {
 	uint32_t node;
 };
 
+/* What the newest node stands for. */
+static int graph_name_node(struct build *b, enum ref_kind kind, const void *of)
+{
+	struct ds_graph *g = b->g;
+	int err = array_grow((void **)&g->refs, &g->max_refs, g->nrefs + 1, sizeof(*g->refs));
+
+	if (!err)
+		g->refs[g->nrefs++] = (struct graph_ref){kind, of};
+	return err;
+}
+
 int graph_add_node(struct build *b, uint64_t supply, enum ref_kind kind, const void *of,
 		   uint32_t *ret)
 {
-	struct ds_graph *g = b->g;
-	int64_t node = lineage_node(g->net, supply);
+	int64_t node = lineage_node(b->g->net, supply);
 
-	if (node < 0)
-		return (int)node;
-	int err = array_grow((void **)&g->refs, &g->max_refs, g->nrefs + 1, sizeof(*g->refs));
-	if (err)
-		return err;
-	g->refs[g->nrefs++] = (struct graph_ref){kind, of};
-	*ret = (uint32_t)node;
-	return 0;
+	*ret = node < 0 ? LINEAGE_NONE : (uint32_t)node;
+	return node < 0 ? (int)node : graph_name_node(b, kind, of);
 }
 
 int graph_lead(struct build *b, uint32_t from, uint32_t to)
@@ -46,14 +51,32 @@ uint32_t graph_source_of(const struct build *b, const struct m_subject *s)
 
 /* --- subjects and objects ------------------------------------------------ */
 
+static int add_carried(struct build *b, const struct m_carried *list, uint32_t node)
+{
+	const struct m_carried *c = carried_of(list, b->g->dataset);
+
+	return c ? lineage_held(b->g->net, node, c->is.bound, c->is.exposed) : 0;
+}
+
+/* Before anyone who holds some of it. */
+static int add_past(struct build *b)
+{
+	uint64_t bytes = b->m->datasets[b->g->dataset].carried;
+	int64_t node = bytes ? lineage_past(b->g->net, bytes) : 0;
+
+	if (node < 0)
+		return (int)node;
+	return bytes ? graph_name_node(b, REF_PAST, NULL) : 0;
+}
+
 int graph_add_subject(struct build *b, const struct m_subject *s)
 {
 	uint32_t *node = &b->g->subject_node[s->slot];
 
 	if (*node != LINEAGE_NONE)
 		return 0;
-	return graph_add_node(b, access_bytes(subject_access(s, b->g->dataset)), REF_SUBJECT, s,
-			      node);
+	int err = graph_add_node(b, access_bytes(subject_access(s, b->g->dataset)), REF_SUBJECT, s, node);
+	return err ? err : add_carried(b, s->carried, *node);
 }
 
 /* Every subject that holds the dataset, leading to one node. */
@@ -245,7 +268,8 @@ static bool of_messages(const struct m_object *o)
  * daemon is asked and what a terminal shows: most of it is nobody's tagged bytes. */
 static uint64_t excess_of(const struct m_object *o, unsigned dataset)
 {
-	uint64_t in = 0, out = 0;
+	const struct m_carried *held = carried_of(o->carried, dataset);
+	uint64_t in = held ? held->is.bound : 0, out = 0;
 
 	if (o->kind == OBJECT_FILE || o->kind == OBJECT_MEMORY || o->kind == OBJECT_SERVED ||
 	    o->kind == OBJECT_TERMINAL || of_messages(o) || o->nsenders)
@@ -263,7 +287,7 @@ static uint64_t excess_of(const struct m_object *o, unsigned dataset)
 
 static bool object_carries(struct build *b, const struct m_object *o)
 {
-	bool carries = false;
+	bool carries = carried_of(o->carried, b->g->dataset);
 
 	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
 		b->g->waiting |= edge_awaits_name(b->m, e);
@@ -284,6 +308,7 @@ static int add_object(struct build *b, const struct m_object *o)
 	if (err)
 		return err;
 	b->g->object_node[o->slot] = node;
+	err = add_carried(b, o->carried, node);
 	for (const struct m_edge *e = o->edges; e && !err; e = e->other_next) {
 		uint32_t subject = graph_node_of(b, e->subject);
 		uint64_t limit = edge_passes(b->m, e, b->g->dataset);
@@ -364,6 +389,8 @@ static int build_all(struct build *b)
 {
 	int err = prepare(b);
 
+	if (!err)
+		err = add_past(b);
 	if (!err)
 		err = add_subjects(b);
 	if (!err)

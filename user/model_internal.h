@@ -22,6 +22,7 @@
 
 #define BIT(dataset) (1ULL << (dataset))
 
+struct m_carried;
 struct m_cover;
 struct file_list;
 
@@ -103,6 +104,7 @@ struct m_subject {
 	struct m_channel *channels;
 	struct m_edge *edges;
 	struct m_edge *looks; /* of others into its memory */
+	struct m_carried *carried; /* that it held when this monitor began */
 	unsigned nbirths, narrivals;
 	unsigned nflows;   /* live flows and closed ones kept */
 	unsigned nlive;	   /* live flows */
@@ -153,11 +155,13 @@ struct m_object {
 	struct object what;
 	struct m_object *prev, *next;
 	struct m_edge *edges;
+	struct m_carried *carried; /* as of a subject */
 	char *path; /* as its writer named it: hostile; NULL not known */
 	enum object_kind kind;
 	bool gone;	 /* the inode is no more: nothing will be read from it or written to it */
 	bool placed;	 /* it was looked for; what follows is known as far as it can be */
 	bool confined;	 /* on this host, and no other user can read it */
+	bool told_open;	 /* that others can read it the monitor before this one has told */
 	unsigned merged; /* how many it stands for; 0: itself */
 	struct m_job *job; /* of a merged one; NULL: none */
 	struct m_flow **senders; /* flows that come in here */
@@ -262,6 +266,7 @@ struct budget_ring {
 	uint64_t slot_ns;
 	uint64_t bytes[BUDGET_SLOTS];
 	uint64_t last_slot; /* number of the newest slot, from boot */
+	uint64_t before;    /* what a monitor before this one had seen of it */
 	uint64_t sent;	    /* total that the ring has taken in */
 	uint64_t judged;    /* spent, when last raised */
 	unsigned idle;	    /* evaluations without growth */
@@ -281,6 +286,7 @@ struct m_dataset {
 	bool quiet;			      /* nothing was read while it ran */
 	uint64_t read;			      /* by all subjects, overflow included */
 	uint64_t overflow;		      /* the part of it that has no subject */
+	uint64_t carried; /* distinct bytes that were about when this monitor began, at most */
 	uint64_t version; /* changes with everything a bound depends on, save bytes sent */
 	bool shrank;	  /* a scan found less than the one before */
 	struct file_list *list;	  /* as last walked; NULL: not yet */

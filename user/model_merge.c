@@ -4,6 +4,7 @@
  * job become one. Making several nodes of a network one can only raise what flows through it, so
  * bounds stay bounds; sums stay sums. What is lost is who of the dead it was.
  */
+#include "user/model_carry.h"
 #include "user/model_derived.h"
 
 /* While the kernel still holds an entry of it, the collector may name it again. */
@@ -167,6 +168,7 @@ static int merge_one(struct model *m, struct m_subject *s)
 		err = move_looks(m, s);
 	if (err)
 		return err;
+	carried_move(&to->carried, &s->carried);
 	to->mask |= s->mask;
 	to->derives |= s->derives;
 	to->writes_inside |= s->writes_inside;
@@ -189,6 +191,8 @@ static void drop_inner_objects(struct model *m)
 			if (e->subject != only || only->process || !edge_given(e))
 				only = NULL;
 		}
+		if (o->carried && !o->gone)
+			continue;
 		if (!o->edges || (only && ((o->kind && o->kind != OBJECT_FILE) || o->gone)))
 			object_drop(m, o);
 	}
@@ -199,7 +203,7 @@ static void drop_inner_objects(struct model *m)
 /* Without a write what was read is charged to others; see model_graph.h. */
 static bool may_merge_file(const struct m_object *o)
 {
-	bool written = false;
+	bool written = o->carried;
 
 	if (!o->gone || o->merged || o->kind != OBJECT_FILE)
 		return false;
@@ -241,6 +245,8 @@ static int merge_file(struct model *m, struct m_object *o)
 
 	if (!err)
 		to->merged++;
+	if (!err)
+		carried_move(&to->carried, &o->carried);
 	while (o->edges && !err)
 		err = move_edge(m, o->edges, o->edges->subject, to, NULL);
 	if (!err)

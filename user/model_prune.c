@@ -78,7 +78,7 @@ static void prune_subjects(struct model *m, uint64_t now_ns)
 	/* Newest first: children go before the parents they hold. */
 	for (struct m_subject *s = m->last_subject, *prev; s; s = prev) {
 		prev = s->prev;
-		if (!subject_gone(s, now_ns) || s->access || s->edges || s->looks || s->nflows ||
+		if (!subject_gone(s, now_ns) || s->access || s->carried || s->edges || s->looks || s->nflows ||
 		    s->findings || s->children)
 			continue;
 		if (births_given(s) || s->exit_ns + 10 * MODEL_FORGET_NS < now_ns)
@@ -97,7 +97,7 @@ static bool leads_nowhere(const struct m_object *o)
 		*(edge_writes(e) ? &written : &was_read) = true;
 		one = one && e->subject == o->edges->subject;
 	}
-	return !was_read || (one && written);
+	return !was_read || (one && written && !o->carried);
 }
 
 static void prune_objects(struct model *m)

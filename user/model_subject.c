@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Subjects, their processes and their jobs. */
+#include "user/model_carry.h"
 #include "user/model_derived.h"
 #include "user/model_files.h"
 #include "user/model_ml.h"
@@ -202,7 +203,7 @@ static void leave_process(struct model *m, struct m_subject *s)
 
 uint64_t subject_mask(const struct m_subject *s)
 {
-	uint64_t mask = s->mask;
+	uint64_t mask = s->mask | carried_mask(s->carried);
 
 	for (const struct m_access *a = s->access; a; a = a->next)
 		mask |= BIT(a->dataset);
@@ -250,6 +251,7 @@ void subject_drop(struct model *m, struct m_subject *s)
 		next = a->next;
 		free(a);
 	}
+	carried_free(s->carried);
 	channels_drop(s);
 	leave_process(m, s);
 	job_unref(m, s->job);
@@ -307,7 +309,7 @@ static bool subject_matters(const struct m_subject *s)
 	for (const struct m_subject *i = s->process ? s->process->images : NULL; i;
 	     i = i->next_image)
 		images++;
-	return s->mask || s->access || s->edges || s->looks || s->nflows ||
+	return s->mask || s->carried || s->access || s->edges || s->looks || s->nflows ||
 	       (s->process && s->process->refs > images);
 }
 
@@ -478,8 +480,11 @@ int model_set_taint(struct model *m, const struct subject *who, const struct tai
 uint64_t subject_arrival(const struct m_subject *s, unsigned dataset)
 {
 	const struct m_access *a = subject_access(s, dataset);
+	const struct m_carried *c = carried_of(s->carried, dataset);
 	uint64_t first = UINT64_MAX;
 
+	if (c)
+		return c->is.since_ns;
 	for (unsigned i = 0; i < s->narrivals; i++) {
 		if (s->arrivals[i].mask & BIT(dataset))
 			first = s->arrivals[i].since_ns;

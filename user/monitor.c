@@ -136,6 +136,7 @@ static void slow_work(struct monitor *m, uint64_t now)
 		monitor_refresh_roots(m);
 	if (now - m->local_ns >= LOCAL_NS)
 		tick_state(m, monitor_refresh_classes(m));
+	monitor_retry_carry(m, now);
 	if (now - m->scan_ns >= scan_interval(m) && !roots_scan(m->roots, m->config, m->model))
 		m->scan_ns = now;
 }
@@ -161,6 +162,7 @@ static void on_timer(struct monitor *m)
 	slow_work(m, now);
 	monitor_tick(m, late);
 	monitor_give_records(m, m->ticked_ns, false);
+	monitor_carry(m, now_boot_ns(), false);
 }
 
 /* --- requests ------------------------------------------------------------------------ */
@@ -262,6 +264,8 @@ static int loop(struct monitor *m)
 		}
 		if (fds[FD_SIGNALS].revents)
 			on_signal(m);
+		if (fds[FD_MOUNTS].revents)
+			m->retried_ns = 0;
 		if (fds[FD_MOUNTS].revents || (fds[FD_DEVICES].revents && roots_devices_changed(m->roots)))
 			monitor_refresh_roots(m);
 		if (fds[FD_RING].revents)
@@ -289,6 +293,7 @@ static int finish(struct monitor *m)
 	if (m->events)
 		events_patience(m->events, LAST_WORDS_MS);
 	monitor_give_records(m, m->ticked_ns, true);
+	monitor_carry(m, now_boot_ns(), true);
 	if (!m->events)
 		return EXIT_GOOD;
 	err = events_close(m->events);
@@ -305,6 +310,7 @@ static void dispose(struct monitor *m, bool well)
 	server_close(m->server);
 	if (m->events)
 		events_close(m->events);
+	carry_close(m->carry);
 	collector_free(m->collector);
 	roots_free(m->roots);
 	trust_free(m->trust);

@@ -4,6 +4,7 @@
 #define SLUICE_MONITOR_INTERNAL_H
 
 #include "user/alive.h"
+#include "user/carry.h"
 #include "user/collect.h"
 #include "user/dest/class.h"
 #include "user/events.h"
@@ -26,12 +27,14 @@ struct monitor {
 	struct server *server;
 	struct events *events;
 	struct alive *alive;
+	struct carry *carry; /* NULL: nothing is kept for the next one */
 	int signals, timer;
 	uint64_t interval_ns, due_ns, end_ns; /* end_ns 0: until told */
 	uint64_t ticked_ns, tick_took_ns, give_until_ns, local_ns, roots_ns, scan_ns;
 	unsigned missing;
 	int untold; /* of roots_untold(), as last said */
-	int events_err, tick_err;
+	int events_err, tick_err, carry_err;
+	uint64_t retried_ns;
 	struct pace pace; /* of records */
 	bool stop;
 };
@@ -45,6 +48,12 @@ void monitor_tick(struct monitor *m, uint64_t late_ns);
 int monitor_refresh_classes(struct monitor *m);
 void monitor_refresh_roots(struct monitor *m);
 void monitor_load_trust(struct monitor *m);
+
+/* monitor_carry.c */
+void monitor_open_carry(struct monitor *m);
+int monitor_restore(struct monitor *m);
+void monitor_carry(struct monitor *m, uint64_t now, bool final);
+void monitor_retry_carry(struct monitor *m, uint64_t now);
 
 /* monitor_records.c */
 void monitor_give_records(struct monitor *m, uint64_t now, bool final);

@@ -123,7 +123,10 @@ int monitor_start(struct monitor *m)
 	collector_blind(m->collector, blind);
 	monitor_load_trust(m);
 	monitor_refresh_roots(m);
-	err = collector_seed(m->collector);
+	monitor_open_carry(m);
+	err = monitor_restore(m);
+	if (!err)
+		err = collector_seed(m->collector);
 	if (!err)
 		err = start_timer(m);
 	if (err)

@@ -184,7 +184,7 @@ union handle_room {
 	char room[sizeof(struct file_handle) + OBJECT_HANDLE_MAX];
 };
 
-static void handle_ask(int fd, struct object_handle *h)
+void object_handle_ask(int fd, struct object_handle *h)
 {
 	union handle_room r = {.handle.handle_bytes = OBJECT_HANDLE_MAX};
 	int mount_id;
@@ -383,6 +383,6 @@ int object_look_up(struct object_look *l, const struct object *what, const struc
 	if (err)
 		return err;
 	if (!by_handle && make != MAKE_NONE)
-		handle_ask(fd, handle);
+		object_handle_ask(fd, handle);
 	return place_of(l, what->dev, fd, text, ret);
 }

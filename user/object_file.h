@@ -18,6 +18,9 @@ struct object_handle {
 	unsigned char bytes[OBJECT_HANDLE_MAX];
 };
 
+/* Of what is open, maybe only as a name (O_PATH); where the file system gives none `h` stays as it is. */
+void object_handle_ask(int fd, struct object_handle *h);
+
 struct object_place {
 	char *path; /* from our root, else as the process that has it open names it: hostile; NULL
 		       not known */

@@ -92,6 +92,27 @@ void object_names_heard(struct object_names *n, const struct edge_key *key)
 		k->user.closed = false;
 }
 
+int object_names_adopted(struct object_names *n, const struct object *what, const struct object_handle *handle)
+{
+	struct known *k;
+
+	/* what has no inode of its own, or no name, is told by the kernel half or by descriptors to be gone */
+	if (what->dev == n->pipe_dev || what->dev == SL_DEV_MSGQUEUE)
+		return 0;
+	k = note(n, what);
+	if (!k)
+		return -ENOSPC;
+	k->handle = *handle;
+	return 0;
+}
+
+void object_names_handle(const struct object_names *n, const struct object *what, struct object_handle *ret)
+{
+	const struct known *k = hashmap_find(&n->known, what);
+
+	*ret = k ? k->handle : (struct object_handle){0};
+}
+
 /* A terminal's or a FUSE connection's, which lives no longer than what is open of it. */
 static bool is_end(const struct object *what)
 {

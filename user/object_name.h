@@ -11,12 +11,19 @@
 #include "user/model.h"
 
 struct object_names;
+struct object_handle;
 
 int object_names_new(struct engine *engine, struct model *model, struct object_names **ret);
 struct object_names *object_names_free(struct object_names *n);
 
 /* An edge was told to the model. Cheap: the object is only noted. */
 void object_names_heard(struct object_names *n, const struct edge_key *key);
+
+/* One that a monitor before this one knew, and by which handle; it is looked for as any other. -ENOSPC. */
+int object_names_adopted(struct object_names *n, const struct object *what, const struct object_handle *handle);
+
+/* Its handle, of length 0 where none is known. */
+void object_names_handle(const struct object_names *n, const struct object *what, struct object_handle *ret);
 
 /* An object of the kernel's table that no process has open, at two looks in a row: is it a file (or
  * may be one), which only object_names_tick() forgets? False: a pipe, with or without a name. */

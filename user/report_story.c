@@ -42,6 +42,7 @@ static const struct {
 	{"fork", "F started T, which began with all that it held"},
 	{"exec", "F became T by exec, and kept what it held"},
 	{"held", "T holds an end of what F filled"},
+	{"before", "T held at most B of F already when the monitor began"},
 	{"peek", "T looked into the memory of F"},
 	{"core_dump", "the memory of F was dumped into T"},
 	{"channel", "F opened T, whose bytes nothing here counts"},

@@ -124,6 +124,13 @@ struct {
 	__type(value, __u8);
 	__uint(max_entries, SL_MEMBERS_MAX);
 } members SEC(".maps") __weak;
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, NO_PREALLOC); /* likewise, and for a moment */
+	__type(key, struct subject);
+	__type(value, struct carrier);
+	__uint(max_entries, SL_TAINTED_MAX);
+} carriers SEC(".maps") __weak;
 MAP_HASH(inodes, LRU_HASH, struct root_key, struct inode_verdict, SL_INODES_MAX);
 
 /* written by user space: block devices that hold datasets (a mask of them), character devices that are

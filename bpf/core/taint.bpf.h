@@ -74,7 +74,7 @@ static __always_inline bool file_add(__u64 inode, __u64 mask)
 	if (!bpf_map_lookup_elem(&objects, &what) && is_kernel_fs(inode))
 		return false;
 	object_add(&what, mask, 0);
-	derived_filter[filter_slot(&what)] = 1;
+	derived_filter[sl_filter_slot(&what)] = 1;
 	return true;
 }
 

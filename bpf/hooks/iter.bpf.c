@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /* What no event tells: the state at the start, live sockets, and what changed since the last look. */
+#include "core/carry.bpf.h"
 #include "core/ml.bpf.h"
 #include "core/unix.bpf.h"
 
@@ -93,6 +94,22 @@ int find_mappings(struct bpf_iter__task_vma *ctx)
 		return 0;
 	map_done((__u64)task, file, vma->vm_end - vma->vm_start, vma->vm_pgoff << 12 | (vma->vm_flags & VM_MAYSHARE ? OF_SHARED : 0));
 	ml_look(plain((__u64)task), plain(file), vma->vm_flags);
+	return 0;
+}
+
+/* Whoever held tagged bytes under a monitor before this one. */
+SEC("?iter/task")
+int find_carriers(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	__u64 mask, addr;
+
+	if (!task || task->pid != task->tgid)
+		return 0;
+	addr = plain((__u64)task);
+	mask = take_up(addr);
+	if (mask)
+		taint_task(addr, mask, VIA_HELD);
 	return 0;
 }
 

@@ -81,7 +81,7 @@ class Monitor:
         self.read_from = 0
 
     def write(self, config):
-        text = config if isinstance(config, str) else yaml({"interval": "200ms", **config})
+        text = config if isinstance(config, str) else yaml({"interval": "200ms", "state": f"{self.file[:-5]}.state", **config})
         with open(self.file + ".new", "w", encoding="utf-8") as f:
             f.write(text)
         os.rename(self.file + ".new", self.file)
@@ -118,6 +118,13 @@ class Monitor:
 
     def wait(self):
         return self.process.wait(4 * PATIENCE)
+
+    def again(self):
+        """Ended as an administrator would, and another one in its place."""
+        self.signal(signal.SIGTERM)
+        status = self.process.wait(PATIENCE)
+        assert status == 0, f"status {status}: {self.said()}"
+        return self.start()
 
     def kill(self):
         if self.process and self.process.poll() is None:

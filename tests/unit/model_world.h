@@ -137,6 +137,30 @@ static void announce(struct world *w, struct actor *a)
 		announce(w, &w->actor[a->parent]);
 }
 
+static bool same_process(const struct subject *a, const struct subject *b)
+{
+	return a->tgid == b->tgid && a->start_ns == b->start_ns;
+}
+
+/* As far as the kernel can tell: whose parent has ended is another's child. */
+static bool inherits(const struct world *w, const struct actor *a, const struct flow *f)
+{
+	uint64_t born = UINT64_MAX, since = f->role == ROLE_UNKNOWN ? 0 : f->start_ns;
+
+	for (; a; a = a->parent < 0 || w->actor[a->parent].dead ? NULL : &w->actor[a->parent]) {
+		if (same_process(&a->who, &f->who))
+			return born >= since;
+		born = a->who.start_ns;
+	}
+	return false;
+}
+
+static void flow_mark(struct world *w, struct actor *a, struct conn *c, uint64_t mask)
+{
+	c->f.passed |= !inherits(w, a, &c->f);
+	flow_taint_add(w, c, mask, c->f.out);
+}
+
 static void become_tainted(struct world *w, struct actor *a, uint64_t mask, uint32_t via)
 {
 	a->used = true;
@@ -152,7 +176,7 @@ static void become_tainted(struct world *w, struct actor *a, uint64_t mask, uint
 		w->file[f].mask |= a->file[f] ? mask : 0;
 	for (unsigned c = 0; c < w->conns; c++) {
 		if (a->flow[c])
-			flow_taint_add(w, &w->conn[c], mask, w->conn[c].f.out);
+			flow_mark(w, a, &w->conn[c], mask);
 	}
 }
 
@@ -467,6 +491,22 @@ static void do_connect(struct world *w, struct actor *a)
 		flow_taint_add(w, c, a->taint.mask, 0);
 }
 
+/* A descriptor, by SCM_RIGHTS or pidfd_getfd. */
+static void do_pass(struct world *w, struct actor *a)
+{
+	struct actor *b = &w->actor[below(w->actors)];
+	unsigned at = w->conns ? below(w->conns) : 0;
+
+	if (!w->conns || !a->flow[at] || b->flow[at] || b->dead || b->replaced || below(4))
+		return;
+	b->flow[at] = true;
+	if (!b->taint.mask)
+		return;
+	b->used = true;
+	announce(w, b);
+	flow_mark(w, b, &w->conn[at], b->taint.mask);
+}
+
 static void do_send(struct world *w, struct actor *a)
 {
 	unsigned n = 1 + below(30), at = w->conns ? below(w->conns) : 0;
@@ -512,7 +552,7 @@ static void step(struct world *w)
 	    do_read, do_write, do_receive, do_send,    do_write, do_receive,
 	    do_send, do_fork,  do_exec,	   do_connect, do_exit,	 do_open,
 	    do_save, do_save,  do_load,	   do_load,    do_dump,	 do_peek,
-	    do_map,  do_store, do_store,   do_look,    do_look,
+	    do_map,  do_store, do_store,   do_look,    do_look,  do_pass,
 	};
 	struct actor *a = &w->actor[below(w->actors)];
 

@@ -53,7 +53,7 @@ static const struct bad keys[] = {
     {"Interval: 1s\n", "1:1", "Interval: unknown key; did you mean 'interval'?"},
     {"intreval: 1s\n", "1:1", "did you mean 'interval'?"},
     {"colour: red\n", "1:1",
-     "colour: unknown key; use one of: datasets, jobs, network, trusted, journal, export, "
+     "colour: unknown key; use one of: datasets, jobs, network, trusted, journal, export, state, "
      "interval"},
     {"\"\\e[31mx\": 1\n", "1:1", "?[31mx: unknown key"},
     {GOOD "    pth: /x\n", "4:5", "datasets[0].pth: unknown key; did you mean 'path'?"},

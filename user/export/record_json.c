@@ -55,7 +55,7 @@ json_t *json_moment(const struct model *m, uint64_t boot_ns, int64_t offset)
 	char text[TIME_LEN];
 	int64_t ns;
 
-	if (!boot_ns || !m->clock_known || __builtin_add_overflow(boot_ns, offset, &ns) || ns < 0)
+	if (!boot_ns || !m->clock_known || __builtin_add_overflow((int64_t)boot_ns, offset, &ns) || ns < 0)
 		return json_null();
 	struct timespec wall = {.tv_sec = ns / (int64_t)NSEC, .tv_nsec = ns % (int64_t)NSEC};
 	return json_string(time_rfc3339(text, &wall));

@@ -242,8 +242,9 @@ static struct config *config_blank(const char *file, const char *text, size_t le
 	c->journal.retain_ns = 30 * 86400 * NSEC;
 	c->export.retain_days = 30;
 	c->interval_ns = NSEC;
+	c->state = strdup(STATE_DEFAULT_DIR);
 	c->file = strdup(file);
-	if (!c->file || digest_text(c->digest, text, len) < 0)
+	if (!c->file || !c->state || digest_text(c->digest, text, len) < 0)
 		return config_free(c);
 	return c;
 }
@@ -358,6 +359,7 @@ struct config *config_free(struct config *c)
 	free(c->network.allow);
 	strings_clear(&c->trusted);
 	free(c->journal.dir);
+	free(c->state);
 	free(c->export.log_group);
 	free(c->export.metric_namespace);
 	free(c->export.endpoint);

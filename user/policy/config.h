@@ -9,6 +9,7 @@
 #define CONFIG_DEFAULT_PATH "/etc/sluice/sluice.yaml"
 #define SOCKET_DEFAULT_PATH "/run/sluice.sock"
 #define JOURNAL_DEFAULT_DIR "/var/log/sluice"
+#define STATE_DEFAULT_DIR "/var/lib/sluice"
 
 /* A whole file that works once its path exists, for messages and help. */
 #define CONFIG_EXAMPLE                                                                             \
@@ -100,6 +101,7 @@ struct config {
 		unsigned retain_days;
 		bool security_hub;
 	} export;
+	char *state; /* directory for what the next monitor is to know; NULL: nothing is kept */
 	uint64_t interval_ns;
 	/* keys in the file that are checked but have no effect in this build:
 	 * "network.vpc: auto", "network.allow[].name", "journal" */

@@ -349,6 +349,22 @@ static int check_allow_datasets(struct parse *p)
 	return 0;
 }
 
+static int parse_state(struct parse *p, const struct ynode *n, void *to)
+{
+	char **dir = to;
+
+	if (n->kind == Y_TEXT && !strcmp(n->text, "off")) {
+		free(*dir);
+		*dir = NULL;
+		return 0;
+	}
+	char *before = *dir;
+	int r = parse_path(p, n, to);
+	if (!r)
+		free(before);
+	return r;
+}
+
 int config_parse_root(struct parse *p, const struct ynode *root)
 {
 	static const struct field fields[] = {
@@ -358,6 +374,7 @@ int config_parse_root(struct parse *p, const struct ynode *root)
 	    KEY("trusted", struct config, trusted, parse_trusted),
 	    {"journal", parse_journal, 0, false},
 	    {"export", parse_export, 0, false},
+	    KEY("state", struct config, state, parse_state),
 	    KEY("interval", struct config, interval_ns, parse_interval),
 	};
 	int r = map_parse(p, root, fields, ARRAY_SIZE(fields), p->c);

@@ -124,6 +124,16 @@ int finding_chain_to_objects(struct model *m, struct finding *f, struct ds_graph
 int finding_chain_to_channel(struct model *m, struct finding *f, struct ds_graph *g,
 			     const struct m_subject *const *holders, size_t n, const struct m_channel *c);
 
+/* The widest way to it, by itself. -ENOENT: there is none; -ENOMEM. chain_free() it. */
+int chain_to_object(const struct model *m, unsigned dataset, struct ds_graph *g, const struct m_object *o,
+		    struct hop **ret, size_t *ret_n);
+int chain_to_subject(const struct model *m, unsigned dataset, struct ds_graph *g, const struct m_subject *s,
+		     struct hop **ret, size_t *ret_n);
+
+/* The words of a hop of another monitor, as this one has them; NULL: no such. */
+const char *hop_via(const char *word);
+#define HOP_BEFORE "before" /* it held so much already when this monitor began, by a way that is not known */
+
 void chain_free(struct hop *chain, size_t n);
 
 const char *rule_name(enum rule r);

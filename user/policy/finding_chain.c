@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* The evidence: by which hops bytes of a dataset can have come to where they left. */
+#include "user/model_carry.h"
 #include "user/model_derived.h"
 #include "user/policy/finding.h"
 
@@ -128,6 +129,26 @@ static enum edge_via kinship(const struct m_subject *from, const struct m_subjec
 	return VIA_HELD;
 }
 
+/* Other words that make_chain() and those below it use. */
+const char *hop_via(const char *word)
+{
+	static const char *const others[] = {HOP_BEFORE, "tcp", "udp", "network", "channel"};
+
+	for (unsigned via = 1; via < VIA_KINDS; via++)
+		if (!strcmp(via_name(via), word))
+			return via_name(via);
+	for (unsigned k = 1; k < ACCESS_KINDS; k++)
+		if (!strcmp(access_name(k), word))
+			return access_name(k);
+	for (unsigned p = 0; p <= UINT8_MAX; p++)
+		if (net_proto_name((uint8_t)p) && !strcmp(net_proto_name((uint8_t)p), word))
+			return net_proto_name((uint8_t)p);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (!strcmp(others[i], word))
+			return others[i];
+	return NULL;
+}
+
 static void hop_edge(const struct m_edge *e, unsigned dataset, struct hop *h)
 {
 	h->via = via_name((enum edge_via)e->key.via);
@@ -251,6 +272,31 @@ static void hop_fill(const struct model *m, unsigned dataset, const struct graph
 	}
 }
 
+/* The way to whom held it when this monitor began, as the one before told it. */
+static int hops_before(const struct graph_ref *r, unsigned dataset, char *from, char *to, struct hop *chain, size_t *count)
+{
+	const struct m_carried *list = r->kind == REF_OBJECT ? ((const struct m_object *)r->of)->carried
+							     : ((const struct m_subject *)r->of)->carried;
+	const struct carried *c = &carried_of(list, dataset)->is;
+
+	if (!c->nchain) {
+		chain[(*count)++] = (struct hop){from, to, HOP_BEFORE, c->bound, c->since_ns, true};
+		return 0;
+	}
+	free(from);
+	free(to);
+	for (size_t i = 0; i < c->nchain; i++) {
+		struct hop *h = &chain[(*count)++];
+
+		*h = c->chain[i];
+		h->from = strdup(c->chain[i].from);
+		h->to = strdup(c->chain[i].to);
+		if (!h->from || !h->to)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static char *dataset_text(const struct model *m, unsigned dataset)
 {
 	char *name;
@@ -258,33 +304,57 @@ static char *dataset_text(const struct model *m, unsigned dataset)
 	return asprintf(&name, "dataset %s", m->datasets[dataset].id) < 0 ? NULL : name;
 }
 
-/* The path starts at a reader (the hop from the dataset to it is put before), or at the overflow
- * account, which stands for the dataset itself. */
+/* The path starts at a reader (the hop from the dataset to it is put before), at the overflow account, which stands for the
+ * dataset itself, or at the past. */
 static int make_chain(const struct model *m, unsigned dataset, const struct graph_ref *path,
 		      size_t n, struct hop **ret, size_t *ret_n)
 {
 	size_t first = path[0].kind == REF_SUBJECT ? 0 : 1, count = 0;
-	struct hop *chain = calloc(n + 1, sizeof(*chain));
+	struct hop *chain = calloc(n + 1 + CARRY_HOPS_MAX, sizeof(*chain));
+	int err = chain ? 0 : -ENOMEM;
 
-	if (!chain)
-		return -ENOMEM;
-	for (size_t i = first; i < n; i++) {
-		struct hop *h = &chain[count++];
+	for (size_t i = first; i < n && !err; i++) {
+		char *from = i == first ? dataset_text(m, dataset) : name_of(&path[i - 1]), *to = name_of(&path[i]);
 
-		h->from = i == first ? dataset_text(m, dataset) : name_of(&path[i - 1]);
-		h->to = name_of(&path[i]);
-		if (!h->from || !h->to) {
-			chain_free(chain, count);
-			return -ENOMEM;
+		if (from && to && i == 1 && path[0].kind == REF_PAST) {
+			err = hops_before(&path[1], dataset, from, to, chain, &count);
+			continue;
 		}
-		if (!i)
+		struct hop *h = &chain[count++];
+		*h = (struct hop){.from = from, .to = to};
+		err = from && to ? 0 : -ENOMEM;
+		if (!err && !i)
 			hop_read(path[i].of, dataset, h);
-		else
+		else if (!err)
 			hop_fill(m, dataset, &path[i - 1], &path[i], h);
+	}
+	if (err) {
+		chain_free(chain, count);
+		return err;
 	}
 	*ret = chain;
 	*ret_n = count;
 	return 0;
+}
+
+int chain_to_object(const struct model *m, unsigned dataset, struct ds_graph *g, const struct m_object *o,
+		    struct hop **ret, size_t *ret_n)
+{
+	_cleanup_free_ struct graph_ref *path = NULL;
+	size_t length;
+	int err = ds_graph_objects_path(g, &o, 1, &path, &length);
+
+	return err ? err : make_chain(m, dataset, path, length, ret, ret_n);
+}
+
+int chain_to_subject(const struct model *m, unsigned dataset, struct ds_graph *g, const struct m_subject *s,
+		     struct hop **ret, size_t *ret_n)
+{
+	_cleanup_free_ struct graph_ref *path = NULL;
+	size_t length;
+	int err = ds_graph_held_path(g, &s, 1, &path, &length);
+
+	return err ? err : make_chain(m, dataset, path, length, ret, ret_n);
 }
 
 static int set_chain(struct model *m, struct finding *f, const struct graph_ref *path,

@@ -147,7 +147,7 @@ static int judge_budget(struct judging *j, unsigned dataset)
 		err = ds_graph_leak(g, flows, n, &j->work, &leak);
 	if (err)
 		return err;
-	uint64_t spent = MIN(leak.bound, window);
+	uint64_t spent = MIN(d->budget.before > UINT64_MAX - leak.bound ? UINT64_MAX : leak.bound + d->budget.before, window);
 	if (spent <= d->config->budget.outside_vpc || (!grew && spent <= d->budget.judged))
 		return 0;
 	d->budget.judged = spent;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "user/array.h"
+#include "user/model_carry.h"
 #include "user/model_derived.h"
 #include "user/model_graph.h"
 
@@ -62,8 +63,10 @@ static void find_dir(struct staged *s)
 /* Who wrote what of a dataset into the object; nothing: `written` stays 0. */
 static void find_writers(const struct model *m, struct staged *s)
 {
+	const struct m_carried *before = carried_of(s->object->carried, s->dataset);
 	uint64_t most = 0;
 
+	s->written = before ? before->is.bound : 0;
 	for (const struct m_edge *e = s->object->edges; e; e = e->other_next) {
 		uint64_t n = 0;
 
@@ -86,7 +89,7 @@ static void find_writers(const struct model *m, struct staged *s)
 
 static uint64_t written_mask(const struct model *m, const struct m_object *o)
 {
-	uint64_t mask = 0;
+	uint64_t mask = o->told_open ? 0 : carried_mask(o->carried);
 
 	for (const struct m_edge *e = o->edges; e; e = e->other_next) {
 		for (unsigned i = 0; edge_writes(e) && i < e->ntransfers; i++)
@@ -170,7 +173,7 @@ static int update(struct judging *j, struct finding *f, struct ds_graph *g,
 	f->exposed = MAX(f->exposed, leak->exposed);
 	f->given = false;
 	err = finding_chain_to_objects(j->m, f, g, objects, n);
-	if (!f->process)
+	if (!f->process && files->writer)
 		finding_process(f, (struct m_subject *)files->writer);
 	if (!err)
 		err = describe(j, f, files, n);
