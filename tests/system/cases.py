@@ -531,6 +531,15 @@ def clock_step(w):
         time.clock_settime(time.CLOCK_REALTIME, now + 10)
 
 
+def restart(w):
+    """Read, and written; uploaded by another one when the monitor is another one too."""
+    archive = f"{w.elsewhere}/archive"
+    w.actor(f"read:{w.file}", f"write:{archive}:70001")
+    w.monitor.again()
+    w.sender = w.actor(f"read:{archive}", w.sink().to, f"send:{MORE}").pid
+    w.bounds = (70001, 70001)
+
+
 # --- what must stay quiet --------------------------------------------------------------------------------------
 
 def listing(w):
@@ -727,7 +736,7 @@ CASES = [
     Case(56, "56-tty", "a terminal", DERIVED, relay("relay-pty"), ("taint.tty",), truth=RECEIVER),
     Case(57, "57-allowed", "an allowed destination", QUIET, allowed, truth=RECEIVER),
     Case(58, "58-slow", "low and slow", EGRESS, elsewhere="not yet"),
-    Case(59, "59-restart", "restart in between", EGRESS, elsewhere="test_rules.py for the gap; pinned state not yet"),
+    Case(59, "59-restart", "a file written under the monitor before", DERIVED, restart, ("taint.file",), truth=RECEIVER),
     Case(60, "60-flood", "floods of events", EGRESS, elsewhere="test_flood.py, test_scale.py"),
     Case(61, "61-killed", "the monitor killed, stopped, frozen", GAP, elsewhere="test_rules.py, test_failure.py"),
     Case(62, "62-tampered", "maps and programs tampered with", GAP, elsewhere="not yet"),
