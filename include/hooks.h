@@ -224,7 +224,7 @@ enum hook {
 
 #define SL_LIMIT_MEMBERS                                                                           \
 	"only files that a walk of the dataset has met (after the start and then every ten minutes, sooner where it is read; " \
-	"524288 files at most); one that is moved into another dataset counts as that one's"
+	"524288 files at most), until the monitor ends; one that is moved into another dataset counts as that one's"
 
 #define SL_LIMIT_RING "a completion that overflows its ring is not seen"
 #define SL_LIMIT_CHAIN "a file that an earlier request of the same chain opens is not known yet"

@@ -3,6 +3,7 @@
 #include "user/snapshot_internal.h"
 
 #include "user/array.h"
+#include "user/model_carry.h"
 
 #define RECEIVED_MAX 8 /* told of one subject */
 #define WRITERS_MAX 4  /* named of one object */
@@ -11,8 +12,8 @@
 struct received {
 	uint64_t bytes; /* UINT64_MAX: all that the other held */
 	uint64_t mask;
-	uint32_t via;
-	const struct m_subject *from; /* NULL: by an object */
+	uint32_t via; /* 0: held before this monitor began */
+	const struct m_subject *from; /* NULL: by an object, or held before */
 	const struct m_object *object;
 };
 
@@ -38,6 +39,10 @@ static int gather(const struct m_subject *s, uint64_t held, struct received_list
 		if (s->births[i].mask & held)
 			err = add(l, (struct received){UINT64_MAX, s->births[i].mask & held, s->births[i].via,
 						       s->births[i].from, NULL});
+	}
+	for (const struct m_carried *c = s->carried; c && !err; c = c->next) {
+		if (BIT(c->dataset) & held)
+			err = add(l, (struct received){c->is.bound, BIT(c->dataset), 0, NULL, NULL});
 	}
 	for (const struct m_edge *e = s->edges; e && !err; e = e->subject_next) {
 		struct received r = {.via = (uint32_t)e->key.via, .from = e->source, .object = e->object};
@@ -106,7 +111,7 @@ static json_t *json_one(const struct model *m, const struct received *r)
 {
 	char name[OBJECT_LEN];
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "via", via_name((enum edge_via)r->via), "from",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "via", r->via ? via_name((enum edge_via)r->via) : HOP_BEFORE, "from",
 			 json_sources(r), "object",
 			 json_safe(r->object ? object_text(name, r->object) : NULL), "bytes",
 			 r->bytes == UINT64_MAX ? json_null() : json_count(r->bytes), "datasets",

@@ -92,6 +92,7 @@ def test_a_file_is_uploaded_after(sluice, config, dataset, tmp, ended, actor, si
     assert out.bytes() == READ
 
 
+@pytest.mark.parametrize("ended", ("stopped",), indirect=True)
 def test_other_files_are_still_nobodys(sluice, config, dataset, tmp, ended, actor, sink, lab):
     out = sink(lab.internet)
     m = sluice(config)
@@ -126,6 +127,7 @@ def test_a_copy_goes_on_over_many_monitors(sluice, config, dataset, tmp, actor, 
     assert [h["to"].split()[-1].split("[")[0] for h in f["chain"][2:-2:2]] == ["copier0", "copier1", "copier2"]
 
 
+@pytest.mark.parametrize("ended", ("killed",), indirect=True)
 def test_shared_files_in_memory(sluice, config, dataset, tmp, ended, actor, sink, lab):
     out, name = sink(lab.internet), f"/dev/shm/sluice-{os.getpid()}"
     m = sluice(config)
@@ -163,6 +165,7 @@ def test_a_process_goes_on(sluice, config, dataset, tmp, ended, actor, sink, lab
     assert r.to(old) == SENT and r.to(new) == READ
 
 
+@pytest.mark.parametrize("ended", ("killed",), indirect=True)
 def test_children_born_between(sluice, config, dataset, tmp, ended, actor, sink, lab):
     """Forked, and replaced by another image, while nobody watched."""
     out = sink(lab.internet)
@@ -186,6 +189,7 @@ def test_children_born_between(sluice, config, dataset, tmp, ended, actor, sink,
     assert r.to(out, process__comm="child") == r.to(out, process__comm="spawned") == SENT
 
 
+@pytest.mark.parametrize("ended", ("stopped",), indirect=True)
 def test_who_came_by_nothing_holds_nothing(sluice, config, dataset, tmp, ended, actor, sink, lab):
     """A process that ran before, its children, and a stranger with the same number of nothing."""
     out = sink(lab.internet)
@@ -206,6 +210,7 @@ def test_who_came_by_nothing_holds_nothing(sluice, config, dataset, tmp, ended, 
     assert r.to(out) == 0
 
 
+@pytest.mark.parametrize("ended", ("killed",), indirect=True)
 def test_what_waits_in_a_pipe(sluice, config, dataset, tmp, ended, actor, sink, lab):
     """The writer is gone when the next monitor starts; the reader never had anything."""
     out, held = sink(lab.internet), 40009
@@ -227,6 +232,7 @@ def test_what_waits_in_a_pipe(sluice, config, dataset, tmp, ended, actor, sink, 
 
 # --- budgets ---------------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("ended", ("killed",), indirect=True)
 def test_a_budget_goes_on(sluice, lab, dataset, tmp, ended, actor, sink):
     out = sink(lab.internet)
     work.make_file(f"{dataset}/f", FILE)
