@@ -8,7 +8,7 @@ import pytest
 
 import work
 from conftest import REQUIRED_SETS, SETS
-from monitor import Monitor
+from monitor import Monitor, wait_for
 from where import PATIENCE, program
 from work import FILE
 
@@ -120,6 +120,8 @@ def test_parity(set_refusals, tmp, data, lab, sink, actor):
                     hooks=hooks, name=hooks)
         try:
             m.start()
+            # what share of a dataset left decides on severity
+            wait_for("both are measured", lambda m=m: all(d["bytes_total"] for d in m.show("datasets")["items"]))
             # first, for the actors' reports make a reader of us
             relayed[hooks] = {name: relay(name, tmp, sink, lab, f"{other}/f") for name in RELAYS}
             truths[hooks] = work_mix(actor, sink, lab, dataset, elsewhere)
