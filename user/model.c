@@ -395,6 +395,11 @@ int model_set_host(struct model *m, const char *name, const char *boot_id)
 	return err ? err : replace(&m->boot_id, boot_id);
 }
 
+void model_set_vpc(struct model *m, const struct model_vpc *v)
+{
+	m->vpc = *v;
+}
+
 void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *wall)
 {
 	int64_t now = (int64_t)wall->tv_sec * (int64_t)NSEC + wall->tv_nsec;

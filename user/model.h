@@ -58,6 +58,16 @@ int model_dataset(const struct model *m, const char *id);
 /* Names for the `host` of every record; copied. NULL: not known. */
 int model_set_host(struct model *m, const char *name, const char *boot_id);
 
+/* Where this host is, as its metadata say; texts are "" where not known. */
+struct model_vpc {
+	bool asked;		/* false: the configuration alone says what the VPC is */
+	const char *state, *why; /* static; enum imds_state in words */
+	char id[32], instance_id[32], region[32], account[32];
+	unsigned blocks;  /* that count as the VPC's, configured ones too */
+	uint64_t told_ns; /* when metadata were told last; 0: never */
+};
+void model_set_vpc(struct model *m, const struct model_vpc *v);
+
 /* The same moment by both clocks. Times of records are derived from it. */
 void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *wall);
 

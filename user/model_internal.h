@@ -350,6 +350,7 @@ struct model {
 	uint64_t derived_from; /* datasets that any is derived from */
 
 	char *host, *boot_id;
+	struct model_vpc vpc;
 	int64_t wall_offset;  /* wall clock less boot time */
 	int64_t start_offset; /* the same, left alone while the clock only drifts: a process keeps
 				 its start */

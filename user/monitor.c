@@ -53,19 +53,35 @@ void monitor_tick(struct monitor *m, uint64_t late_ns)
 	alive_beat(m->alive, now);
 }
 
+/* An interface more may be one of another block. */
+static void note_local(struct monitor *m, const struct cidr *local, size_t n)
+{
+	uint64_t sum = n + 1;
+
+	for (size_t i = 0; i < n * sizeof(*local); i++)
+		sum = sum * 0x100000001b3ULL ^ ((const uint8_t *)local)[i];
+	if (m->local_sum && sum != m->local_sum)
+		vpc_poke(m->vpc);
+	m->local_sum = sum;
+}
+
 /* The host's addresses, the roots and the sizes change slowly: each is looked at in its own time. */
 int monitor_refresh_classes(struct monitor *m)
 {
-	_cleanup_free_ struct cidr *local = NULL;
+	_cleanup_free_ struct cidr *local = NULL, *blocks = NULL;
 	struct classes *fresh, *old = m->classes;
+	struct config with;
 	unsigned missed = 0;
 	size_t n = 0;
 	int err = classes_local(&local, &n, &missed);
 
 	if (!err)
-		err = classes_build(m->config, local, n, &fresh);
+		err = monitor_vpc_config(m, &with, &blocks);
+	if (!err)
+		err = classes_build(&with, local, n, &fresh);
 	if (err)
 		return err;
+	note_local(m, local, n);
 	err = m->model ? model_policy(m->model, m->config, fresh) : 0;
 	if (err) {
 		classes_free(fresh);
@@ -211,6 +227,11 @@ static void reload(struct monitor *m)
 		return;
 	}
 	config_free(old);
+	if (!m->config->network.vpc_auto)
+		monitor_stop_vpc(m);
+	monitor_start_vpc(m);
+	tick_state(m, monitor_refresh_classes(m));
+	monitor_tell_vpc(m);
 	monitor_load_trust(m);
 	monitor_refresh_roots(m);
 	roots_scan(m->roots, m->config, m->model);
@@ -232,7 +253,7 @@ static void on_signal(struct monitor *m)
 
 /* --- the loop -------------------------------------------------------------------------- */
 
-enum { FD_TIMER, FD_SIGNALS, FD_RING, FD_MOUNTS, FD_DEVICES, FD_SERVER };
+enum { FD_TIMER, FD_SIGNALS, FD_RING, FD_MOUNTS, FD_DEVICES, FD_VPC, FD_SERVER };
 
 /* Until the time is over, -1: nobody set one. */
 static int left_ms(const struct monitor *m)
@@ -255,6 +276,7 @@ static int loop(struct monitor *m)
 	};
 
 	while (!m->stop) {
+		fds[FD_VPC] = (struct pollfd){.fd = m->vpc ? vpc_fd(m->vpc) : -1, .events = POLLIN};
 		size_t n = server_fds(m->server, fds + FD_SERVER);
 
 		if (poll(fds, FD_SERVER + n, left_ms(m)) < 0) {
@@ -268,6 +290,8 @@ static int loop(struct monitor *m)
 			m->retried_ns = 0;
 		if (fds[FD_MOUNTS].revents || (fds[FD_DEVICES].revents && roots_devices_changed(m->roots)))
 			monitor_refresh_roots(m);
+		if (fds[FD_VPC].revents)
+			tick_state(m, monitor_take_vpc(m));
 		if (fds[FD_RING].revents)
 			on_ring(m);
 		if (fds[FD_TIMER].revents)
@@ -311,6 +335,7 @@ static void dispose(struct monitor *m, bool well)
 	if (m->events)
 		events_close(m->events);
 	carry_close(m->carry);
+	monitor_stop_vpc(m);
 	collector_free(m->collector);
 	roots_free(m->roots);
 	trust_free(m->trust);
@@ -365,6 +390,7 @@ int monitor_run(const struct options *options, struct config *config)
 		dispose(&m, false);
 		return EXIT_USAGE;
 	}
+	monitor_start_vpc(&m); /* what it says comes while programs are loaded */
 	status = monitor_start(&m);
 	if (!status && open_server(&m))
 		status = EXIT_USAGE;

@@ -13,6 +13,7 @@
 #include "user/roots.h"
 #include "user/server.h"
 #include "user/trust.h"
+#include "user/vpc.h"
 
 struct monitor {
 	struct options options;
@@ -27,6 +28,9 @@ struct monitor {
 	struct server *server;
 	struct events *events;
 	struct alive *alive;
+	struct vpc *vpc; /* NULL: not `vpc: auto` */
+	struct vpc_news vpc_news; /* as looked at last */
+	uint64_t local_sum; /* of this host's addresses */
 	struct carry *carry; /* NULL: nothing is kept for the next one */
 	int signals, timer;
 	uint64_t interval_ns, due_ns, end_ns; /* end_ns 0: until told */
@@ -48,6 +52,15 @@ void monitor_tick(struct monitor *m, uint64_t late_ns);
 int monitor_refresh_classes(struct monitor *m);
 void monitor_refresh_roots(struct monitor *m);
 void monitor_load_trust(struct monitor *m);
+
+/* monitor_vpc.c */
+void monitor_start_vpc(struct monitor *m);
+void monitor_stop_vpc(struct monitor *m);
+/* Whatever news there is, into classes and model. */
+int monitor_take_vpc(struct monitor *m);
+void monitor_tell_vpc(struct monitor *m);
+/* The configuration with the blocks that metadata add to it: borrowed, but for *ret_blocks, which the caller frees. */
+int monitor_vpc_config(const struct monitor *m, struct config *ret, struct cidr **ret_blocks);
 
 /* monitor_carry.c */
 void monitor_open_carry(struct monitor *m);

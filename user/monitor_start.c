@@ -53,13 +53,16 @@ static void name_host(struct monitor *m)
 
 static int open_model(struct monitor *m, const struct plan *plan)
 {
-	int err = monitor_refresh_classes(m);
+	int err = monitor_take_vpc(m);
 
+	if (!err)
+		err = monitor_refresh_classes(m);
 	if (!err)
 		err = model_new(m->config, m->classes, &m->model);
 	if (err)
 		return err;
 	name_host(m);
+	monitor_tell_vpc(m);
 	monitor_set_clock(m, now_boot_ns());
 	err = collector_new(m->engine, m->model, plan, &m->collector);
 	if (!err)

@@ -134,6 +134,17 @@ static void print_trusted(const json_t *list, const struct printer *p)
 	}
 }
 
+static void print_vpc(const json_t *vpc, const struct printer *p)
+{
+	_cleanup_free_ char *id = value_text(json_at(vpc, "id"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *blocks = value_text(json_at(vpc, "blocks"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *source = value_text(json_at(vpc, "source"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *why = value_text(json_at(vpc, "why"), FORMAT_TEXT, NULL);
+
+	line(p, "VPC", "%s%s%s blocks, by %s%s%s", id ? id : "", id ? ": " : "", blocks ? blocks : "?", source ? source : "?",
+	     why ? ": " : "", why ? why : "");
+}
+
 int show_health(const json_t *document, const struct printer *p)
 {
 	const json_t *health = json_at(document, "health");
@@ -153,6 +164,7 @@ int show_health(const json_t *document, const struct printer *p)
 	print_maps(json_at(health, "maps"), p);
 	print_losses(json_at(health, "losses"), p);
 	print_programs(json_at(health, "programs"), p);
+	print_vpc(json_at(health, "vpc"), p);
 	print_trusted(json_at(health, "trusted"), p);
 	print_list("measured", json_at(health, "owners"), p);
 	print_list("measured in part", json_at(health, "limits"), p);

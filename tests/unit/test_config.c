@@ -136,7 +136,7 @@ static void test_contract(void **state)
 	assert_int_equal(c->export.retain_days, 30);
 	assert_false(c->export.security_hub);
 	assert_int_equal(c->interval_ns, NSEC);
-	ASSERT_STRINGS(&c->inactive, "network.vpc: auto", "network.aws_ranges",
+	ASSERT_STRINGS(&c->inactive, "network.aws_ranges",
 		       "network.allow[].name", "network.allow[].bucket", "journal",
 		       "export.cloudwatch");
 }

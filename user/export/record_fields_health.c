@@ -187,6 +187,21 @@ static json_t *get_trusted(matter *s)
 	return list;
 }
 
+static json_t *json_told(const char *text)
+{
+	return text && *text ? json_safe(text) : json_null();
+}
+
+/* What counts as the VPC, and who says so. */
+static json_t *get_vpc(matter *s)
+{
+	const struct model_vpc *v = &s->m->vpc;
+
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "source", v->asked ? "metadata" : "configuration", "state",
+			 v->asked ? json_told(v->state) : json_null(), "why", v->asked ? json_told(v->why) : json_null(), "id",
+			 json_told(v->id), "blocks", json_count(v->blocks), "told", json_moment(s->m, v->told_ns, s->m->wall_offset));
+}
+
 static json_t *get_late(matter *s)
 {
 	return s->m->health_known ? json_count(s->m->health.late_ns / 1000000) : json_null();
@@ -216,6 +231,7 @@ const struct field health_fields[] = {
     {"tainted", get_tainted},
     {"channels", get_channels},
     {"trusted", get_trusted},
+    {"vpc", get_vpc},
     {"late_ms", get_late},
     {"records_waiting", get_waiting},
     {"records_lag_ms", get_lag},

@@ -205,9 +205,16 @@ json_t *json_words(const char *const *words, size_t n)
 	return list;
 }
 
+static json_t *json_told(const char *text)
+{
+	return *text ? json_safe(text) : json_null();
+}
+
 json_t *json_host(const struct model *m)
 {
-	return JSON_OF({"name", json_safe(m->host)}, {"boot_id", json_safe(m->boot_id)}, {"instance_id", json_null()});
+	return JSON_OF({"name", json_safe(m->host)}, {"boot_id", json_safe(m->boot_id)}, 
+		       {"instance_id", json_told(m->vpc.instance_id)}, {"account", json_told(m->vpc.account)},
+		       {"region", json_told(m->vpc.region)});
 }
 
 json_t *json_time(const struct timespec *wall)

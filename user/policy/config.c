@@ -13,7 +13,6 @@ static const struct {
 	const char *key, *value;
 } no_effect[] = {
     {"datasets[].mode", "block"},
-    {"network.vpc", "auto"},
     {"network.aws_ranges", NULL},
     {"network.allow[].name", NULL},
     {"network.allow[].bucket", NULL},

@@ -104,7 +104,7 @@ struct config {
 	char *state; /* directory for what the next monitor is to know; NULL: nothing is kept */
 	uint64_t interval_ns;
 	/* keys in the file that are checked but have no effect in this build:
-	 * "network.vpc: auto", "network.allow[].name", "journal" */
+	 * "network.allow[].name", "journal" */
 	struct strings inactive;
 };
 
