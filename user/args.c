@@ -15,8 +15,8 @@
 
 static const char *const hooks_words[] = {
     [WISH_AUTO] = "auto", [WISH_TRAMPOLINE] = "trampoline", [WISH_TRACEPOINT] = "tracepoint", NULL};
-static const char *const show_words[] = {"datasets", "jobs",   "processes", "flows",
-					 "findings", "health", NULL};
+static const char *const show_words[] = {"datasets", "jobs", "processes", "destinations",
+					 "flows", "findings", "health", NULL};
 
 // clang-format off
 #define AT(field) offsetof(struct options, field)

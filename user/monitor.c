@@ -200,7 +200,7 @@ static json_t *answer(void *arg, const json_t *request)
 				       json_string_value(json_object_get(request, "job")), &wall);
 	reply = snapshot(m->model, what, &wall);
 	return reply ? reply
-		     : json_pack("{s:s}", "error", "nothing of that name: datasets, jobs, processes, flows, findings or health");
+		     : json_pack("{s:s}", "error", "nothing of that name: datasets, jobs, processes, destinations, flows, findings or health");
 }
 
 /* A new policy takes the place of the old one whole, or not at all. */

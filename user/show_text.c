@@ -96,6 +96,22 @@ static const struct field flow_fields[] = {
 	FIELD("alive",        YES,     TEXT_COLUMN("ALIVE", 5, 4)),
 };
 
+static const struct field destination_fields[] = {
+	FIELD("remote",       REMOTE,  TEXT_COLUMN("DESTINATION", 20, 0)),
+	FIELD("remote.class", TEXT,    TEXT_COLUMN("CLASS", 8, 0)),
+	FIELD("proto",        TEXT,    TEXT_COLUMN("PROTO", 5, 6)),
+	FIELD("direction",    TEXT,    TEXT_COLUMN("DIR", 3, 5)),
+	FIELD("jobs",         NAMES,   TEXT_COLUMN("JOBS", 10, 2)),
+	FIELD("processes",    NAMES,   TEXT_COLUMN("PROCESSES", 12, 3)),
+	FIELD("flows",        COUNT,   FIGURE("FLOWS", 4)),
+	FIELD("bytes_out",    SIZE,    FIGURE("OUT", 0)),
+	FIELD("bytes_in",     SIZE,    FIGURE("IN", 3)),
+	FIELD("tainted_out",  SIZE,    FIGURE("TAINTED OUT", 0)),
+	FIELD_OR_NONE("datasets", NAMES, TEXT_COLUMN("DATASETS", 10, 1)),
+	FIELD_OR_NONE("allowed", YES,  TEXT_COLUMN("ALLOWED", 7, 0)),
+	FIELD("because",      TEXT,    TEXT_COLUMN("BECAUSE", 16, 2)),
+};
+
 static const struct field finding_fields[] = {
 	FIELD("severity",   TEXT,    TEXT_COLUMN("SEVERITY", 8, 0)),
 	FIELD("rule",       TEXT,    TEXT_COLUMN("RULE", 12, 0)),
@@ -139,6 +155,10 @@ static const struct view {
      .fields = flow_fields,
      .nfields = ARRAY_SIZE(flow_fields),
      .most = {"tainted_out", "bytes_out"}},
+    {.what = "destinations",
+     .fields = destination_fields,
+     .nfields = ARRAY_SIZE(destination_fields),
+     .most = {"tainted_out", "bytes_out"}},
     {.what = "findings",
      .fields = finding_fields,
      .nfields = ARRAY_SIZE(finding_fields),
@@ -152,6 +172,7 @@ FITS(dataset_fields);
 FITS(job_fields);
 FITS(process_fields);
 FITS(flow_fields);
+FITS(destination_fields);
 FITS(finding_fields);
 
 /* --- order ------------------------------------------------------------------ */

@@ -197,7 +197,7 @@ static const struct {
 	int (*items)(struct snapshot_work *w, json_t *items);
 } kinds[] = {
     {"datasets", dataset_items}, {"jobs", job_items},	      {"processes", process_items},
-    {"flows", flow_items},	 {"findings", finding_items},
+    {"flows", flow_items},	 {"findings", finding_items}, {"destinations", destination_items},
 };
 
 static json_t *health_snapshot(const struct model *m, const struct timespec *wall)

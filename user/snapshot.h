@@ -12,7 +12,7 @@
  * there is no such dataset or job. NULL: no memory. */
 json_t *snapshot_unread(const struct model *m, const char *dataset, const char *job, const struct timespec *wall);
 
-/* `what`: datasets, jobs, processes, flows, findings, health. Returns
+/* `what`: datasets, jobs, processes, destinations, flows, findings, health. Returns
  * {"v":1,"type":what,"time":...,"host":{...},"items":[...]} (health: "health":{...}) or NULL:
  * unknown word or no memory. The caller owns it. */
 json_t *snapshot(const struct model *m, const char *what, const struct timespec *wall);

@@ -24,6 +24,7 @@ json_t *snapshot_used(const struct files_figures *f);
 int snapshot_job_used(const struct model *m, const struct m_job *job, const uint64_t read[SL_DATASETS_MAX], json_t **ret);
 
 int job_items(struct snapshot_work *w, json_t *items);
+int destination_items(struct snapshot_work *w, json_t *items);
 int process_items(struct snapshot_work *w, json_t *items);
 /* Adds "received" to a process's item, of these datasets, and how many ways in are not listed. -ENOMEM. */
 int snapshot_received(const struct model *m, const struct m_subject *s, uint64_t held, json_t *item);

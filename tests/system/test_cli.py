@@ -11,7 +11,7 @@ from work import FILE
 
 pytestmark = pytest.mark.one_set
 
-WORDS = ("datasets", "jobs", "processes", "flows", "findings", "health")
+WORDS = ("datasets", "jobs", "processes", "destinations", "flows", "findings", "health")
 
 
 def find(value, wanted):

@@ -108,7 +108,7 @@ static void test_times(void **state)
 
 static void test_refusals(void **state)
 {
-	REFUSED("say what to show: datasets, jobs, processes, flows, findings or health", "show",
+	REFUSED("say what to show: datasets, jobs, processes, destinations, flows, findings or health", "show",
 		"--json");
 	REFUSED("'moon' cannot be shown", "show", "moon");
 	REFUSED("one thing at a time", "show", "jobs", "flows");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/export/record_fields.h"
 #include "user/model_derived.h"
+#include "user/policy/rules.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -102,13 +103,13 @@ const struct field overflow_fields[] = {
 
 /* --- flow ---------------------------------------------------------------- */
 
-static json_t *get_proto(matter *s)
+json_t *json_proto(const struct m_flow *f)
 {
 	char number[8];
 
-	if (s->flow->f.role == ROLE_OVERFLOW)
+	if (f->f.role == ROLE_OVERFLOW)
 		return json_null();
-	switch (s->flow->f.proto) {
+	switch (f->f.proto) {
 	case IPPROTO_TCP:
 		return json_string("tcp");
 	case IPPROTO_UDP:
@@ -124,11 +125,16 @@ static json_t *get_proto(matter *s)
 	case IPPROTO_RAW:
 		return json_string("raw");
 	default:
-		if (net_proto_name(s->flow->f.proto))
-			return json_string(net_proto_name(s->flow->f.proto));
-		snprintf(number, sizeof(number), "%u", s->flow->f.proto);
+		if (net_proto_name(f->f.proto))
+			return json_string(net_proto_name(f->f.proto));
+		snprintf(number, sizeof(number), "%u", f->f.proto);
 		return json_string(number);
 	}
+}
+
+static json_t *get_proto(matter *s)
+{
+	return json_proto(s->flow);
 }
 
 /* Flows to one remote end that are folded into one have no common local end. */
@@ -171,6 +177,17 @@ static json_t *get_flow_datasets(matter *s)
 	return json_datasets(s->m, s->flow->reach);
 }
 
+json_t *json_allow_rule(const struct model *m, const struct allow_rule *a)
+{
+	return a ? json_sprintf("network.allow[%zu], line %u", (size_t)(a - m->config->network.allow), a->line) : json_null();
+}
+
+/* Which entry allows it; null: none does, or none has to. */
+static json_t *get_allowed(matter *s)
+{
+	return json_allow_rule(s->m, class_outside(s->flow->dest.class) ? flow_allow(s->m, s->flow, s->flow->reach) : NULL);
+}
+
 const struct field flow_fields[] = {
     {"process", get_process},
     {"job", get_job},
@@ -182,6 +199,7 @@ const struct field flow_fields[] = {
     {"tainted_out", get_tainted},
     {"datasets", get_flow_datasets},
     {"encrypted", get_null},
+    {"allowed", get_allowed},
     {"job_labels", get_labels},
     {0},
 };

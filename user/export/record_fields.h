@@ -73,6 +73,9 @@ json_t *json_datasets(const struct model *m, uint64_t mask);
 json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct dest *d);
 /* The same of ends that are not told apart. */
 json_t *json_many(const struct dest *d);
+json_t *json_proto(const struct m_flow *f); /* "tcp", "udp", ...; null: of many */
+/* "network.allow[0], line 12"; null: NULL. */
+json_t *json_allow_rule(const struct model *m, const struct allow_rule *a);
 json_t *json_words(const char *const *words, size_t n); /* a list up to n or NULL */
 json_t *json_tags(const struct m_dataset *d);
 /* {"read":n,"mmap":n}; a kind that nothing measures here is null. */

@@ -76,15 +76,20 @@ static bool entry_for(const struct model *m, const struct allow_rule *a, uint64_
 	return true;
 }
 
-bool flow_allowed(const struct model *m, const struct m_flow *f, uint64_t mask)
+const struct allow_rule *flow_allow(const struct model *m, const struct m_flow *f, uint64_t mask)
 {
 	for (size_t i = 0; i < m->config->network.nallow; i++) {
 		const struct allow_rule *a = &m->config->network.allow[i];
 
 		if (entry_covers(a, f) && entry_for(m, a, mask))
-			return true;
+			return a;
 	}
-	return false;
+	return NULL;
+}
+
+bool flow_allowed(const struct model *m, const struct m_flow *f, uint64_t mask)
+{
+	return flow_allow(m, f, mask);
 }
 
 /* Which datasets a byte of which can have reached each flow. */

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Who talks to what: all flows to one remote end as one. */
+#include "user/snapshot_internal.h"
+
+#include <string.h>
+
+#include "user/hashmap.h"
+#include "user/policy/finding.h"
+#include "user/policy/rules.h"
+
+#define WHO_MAX 4 /* told by name */
+
+struct end {
+	struct {
+		uint8_t addr[16];
+		uint16_t port; /* 0: of those who come in it says nothing */
+		uint8_t proto;
+		uint8_t in; /* they came to us */
+		uint8_t many;
+		uint8_t pad[3];
+	} key;
+	const struct m_flow *any; /* one of them */
+	uint64_t out, in, tainted, reach;
+	uint64_t flows, live;
+	const struct m_subject *who[WHO_MAX]; /* distinct */
+	const struct m_job *jobs[WHO_MAX];
+	bool who_more, jobs_more;
+	const struct allow_rule *rule; /* that covers the first that is covered */
+	bool covered, uncovered;       /* some are, some are not */
+};
+
+static void end_key(struct end *e, const struct m_flow *f)
+{
+	bool in = f->f.role == ROLE_ACCEPT;
+
+	memcpy(e->key.addr, f->f.raddr, sizeof(e->key.addr));
+	e->key.port = in ? 0 : f->f.rport;
+	e->key.proto = f->f.proto;
+	e->key.in = in;
+	e->key.many = !flow_has_remote(f);
+}
+
+static int end_get(struct hashmap *ends, const struct m_flow *f, struct end **ret)
+{
+	struct end like = {0}, *e;
+	int err;
+
+	end_key(&like, f);
+	e = hashmap_find(ends, &like.key);
+	if (!e) {
+		e = malloc(sizeof(*e));
+		if (!e)
+			return -ENOMEM;
+		*e = like;
+		e->any = f;
+		err = hashmap_add(ends, e);
+		if (err) {
+			free(e);
+			return err;
+		}
+	}
+	*ret = e;
+	return 0;
+}
+
+/* False: there is no room for one more. */
+static bool among(const void **v, const void *one)
+{
+	for (size_t i = 0; i < WHO_MAX; i++) {
+		if (!v[i])
+			v[i] = one;
+		if (v[i] == one)
+			return true;
+	}
+	return false;
+}
+
+static void end_add(const struct model *m, struct end *e, const struct m_flow *f)
+{
+	const struct allow_rule *rule = class_outside(f->dest.class) ? flow_allow(m, f, f->reach) : NULL;
+
+	e->out += f->out;
+	e->in += f->in;
+	e->tainted += flow_tainted(f);
+	e->reach |= f->reach;
+	e->flows++;
+	e->live += !f->closed;
+	if (f->who && !among((const void **)e->who, f->who))
+		e->who_more = true;
+	if (f->who && f->who->job && !among((const void **)e->jobs, f->who->job))
+		e->jobs_more = true;
+	e->rule = e->rule ? e->rule : rule;
+	*(rule ? &e->covered : &e->uncovered) = true;
+}
+
+/* --- as JSON --------------------------------------------------------------------- */
+
+static json_t *json_who(const struct end *e)
+{
+	char text[SUBJECT_LEN];
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < WHO_MAX && e->who[i]; i++) {
+		if (json_array_append_new(list, json_safe(subject_text(text, e->who[i])))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *json_jobs(const struct end *e)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < WHO_MAX && e->jobs[i]; i++) {
+		if (json_array_append_new(list, json_safe(e->jobs[i]->name))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+/* Inside nothing has to be allowed. */
+static json_t *json_allowed(const struct end *e)
+{
+	return class_outside(e->any->dest.class) ? json_boolean(!e->uncovered) : json_null();
+}
+
+static json_t *json_because(const struct model *m, const struct end *e)
+{
+	const char *class = class_name(e->any->dest.class);
+	json_t *rule, *text;
+
+	if (!class_outside(e->any->dest.class))
+		return json_sprintf("%s is inside", class);
+	if (!e->rule)
+		return json_string("no entry of network.allow covers it");
+	rule = json_allow_rule(m, e->rule);
+	text = e->uncovered ? json_sprintf("only in part by %s", json_string_value(rule)) : json_incref(rule);
+	json_decref(rule);
+	return text;
+}
+
+static json_t *json_end(const struct model *m, const struct end *e)
+{
+	json_t *remote = e->key.many ? json_many(&e->any->dest) : json_remote(e->key.addr, e->key.port, &e->any->dest);
+
+	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "remote", remote, "proto",
+			 json_proto(e->any), "direction", e->key.in ? "in" : "out", "flows", json_count(e->flows), "live",
+			 json_count(e->live), "bytes_out", json_count(e->out), "bytes_in", json_count(e->in), "tainted_out",
+			 json_count(e->tainted), "datasets", json_datasets(m, e->reach), "processes", json_who(e), "processes_more",
+			 e->who_more, "jobs", json_jobs(e), "jobs_more", e->jobs_more, "allowed", json_allowed(e), "because",
+			 json_because(m, e));
+}
+
+static int gather(const struct model *m, struct hashmap *ends)
+{
+	int err = 0;
+
+	for (const struct m_flow *f = m->first_flow; f && !err; f = f->next) {
+		struct end *e;
+
+		if (!f->filled || f->f.role == ROLE_OVERFLOW)
+			continue;
+		err = end_get(ends, f, &e);
+		if (!err)
+			end_add(m, e, f);
+	}
+	return err;
+}
+
+int destination_items(struct snapshot_work *w, json_t *items)
+{
+	struct hashmap ends = HASHMAP_OF(struct end, key);
+	int err = gather(w->m, &ends);
+
+	for (size_t i = 0; i < ends.size; i++) {
+		struct end *e = ends.slots[i].item;
+
+		if (e && !err && json_array_append_new(items, json_end(w->m, e)))
+			err = -ENOMEM;
+		free(e);
+	}
+	hashmap_free(&ends);
+	return err;
+}
