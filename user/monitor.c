@@ -63,7 +63,7 @@ int monitor_refresh_classes(struct monitor *m)
 	int err = classes_local(&local, &n, &missed);
 
 	if (!err)
-		err = classes_build(m->config, local, n, &fresh);
+		err = classes_build(m->config, NULL, local, n, &fresh);
 	if (err)
 		return err;
 	err = m->model ? model_policy(m->model, m->config, fresh) : 0;

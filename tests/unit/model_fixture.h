@@ -45,7 +45,7 @@ UNUSED static void fixture_begin(struct fixture *t, const char *yaml)
 {
 	*t = (struct fixture){.now = 5000 * NSEC};
 	t->config = parse(yaml ? yaml : default_policy);
-	assert_int_equal(classes_build(t->config, NULL, 0, &t->classes), 0);
+	assert_int_equal(classes_build(t->config, NULL, NULL, 0, &t->classes), 0);
 	assert_int_equal(model_new(t->config, t->classes, &t->m), 0);
 	assert_int_equal(model_set_host(t->m, "gpu-7", "0a1b"), 0);
 	model_set_clock(t->m, t->now, &(struct timespec){1800000000, 0});
