@@ -53,30 +53,6 @@ void monitor_tick(struct monitor *m, uint64_t late_ns)
 	alive_beat(m->alive, now);
 }
 
-/* The host's addresses, the roots and the sizes change slowly: each is looked at in its own time. */
-int monitor_refresh_classes(struct monitor *m)
-{
-	_cleanup_free_ struct cidr *local = NULL;
-	struct classes *fresh, *old = m->classes;
-	unsigned missed = 0;
-	size_t n = 0;
-	int err = classes_local(&local, &n, &missed);
-
-	if (!err)
-		err = classes_build(m->config, NULL, local, n, &fresh);
-	if (err)
-		return err;
-	err = m->model ? model_policy(m->model, m->config, fresh) : 0;
-	if (err) {
-		classes_free(fresh);
-		return err;
-	}
-	m->classes = fresh;
-	classes_free(old);
-	m->local_ns = now_boot_ns();
-	return 0;
-}
-
 /* Without a list nobody is trusted. */
 void monitor_load_trust(struct monitor *m)
 {
@@ -126,6 +102,7 @@ static void take_walk(struct monitor *m)
 	m->untold = err;
 }
 
+/* The host's addresses, the roots and the sizes change slowly: each is looked at in its own time. */
 static void slow_work(struct monitor *m, uint64_t now)
 {
 	bool walked = roots_collect_scan(m->roots, m->config, m->model) > 0;
@@ -317,6 +294,7 @@ static void dispose(struct monitor *m, bool well)
 	model_free(m->model);
 	engine_close(m->engine);
 	classes_free(m->classes);
+	aws_ranges_free(m->ranges.known);
 	config_free(m->config);
 	alive_close(m->alive, well);
 	if (m->signals >= 0)
