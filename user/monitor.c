@@ -53,46 +53,6 @@ void monitor_tick(struct monitor *m, uint64_t late_ns)
 	alive_beat(m->alive, now);
 }
 
-/* An interface more may be one of another block. */
-static void note_local(struct monitor *m, const struct cidr *local, size_t n)
-{
-	uint64_t sum = n + 1;
-
-	for (size_t i = 0; i < n * sizeof(*local); i++)
-		sum = sum * 0x100000001b3ULL ^ ((const uint8_t *)local)[i];
-	if (m->local_sum && sum != m->local_sum)
-		vpc_poke(m->vpc);
-	m->local_sum = sum;
-}
-
-/* The host's addresses, the roots and the sizes change slowly: each is looked at in its own time. */
-int monitor_refresh_classes(struct monitor *m)
-{
-	_cleanup_free_ struct cidr *local = NULL, *blocks = NULL;
-	struct classes *fresh, *old = m->classes;
-	struct config with;
-	unsigned missed = 0;
-	size_t n = 0;
-	int err = classes_local(&local, &n, &missed);
-
-	if (!err)
-		err = monitor_vpc_config(m, &with, &blocks);
-	if (!err)
-		err = classes_build(&with, local, n, &fresh);
-	if (err)
-		return err;
-	note_local(m, local, n);
-	err = m->model ? model_policy(m->model, m->config, fresh) : 0;
-	if (err) {
-		classes_free(fresh);
-		return err;
-	}
-	m->classes = fresh;
-	classes_free(old);
-	m->local_ns = now_boot_ns();
-	return 0;
-}
-
 /* Without a list nobody is trusted. */
 void monitor_load_trust(struct monitor *m)
 {
@@ -142,6 +102,7 @@ static void take_walk(struct monitor *m)
 	m->untold = err;
 }
 
+/* The host's addresses, the roots and the sizes change slowly: each is looked at in its own time. */
 static void slow_work(struct monitor *m, uint64_t now)
 {
 	bool walked = roots_collect_scan(m->roots, m->config, m->model) > 0;
@@ -342,6 +303,7 @@ static void dispose(struct monitor *m, bool well)
 	model_free(m->model);
 	engine_close(m->engine);
 	classes_free(m->classes);
+	aws_ranges_free(m->ranges.known);
 	config_free(m->config);
 	alive_close(m->alive, well);
 	if (m->signals >= 0)

@@ -6,6 +6,7 @@
 #include "user/alive.h"
 #include "user/carry.h"
 #include "user/collect.h"
+#include "user/dest/aws_ranges.h"
 #include "user/dest/class.h"
 #include "user/events.h"
 #include "user/monitor.h"
@@ -15,11 +16,21 @@
 #include "user/trust.h"
 #include "user/vpc.h"
 
+/* One state of a file. */
+struct file_state {
+	uint64_t dev, ino, size;
+	struct timespec mtime, ctime;
+};
+
 struct monitor {
 	struct options options;
 	struct config *config;
 	struct plan plan; /* as the self-test left it */
 	struct classes *classes;
+	struct {
+		struct aws_ranges *known; /* what is in force; NULL: nothing */
+		struct file_state seen;	  /* the file's, when it was last looked at: in force, or refused and said so */
+	} ranges;
 	struct engine *engine;
 	struct model *model;
 	struct collector *collector;
@@ -49,7 +60,6 @@ int monitor_start(struct monitor *m);
 void monitor_set_clock(struct monitor *m, uint64_t now);
 /* One interval: the kernel's totals into the model, which is judged. */
 void monitor_tick(struct monitor *m, uint64_t late_ns);
-int monitor_refresh_classes(struct monitor *m);
 void monitor_refresh_roots(struct monitor *m);
 void monitor_load_trust(struct monitor *m);
 
@@ -61,6 +71,10 @@ int monitor_take_vpc(struct monitor *m);
 void monitor_tell_vpc(struct monitor *m);
 /* The configuration with the blocks that metadata add to it: borrowed, but for *ret_blocks, which the caller frees. */
 int monitor_vpc_config(const struct monitor *m, struct config *ret, struct cidr **ret_blocks);
+
+/* monitor_classes.c: the table of classes anew, by m->config, this host's addresses and AWS's ranges; as a whole or
+ * not at all. What is wrong with the ranges is said here. */
+int monitor_refresh_classes(struct monitor *m);
 
 /* monitor_carry.c */
 void monitor_open_carry(struct monitor *m);

@@ -145,6 +145,18 @@ static void print_vpc(const json_t *vpc, const struct printer *p)
 	     why ? ": " : "", why ? why : "");
 }
 
+/* Without ranges there is no age to tell. */
+static void print_ranges(const json_t *ranges, const struct printer *p)
+{
+	_cleanup_free_ char *prefixes = value_text(json_at(ranges, "prefixes"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *created = value_text(json_at(ranges, "created"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *file = value_text(json_at(ranges, "file"), FORMAT_TEXT, NULL);
+
+	if (json_is_object(ranges))
+		line(p, "AWS ranges", "%s prefixes, made %s: %s", prefixes ? prefixes : "?", created ? created : "?",
+		     file ? file : "?");
+}
+
 int show_health(const json_t *document, const struct printer *p)
 {
 	const json_t *health = json_at(document, "health");
@@ -166,6 +178,7 @@ int show_health(const json_t *document, const struct printer *p)
 	print_programs(json_at(health, "programs"), p);
 	print_vpc(json_at(health, "vpc"), p);
 	print_trusted(json_at(health, "trusted"), p);
+	print_ranges(json_at(health, "aws_ranges"), p);
 	print_list("measured", json_at(health, "owners"), p);
 	print_list("measured in part", json_at(health, "limits"), p);
 	print_list("not measured", json_at(health, "gaps"), p);

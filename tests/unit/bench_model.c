@@ -246,7 +246,7 @@ int main(int argc, char **argv)
 
 	if (config_parse(policy, strlen(policy), "bench", false, &b.config, &why))
 		errx(1, "%s", why.text);
-	must(classes_build(b.config, NULL, 0, &b.classes), "classes");
+	must(classes_build(b.config, NULL, NULL, 0, &b.classes), "classes");
 	must(model_new(b.config, b.classes, &b.m), "model");
 	model_set_health(b.m, &health);
 	double before = rss_mib(), at = cpu_ms();

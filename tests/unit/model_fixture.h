@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "user/dest/aws_ranges.h"
 #include "user/dest/class.h"
 #include "user/model_internal.h"
 #include "user/policy/config.h"
@@ -45,7 +46,7 @@ UNUSED static void fixture_begin(struct fixture *t, const char *yaml)
 {
 	*t = (struct fixture){.now = 5000 * NSEC};
 	t->config = parse(yaml ? yaml : default_policy);
-	assert_int_equal(classes_build(t->config, NULL, 0, &t->classes), 0);
+	assert_int_equal(classes_build(t->config, NULL, NULL, 0, &t->classes), 0);
 	assert_int_equal(model_new(t->config, t->classes, &t->m), 0);
 	assert_int_equal(model_set_host(t->m, "gpu-7", "0a1b"), 0);
 	model_set_clock(t->m, t->now, &(struct timespec){1800000000, 0});
@@ -57,6 +58,26 @@ UNUSED static void fixture_end(struct fixture *t)
 	classes_free(t->classes);
 	config_free(t->config);
 }
+
+/* AWS's ranges come to be known: `prefixes` as in its file. */
+UNUSED static void fixture_ranges(struct fixture *t, const char *prefixes)
+{
+	struct classes *old = t->classes;
+	struct aws_ranges_error why;
+	struct aws_ranges *ranges;
+	char text[1024];
+
+	int n = snprintf(text, sizeof(text), "{\"createDate\":\"2026-08-22-21-17-05\",\"ipv6_prefixes\":[],\"prefixes\":[%s]}",
+			 prefixes);
+	if (aws_ranges_parse(text, (size_t)n, "ranges.json", &ranges, &why))
+		fail_msg("%s", why.text);
+	assert_int_equal(classes_build(t->config, ranges, NULL, 0, &t->classes), 0);
+	assert_int_equal(model_policy(t->m, t->config, t->classes), 0);
+	classes_free(old);
+	aws_ranges_free(ranges);
+}
+
+#define RANGE(prefix, service) "{\"ip_prefix\":\"" prefix "\",\"service\":\"" service "\",\"region\":\"eu-west-1\"}"
 
 UNUSED static struct subject process(uint32_t pid)
 {

@@ -38,7 +38,7 @@ static struct classes *build(struct cidr *vpc, size_t nvpc, const struct cidr *l
 
 	config.network.vpc_cidrs = vpc;
 	config.network.nvpc_cidrs = nvpc;
-	assert_int_equal(classes_build(&config, local, nlocal, &c), 0);
+	assert_int_equal(classes_build(&config, NULL, local, nlocal, &c), 0);
 	return c;
 }
 
@@ -336,7 +336,7 @@ static void test_malformed(void **state)
 	struct config config = {};
 	struct classes *c = NULL;
 
-	assert_int_equal(classes_build(&config, &bad, 1, &c), -EINVAL);
+	assert_int_equal(classes_build(&config, NULL, &bad, 1, &c), -EINVAL);
 	assert_null(c);
 	assert_null(classes_free(NULL));
 }

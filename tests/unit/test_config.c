@@ -136,7 +136,7 @@ static void test_contract(void **state)
 	assert_int_equal(c->export.retain_days, 30);
 	assert_false(c->export.security_hub);
 	assert_int_equal(c->interval_ns, NSEC);
-	ASSERT_STRINGS(&c->inactive, "network.aws_ranges",
+	ASSERT_STRINGS(&c->inactive, "network.aws_ranges: auto",
 		       "network.allow[].name", "network.allow[].bucket", "journal",
 		       "export.cloudwatch");
 }
@@ -265,6 +265,26 @@ static void test_allow(void **state)
 	assert_false(a[2].inactive);
 	assert_int_equal(a[3].port, 1);
 	assert_false(a[3].inactive);
+}
+
+/* By service: with the ranges that tell it, wherever they stand. */
+static void test_allow_service(void **state)
+{
+	static const char without[] = "network.allow[].service without network.aws_ranges: FILE";
+	_cleanup_(config_freep) struct config *c =
+	    parse("network: { allow: [{ service: s3 }, { service: S3, bucket: own-bucket }], aws_ranges: /r/f }\n");
+	_cleanup_(config_freep) struct config *unsaid = parse("network: { allow: [{ service: s3 }, { service: kms }] }\n");
+	_cleanup_(config_freep) struct config *off = parse("network: { allow: [{ service: s3 }], aws_ranges: off }\n");
+
+	assert_string_equal(config_ranges_file(c), "/r/f");
+	assert_false(c->network.allow[0].inactive);
+	assert_true(c->network.allow[1].inactive);
+	ASSERT_STRINGS(&c->inactive, "network.allow[].bucket");
+	assert_null(config_ranges_file(unsaid));
+	assert_true(unsaid->network.allow[1].inactive);
+	ASSERT_STRINGS(&unsaid->inactive, without);
+	assert_null(config_ranges_file(off));
+	ASSERT_STRINGS(&off->inactive, without);
 }
 
 static void test_words(void **state)
@@ -628,7 +648,7 @@ int main(void)
 	    cmocka_unit_test(test_section_defaults),
 	    cmocka_unit_test(test_paths_are_normalised),
 	    cmocka_unit_test(test_s3),
-	    cmocka_unit_test(test_allow),
+	    cmocka_unit_test(test_allow), cmocka_unit_test(test_allow_service),
 	    cmocka_unit_test(test_words),
 	    cmocka_unit_test(test_derived),
 	    cmocka_unit_test(test_retain_days),

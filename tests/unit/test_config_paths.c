@@ -214,19 +214,26 @@ static void refused(const char *yaml, const char *says)
 
 static void test_other_paths(void **state)
 {
+	static const char ranges[] =
+	    "{\"createDate\":\"2026-08-22-21-17-05\",\"ipv6_prefixes\":[],"
+	    "\"prefixes\":[{\"ip_prefix\":\"52.1.0.0/16\",\"service\":\"S3\",\"region\":\"r\"}]}";
 	char yaml[1024];
 
 	snprintf(yaml, sizeof(yaml), "network: { aws_ranges: '%s' }", under("none"));
 	refused(yaml, "t:1:24: network.aws_ranges: '");
 	snprintf(yaml, sizeof(yaml), "network: { aws_ranges: '%s' }", dir);
 	refused(yaml, "is no regular file; name the file itself");
+	snprintf(yaml, sizeof(yaml), "network: { aws_ranges: '%s' }", under("lone"));
+	refused(yaml, "t:1:24: network.aws_ranges: /");
+	refused(yaml, "/lone:1:1: ");
 	snprintf(yaml, sizeof(yaml), "trusted: ['%s']", dir);
 	refused(yaml, "t:1:11: trusted[0]: '");
 	refused("datasets: [{ id: a, path: s3://bkt/x, mount: /nowhere/at/all }]",
 		"t:1:46: datasets[0].mount: '/nowhere/at/all' does not exist");
 
+	write_file(under("ranges"), ranges, sizeof(ranges) - 1);
 	snprintf(yaml, sizeof(yaml),
-		 "network: { aws_ranges: '%s' }\ntrusted: ['%s', /not/installed]", under("lone"),
+		 "network: { aws_ranges: '%s' }\ntrusted: ['%s', /not/installed]", under("ranges"),
 		 under("lone"));
 	_cleanup_(config_freep) struct config *c = NULL;
 	struct config_error e;

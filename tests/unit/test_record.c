@@ -395,7 +395,7 @@ static void test_health(void **state)
 	tick(&t, &to);
 	const json_t *r = last_of(&to, "health");
 	assert_fields(r, FIELDS("backend", "owners", "gaps", "limits", "programs", "losses", "maps", "cpu", "memory",
-				"model", "tainted", "channels", "trusted", "vpc", "late_ms", "records_waiting", "records_lag_ms",
+				"model", "tainted", "channels", "trusted", "vpc", "aws_ranges", "late_ms", "records_waiting", "records_lag_ms",
 				"exporter"));
 	assert_string_equal(text(r, "backend", NULL), "tracepoint");
 	assert_int_equal(number(r, "losses", "ring_full"), 0);
@@ -428,6 +428,39 @@ static void test_health(void **state)
 	/* and at the end. */
 	emit(&t, &to, true);
 	assert_int_equal(count_of(&to, "health"), 5);
+	end(&t, &to);
+}
+
+/* Service and region in flows and findings, by whatever table is in force; and how old that is. */
+static void test_aws_ranges(void **state)
+{
+	struct fixture t;
+	struct taker to;
+
+	begin(&t, &to);
+	introduce(&t, 10, "python3", "slurm:4242.0");
+	reads(&t, 10, 0, 5000);
+	struct flow f = flow_to(&t, 7, 10, "203.0.113.9", 443);
+	flow_tainted_by(&t, &f, 1, 0);
+	sends(&t, &f, 3000, 0);
+	model_set_health(t.m, &(struct health){.cpu_share = NAN});
+	tick(&t, &to);
+	assert_string_equal(text(last_of(&to, "flow"), "remote", "class"), "internet");
+	assert_null_at(last_of(&to, "health"), "aws_ranges", NULL);
+	fixture_ranges(&t, RANGE("203.0.113.0/24", "AMAZON") "," RANGE("203.0.113.0/24", "S3"));
+	sends(&t, &f, 4000, 0);
+	tick(&t, &to);
+	assert_string_equal(text(last_of(&to, "flow"), "remote", "class"), "aws:S3:eu-west-1");
+	assert_string_equal(text(last_of(&to, "finding"), "remote", "class"), "aws:S3:eu-west-1");
+	emit(&t, &to, true);
+	assert_string_equal(text(last_of(&to, "health"), "aws_ranges", "file"), "ranges.json");
+	assert_string_equal(text(last_of(&to, "health"), "aws_ranges", "created"), "2026-08-22T21:17:05.000Z");
+	assert_int_equal(number(last_of(&to, "health"), "aws_ranges", "prefixes"), 1);
+	/* The table before is gone: nothing may point into it. */
+	fixture_ranges(&t, RANGE("203.0.113.0/24", "KMS"));
+	sends(&t, &f, 5000, 0);
+	tick(&t, &to);
+	assert_string_equal(text(last_of(&to, "flow"), "remote", "class"), "aws:KMS:eu-west-1");
 	end(&t, &to);
 }
 
@@ -637,7 +670,7 @@ int main(void)
 	    cmocka_unit_test(test_bounds_are_not_exact),
 	    cmocka_unit_test(test_nothing_is_exact_where_reads_were_missed),
 	    cmocka_unit_test(test_health),
-	    cmocka_unit_test(test_policy),
+	    cmocka_unit_test(test_aws_ranges), cmocka_unit_test(test_policy),
 	    cmocka_unit_test(test_final),
 	    cmocka_unit_test(test_sums),
 	    cmocka_unit_test(test_closed_flows_count),

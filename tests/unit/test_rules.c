@@ -428,13 +428,15 @@ static void test_hostile_names(void **state)
 
 /* --- what is allowed ----------------------------------------------------- */
 
-static bool allowed_by(const char *allow, uint16_t port)
+static bool allowed_in(const char *ranges, const char *allow, uint16_t port)
 {
 	char yaml[512];
 	struct fixture t;
 
-	snprintf(yaml, sizeof(yaml), "%s  allow:\n    - %s\n", default_policy, allow);
+	snprintf(yaml, sizeof(yaml), "%s  aws_ranges: /r/f\n  allow:\n    - %s\n", default_policy, allow);
 	fixture_begin(&t, yaml);
+	if (ranges)
+		fixture_ranges(&t, ranges);
 	introduce(&t, 10, "python3", "slurm:1");
 	reads(&t, 10, 0, 1000);
 	struct flow f = flow_to(&t, 1, 10, OUTSIDE, port);
@@ -444,6 +446,27 @@ static bool allowed_by(const char *allow, uint16_t port)
 	bool raised = findings(&t, RULE_EXFIL_VOLUME);
 	fixture_end(&t);
 	return !raised;
+}
+
+static bool allowed_by(const char *allow, uint16_t port)
+{
+	return allowed_in(NULL, allow, port);
+}
+
+static void test_allowed_by_service(void **state)
+{
+	static const char s3[] = RANGE("203.0.113.0/24", "S3"), ec2[] = RANGE("203.0.113.0/24", "EC2");
+
+	assert_true(allowed_in(s3, "{ service: s3 }", 443));
+	assert_true(allowed_in(s3, "{ service: S3, port: 443 }", 443));
+	assert_false(allowed_in(s3, "{ service: S3, port: 443 }", 80));
+	assert_true(allowed_in(s3, "{ service: S3, cidr: 203.0.113.0/28 }", 443));
+	assert_false(allowed_in(s3, "{ service: S3, cidr: 203.0.113.16/28 }", 443));
+	assert_false(allowed_in(s3, "{ service: S3, bucket: approved-models }", 443));
+	assert_false(allowed_in(s3, "{ service: KMS }", 443));
+	assert_false(allowed_in(ec2, "{ service: EC2 }", 443)); /* anybody's machine is no service */
+	assert_false(allowed_in(NULL, "{ service: S3 }", 443));
+	assert_false(allowed_in(s3, "{ port: 443 }", 443));
 }
 
 static void test_allowed(void **state)
@@ -496,7 +519,7 @@ int main(void)
 	    cmocka_unit_test(test_unknown_sender),  cmocka_unit_test(test_sender_by_birth),
 	    cmocka_unit_test(test_write_under_way), cmocka_unit_test(test_overflowed_reads),
 	    cmocka_unit_test(test_waits_for_name),  cmocka_unit_test(test_hostile_names),
-	    cmocka_unit_test(test_allowed),	    cmocka_unit_test(test_findings_run_out),
+	    cmocka_unit_test(test_allowed), cmocka_unit_test(test_allowed_by_service),	    cmocka_unit_test(test_findings_run_out),
 	};
 
 	return cmocka_run_group_tests_name("rules", tests, NULL, NULL);

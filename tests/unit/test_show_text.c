@@ -253,7 +253,8 @@ static void test_health(void **state)
 	    "entries':1,'max':9}],"
 	    "'owners':['read.read=on_sys_exit'],'gaps':['taint.unix: not yet'],'limits':['read.read: not all'],"
 	    "'programs':[{'name':'a_read','recursion_misses':3},{'name':'a_tee','recursion_misses':0},"
-	    "{'name':'on_fork','recursion_misses':null}],'exporter':null}}");
+	    "{'name':'on_fork','recursion_misses':null}],'exporter':null,"
+	    "'aws_ranges':{'file':'/etc/r.json','created':'2026-08-22T21:17:05.000Z','prefixes':11012}}}");
 	_cleanup_free_ char *text = show("health", d, 0, 0);
 
 	assert_non_null(strstr(text, "hook set          tracepoint\n"));
@@ -270,10 +271,12 @@ static void test_health(void **state)
 	assert_non_null(strstr(text, "did not run       a_read: 3 times\n"));
 	assert_null(strstr(text, "a_tee"));
 	assert_null(strstr(text, "on_fork: "));
+	assert_non_null(strstr(text, "AWS ranges        11012 prefixes, made 2026-08-22T21:17:05.000Z: /etc/r.json\n"));
 	json_decref(d);
 	d = parse("{'type':'health','health':{'losses':{'ring_full':0}}}");
 	_cleanup_free_ char *none = show("health", d, 0, 0);
 	assert_non_null(strstr(none, "losses            none\n"));
+	assert_null(strstr(none, "AWS ranges"));
 	json_decref(d);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/dest/class.h"
+#include "user/dest/aws_ranges.h"
 #include "user/dest/ranges.h"
 #include "user/dest/table.h"
 
@@ -56,7 +57,7 @@ static void list_free(struct list *l)
 	free(l->v);
 }
 
-static void add(struct list *l, const struct cidr *prefix, enum dest_class class)
+static void add_entry(struct list *l, const struct class_entry *e)
 {
 	if (!l->err && l->n == l->room) {
 		size_t room = l->room ? 2 * l->room : 256;
@@ -70,7 +71,12 @@ static void add(struct list *l, const struct cidr *prefix, enum dest_class class
 		}
 	}
 	if (!l->err)
-		l->v[l->n++] = (struct class_entry){.prefix = *prefix, .class = class};
+		l->v[l->n++] = *e;
+}
+
+static void add(struct list *l, const struct cidr *prefix, enum dest_class class)
+{
+	add_entry(l, &(struct class_entry){.prefix = *prefix, .class = class});
 }
 
 static int prefix_of(const char *text, uint8_t bits, struct cidr *ret)
@@ -135,6 +141,14 @@ static void add_vpc(struct list *l, const struct config *config)
 	}
 }
 
+/* What is configured is known better than what is published, whatever the lengths. */
+static void add_aws(struct list *l, const struct aws_ranges *aws, const struct config *config)
+{
+	for (size_t i = 0; aws && i < aws->source.prefixes; i++)
+		if (!in_vpc(config, &aws->entries[i].prefix))
+			add_entry(l, &aws->entries[i]);
+}
+
 static void add_multicast(struct list *l, enum dest_class link)
 {
 	struct known v4[] = {{"224.0.0.0", 24, link}, {"255.255.255.255", 32, link}};
@@ -152,10 +166,12 @@ static void add_multicast(struct list *l, enum dest_class link)
 	}
 }
 
-int classes_build(const struct config *config, const struct cidr *local, size_t nlocal,
-		  struct classes **ret)
+int classes_build(const struct config *config, const struct aws_ranges *aws, const struct cidr *local,
+		  size_t nlocal, struct classes **ret)
 {
+	_cleanup_(classes_freep) struct classes *c = NULL;
 	_cleanup_(list_free) struct list l = {};
+	int err;
 
 	for (size_t i = 0; i < nlocal; i++)
 		add(&l, &local[i], CLASS_HOST);
@@ -164,7 +180,15 @@ int classes_build(const struct config *config, const struct cidr *local, size_t 
 	add_private(&l, config);
 	add_vpc(&l, config);
 	add_multicast(&l, config->network.nvpc_cidrs ? CLASS_VPC : CLASS_PRIVATE);
-	return l.err ? l.err : classes_from(l.v, l.n, ret);
+	add_aws(&l, aws, config);
+	err = l.err ? l.err : classes_from(l.v, l.n, &c);
+	if (!err && aws)
+		err = classes_set_source(c, &aws->source);
+	if (err)
+		return err;
+	*ret = c;
+	c = NULL;
+	return 0;
 }
 
 bool addr_is_private(const uint8_t addr[static 16])

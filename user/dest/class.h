@@ -16,6 +16,10 @@
  * vpc: the VPC's ranges and Amazon's time service. A private block that lies wholly in a VPC range
  * belongs to it.
  *
+ * aws, with service and region, and internet for what anyone may have rented there: by AWS's published
+ * ranges where they are known, see aws_ranges.h. None of them counts inside a configured VPC range,
+ * however long it is: the VPC may have public addresses.
+ *
  * private: RFC 1918, 100.64/10, ULA, site-local, link-local; multicast of a wider scope than the
  * link that is not global.
  *
@@ -54,17 +58,32 @@ struct dest {
 	const char *service, *region; /* of CLASS_AWS; belong to the table; else NULL */
 };
 
-struct classes;
+/* Where AWS's ranges came from. */
+struct ranges_source {
+	char *file;
+	char created[TIME_LEN]; /* by AWS: RFC 3339 */
+	size_t prefixes;
+};
 
-/* From the configuration's CIDRs, the well-known addresses, and `local` (see classes_local).
- * -EINVAL for a prefix longer than 128 bits, -ENOMEM. */
-int classes_build(const struct config *config, const struct cidr *local, size_t nlocal,
-		  struct classes **ret);
+struct classes;
+struct aws_ranges;
+
+/* From the configuration's CIDRs, the well-known addresses, `local` (see classes_local) and AWS's ranges
+ * (NULL: not known). Everything is copied. -EINVAL for a prefix longer than 128 bits, -ENOMEM. */
+int classes_build(const struct config *config, const struct aws_ranges *aws, const struct cidr *local,
+		  size_t nlocal, struct classes **ret);
 struct classes *classes_free(struct classes *c);
+static inline void classes_freep(struct classes **c)
+{
+	classes_free(*c);
+}
 
 /* Port (host order) and protocol matter for dns only. Never fails. */
 struct dest classes_find(const struct classes *c, const uint8_t addr[static 16], uint16_t port,
 			 uint8_t proto);
+
+/* Of the ranges in it; NULL: none are. */
+const struct ranges_source *classes_source(const struct classes *c);
 
 /* Is a destination of this class outside the VPC? Internet, private, unobservable, an AWS service;
  * and unknown, for it is not known to be inside. */

@@ -11,6 +11,7 @@ struct classes {
 	struct ranges *ranges;
 	struct dest *dests; /* each distinct one once; they own their strings */
 	uint32_t ndests;
+	struct ranges_source source; /* file NULL: none */
 };
 
 static const uint8_t rank_of[CLASS_KINDS] = {
@@ -81,11 +82,6 @@ static int number_dests(struct classes *c, const struct class_entry *entries, si
 	return 0;
 }
 
-static void classes_freep(struct classes **c)
-{
-	classes_free(*c);
-}
-
 int classes_from(const struct class_entry *entries, size_t n, struct classes **ret)
 {
 	_cleanup_free_ struct range_entry *prefixes = calloc(n + 1, sizeof(*prefixes));
@@ -109,6 +105,23 @@ int classes_from(const struct class_entry *entries, size_t n, struct classes **r
 	return 0;
 }
 
+int classes_set_source(struct classes *c, const struct ranges_source *source)
+{
+	char *file = strdup(source->file);
+
+	if (!file)
+		return -ENOMEM;
+	free(c->source.file);
+	c->source = *source;
+	c->source.file = file;
+	return 0;
+}
+
+const struct ranges_source *classes_source(const struct classes *c)
+{
+	return c && c->source.file ? &c->source : NULL;
+}
+
 struct classes *classes_free(struct classes *c)
 {
 	if (!c)
@@ -118,6 +131,7 @@ struct classes *classes_free(struct classes *c)
 		free((char *)c->dests[i].region);
 	}
 	free(c->dests);
+	free(c->source.file);
 	ranges_free(c->ranges);
 	free(c);
 	return NULL;

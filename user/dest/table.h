@@ -17,6 +17,9 @@ struct class_entry {
  * order; of equal classes the earlier entry. -EINVAL for a malformed prefix, -ENOMEM. */
 int classes_from(const struct class_entry *entries, size_t n, struct classes **ret);
 
+/* Notes where its ranges came from; copied. -ENOMEM. */
+int classes_set_source(struct classes *c, const struct ranges_source *source);
+
 /* Private to every network: RFC 1918, shared (100.64/10), ULA, site-local and link-local. */
 bool addr_is_private(const uint8_t addr[static 16]);
 

@@ -202,6 +202,15 @@ static json_t *get_vpc(matter *s)
 			 json_told(v->id), "blocks", json_count(v->blocks), "told", json_moment(s->m, v->told_ns, s->m->wall_offset));
 }
 
+static json_t *get_ranges(matter *s)
+{
+	const struct ranges_source *r = classes_source(s->m->classes);
+
+	return r ? json_pack("{s:o, s:s, s:o}", "file", json_safe(r->file), "created", r->created, "prefixes",
+			     json_count(r->prefixes))
+		 : json_null();
+}
+
 static json_t *get_late(matter *s)
 {
 	return s->m->health_known ? json_count(s->m->health.late_ns / 1000000) : json_null();
@@ -232,6 +241,7 @@ const struct field health_fields[] = {
     {"channels", get_channels},
     {"trusted", get_trusted},
     {"vpc", get_vpc},
+    {"aws_ranges", get_ranges},
     {"late_ms", get_late},
     {"records_waiting", get_waiting},
     {"records_lag_ms", get_lag},

@@ -13,10 +13,9 @@ static const struct {
 	const char *key, *value;
 } no_effect[] = {
     {"datasets[].mode", "block"},
-    {"network.aws_ranges", NULL},
+    {"network.aws_ranges", "auto"},
     {"network.allow[].name", NULL},
     {"network.allow[].bucket", NULL},
-    {"network.allow[].service", NULL},
     {"network.allow[].account", NULL},
     {"journal", NULL},
     {"export.cloudwatch", NULL},
@@ -67,6 +66,11 @@ static int strings_add_new(struct strings *s, const char *text)
 	return 0;
 }
 
+int config_add_inactive(struct parse *p, const char *text)
+{
+	return strings_add_new(&p->c->inactive, text);
+}
+
 int config_note_inactive(struct parse *p, const struct ynode *n)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(no_effect); i++) {
@@ -79,7 +83,7 @@ int config_note_inactive(struct parse *p, const struct ynode *n)
 			continue;
 		snprintf(text, sizeof(text), "%s%s%s", no_effect[i].key, value ? ": " : "",
 			 value ? value : "");
-		return strings_add_new(&p->c->inactive, text);
+		return config_add_inactive(p, text);
 	}
 	return 0;
 }

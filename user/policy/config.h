@@ -104,7 +104,7 @@ struct config {
 	char *state; /* directory for what the next monitor is to know; NULL: nothing is kept */
 	uint64_t interval_ns;
 	/* keys in the file that are checked but have no effect in this build:
-	 * "network.allow[].name", "journal" */
+	 * "network.allow[].name", "journal"; or that need another one */
 	struct strings inactive;
 };
 
@@ -130,6 +130,9 @@ static inline void config_freep(struct config **c)
 {
 	config_free(*c);
 }
+
+/* The file with AWS's ranges, or NULL. */
+const char *config_ranges_file(const struct config *c);
 
 /* Does any of the fnmatch patterns match? An empty list matches nothing. In a pattern that starts
  * with / wildcards do not match /. */

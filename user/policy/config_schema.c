@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Every key of the file but those of datasets[]: one table per mapping. */
 #include "user/policy/config_internal.h"
+#include "user/dest/aws_ranges.h"
 
 #include <limits.h>
 #include <string.h>
@@ -42,6 +43,25 @@ static int parse_expect(struct parse *p, const struct ynode *n, void *to)
 	return r;
 }
 
+static int check_ranges_file(struct parse *p, const struct ynode *n, const char *file)
+{
+	_cleanup_(aws_ranges_freep) struct aws_ranges *ranges = NULL;
+	struct aws_ranges_error why;
+	int r = config_check_file(p, n, file);
+
+	if (r < 0)
+		return r;
+	r = aws_ranges_load(file, &ranges, &why);
+	return r < 0 ? config_fail(p, n, "%s", why.text) : 0;
+}
+
+const char *config_ranges_file(const struct config *c)
+{
+	const char *text = c->network.aws_ranges;
+
+	return text && *text == '/' ? text : NULL;
+}
+
 static int parse_aws_ranges(struct parse *p, const struct ynode *n, void *to)
 {
 	_cleanup_free_ char *text = NULL;
@@ -55,7 +75,7 @@ static int parse_aws_ranges(struct parse *p, const struct ynode *n, void *to)
 					   "'%s' is not known; write auto, off or the absolute "
 					   "path of a file",
 					   quote(n->text).s);
-		r = p->check_paths ? config_check_file(p, n, text) : 0;
+		r = p->check_paths ? check_ranges_file(p, n, text) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -93,7 +113,6 @@ static bool needs_inactive(const struct allow_rule *a)
 {
 	return (a->name && config_no_effect("network.allow[].name")) ||
 	       (a->bucket && config_no_effect("network.allow[].bucket")) ||
-	       (a->service && config_no_effect("network.allow[].service")) ||
 	       (a->account && config_no_effect("network.allow[].account"));
 }
 
@@ -349,6 +368,21 @@ static int check_allow_datasets(struct parse *p)
 	return 0;
 }
 
+/* Of a service nothing is known without AWS's ranges, which may come after it too. */
+static int check_allow_services(struct parse *p)
+{
+	struct config *c = p->c;
+	int r = 0;
+
+	for (size_t i = 0; i < c->network.nallow && !r && !config_ranges_file(c); i++) {
+		if (!c->network.allow[i].service)
+			continue;
+		c->network.allow[i].inactive = true;
+		r = config_add_inactive(p, "network.allow[].service without network.aws_ranges: FILE");
+	}
+	return r;
+}
+
 static int parse_state(struct parse *p, const struct ynode *n, void *to)
 {
 	char **dir = to;
@@ -381,5 +415,7 @@ int config_parse_root(struct parse *p, const struct ynode *root)
 
 	if (!r)
 		r = check_allow_datasets(p);
+	if (!r)
+		r = check_allow_services(p);
 	return r < 0 ? r : config_check_derived(p);
 }

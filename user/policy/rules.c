@@ -55,12 +55,18 @@ bool wait_for_name(const struct judging *j, struct m_flow *f)
 	return f->waited == now;
 }
 
+static bool is_service(const struct m_flow *f, const char *service)
+{
+	return f->dest.class == CLASS_AWS && f->dest.service && !strcasecmp(f->dest.service, service);
+}
+
 /* An entry that asks for something unknown about the flow does not match. */
 static bool entry_covers(const struct allow_rule *a, const struct m_flow *f)
 {
-	if (a->name || a->bucket || a->service || a->account || !a->has_cidr)
+	if (a->name || a->bucket || a->account || (!a->has_cidr && !a->service))
 		return false;
-	return flow_has_remote(f) && (!a->port || a->port == f->f.rport) && cidr_holds(&a->cidr, f->f.raddr);
+	return flow_has_remote(f) && (!a->port || a->port == f->f.rport) &&
+	       (!a->has_cidr || cidr_holds(&a->cidr, f->f.raddr)) && (!a->service || is_service(f, a->service));
 }
 
 static bool entry_for(const struct model *m, const struct allow_rule *a, uint64_t mask)

@@ -22,7 +22,7 @@ int judge_staging(struct judging *j);	 /* staging.copy */
 int judge_monitor(struct judging *j);	 /* monitor.gap */
 
 /* Does an entry of network.allow cover the flow, for every dataset in `mask`? Only entries by
- * address count: of names and buckets nothing is known. */
+ * address and by AWS service count: of names and buckets nothing is known. */
 bool flow_allowed(const struct model *m, const struct m_flow *f, uint64_t mask);
 
 /* Who has a flow is told by the collector, mostly in the same interval: rules wait one evaluation
