@@ -400,6 +400,11 @@ void model_set_vpc(struct model *m, const struct model_vpc *v)
 	m->vpc = *v;
 }
 
+void model_set_ranges_why(struct model *m, const char *why)
+{
+	snprintf(m->ranges_why, sizeof(m->ranges_why), "%s", why);
+}
+
 void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *wall)
 {
 	int64_t now = (int64_t)wall->tv_sec * (int64_t)NSEC + wall->tv_nsec;

@@ -68,6 +68,9 @@ struct model_vpc {
 };
 void model_set_vpc(struct model *m, const struct model_vpc *v);
 
+/* What is wrong with fetching AWS's ranges; copied; "": nothing. */
+void model_set_ranges_why(struct model *m, const char *why);
+
 /* The same moment by both clocks. Times of records are derived from it. */
 void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *wall);
 

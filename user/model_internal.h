@@ -351,6 +351,7 @@ struct model {
 
 	char *host, *boot_id;
 	struct model_vpc vpc;
+	char ranges_why[512];
 	int64_t wall_offset;  /* wall clock less boot time */
 	int64_t start_offset; /* the same, left alone while the clock only drifts: a process keeps
 				 its start */

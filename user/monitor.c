@@ -191,6 +191,7 @@ static void reload(struct monitor *m)
 	if (!m->config->network.vpc_auto)
 		monitor_stop_vpc(m);
 	monitor_start_vpc(m);
+	monitor_reload_ranges(m);
 	tick_state(m, monitor_refresh_classes(m));
 	monitor_tell_vpc(m);
 	monitor_load_trust(m);
@@ -214,7 +215,7 @@ static void on_signal(struct monitor *m)
 
 /* --- the loop -------------------------------------------------------------------------- */
 
-enum { FD_TIMER, FD_SIGNALS, FD_RING, FD_MOUNTS, FD_DEVICES, FD_VPC, FD_SERVER };
+enum { FD_TIMER, FD_SIGNALS, FD_RING, FD_MOUNTS, FD_DEVICES, FD_VPC, FD_RANGES, FD_SERVER };
 
 /* Until the time is over, -1: nobody set one. */
 static int left_ms(const struct monitor *m)
@@ -238,6 +239,7 @@ static int loop(struct monitor *m)
 
 	while (!m->stop) {
 		fds[FD_VPC] = (struct pollfd){.fd = m->vpc ? vpc_fd(m->vpc) : -1, .events = POLLIN};
+		fds[FD_RANGES] = (struct pollfd){.fd = m->fetch ? ranges_fetch_fd(m->fetch) : -1, .events = POLLIN};
 		size_t n = server_fds(m->server, fds + FD_SERVER);
 
 		if (poll(fds, FD_SERVER + n, left_ms(m)) < 0) {
@@ -253,6 +255,8 @@ static int loop(struct monitor *m)
 			monitor_refresh_roots(m);
 		if (fds[FD_VPC].revents)
 			tick_state(m, monitor_take_vpc(m));
+		if (fds[FD_RANGES].revents)
+			tick_state(m, monitor_take_ranges(m));
 		if (fds[FD_RING].revents)
 			on_ring(m);
 		if (fds[FD_TIMER].revents)
@@ -295,6 +299,7 @@ static void dispose(struct monitor *m, bool well)
 	server_close(m->server);
 	if (m->events)
 		events_close(m->events);
+	monitor_stop_ranges(m);
 	carry_close(m->carry);
 	monitor_stop_vpc(m);
 	collector_free(m->collector);

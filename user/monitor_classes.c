@@ -101,9 +101,13 @@ static int put_in_force(struct monitor *m, const struct aws_ranges *ranges)
 int monitor_refresh_classes(struct monitor *m)
 {
 	_cleanup_(aws_ranges_freep) struct aws_ranges *fresh = NULL;
-	const char *file = config_ranges_file(m->config);
+	const char *named = config_ranges_file(m->config), *file = named ? named : monitor_ranges_file(m);
 	int err = file ? look_at_ranges(m, file, &fresh) : 0;
 
+	if (err && !named) { /* nobody's mistake: it is fetched anew */
+		file = NULL;
+		err = 0;
+	}
 	if (!err)
 		err = put_in_force(m, fresh ? fresh : file ? m->ranges.known : NULL);
 	if (err && fresh)

@@ -11,6 +11,7 @@
 #include "user/events.h"
 #include "user/monitor.h"
 #include "user/pace.h"
+#include "user/ranges_fetch.h"
 #include "user/roots.h"
 #include "user/server.h"
 #include "user/trust.h"
@@ -39,6 +40,8 @@ struct monitor {
 	struct server *server;
 	struct events *events;
 	struct alive *alive;
+	struct ranges_fetch *fetch; /* NULL: not `aws_ranges: auto` */
+	bool fetch_failed; /* the last time, and that was said */
 	struct vpc *vpc; /* NULL: not `vpc: auto` */
 	struct vpc_news vpc_news; /* as looked at last */
 	uint64_t local_sum; /* of this host's addresses */
@@ -62,6 +65,14 @@ void monitor_set_clock(struct monitor *m, uint64_t now);
 void monitor_tick(struct monitor *m, uint64_t late_ns);
 void monitor_refresh_roots(struct monitor *m);
 void monitor_load_trust(struct monitor *m);
+
+/* monitor_ranges.c */
+void monitor_start_ranges(struct monitor *m);
+void monitor_stop_ranges(struct monitor *m);
+void monitor_reload_ranges(struct monitor *m);
+/* What was fetched, now or before this start; NULL: nothing yet. */
+const char *monitor_ranges_file(const struct monitor *m);
+int monitor_take_ranges(struct monitor *m);
 
 /* monitor_vpc.c */
 void monitor_start_vpc(struct monitor *m);

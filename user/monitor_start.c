@@ -113,6 +113,8 @@ int monitor_start(struct monitor *m)
 		cmd_error("run", "%s.alive: %s", m->options.socket, strerror(-err));
 		return EXIT_USAGE;
 	}
+	monitor_open_carry(m);
+	monitor_start_ranges(m);
 	if (start_engine(m))
 		return EXIT_KERNEL;
 	self_test(m);
@@ -126,7 +128,6 @@ int monitor_start(struct monitor *m)
 	collector_blind(m->collector, blind);
 	monitor_load_trust(m);
 	monitor_refresh_roots(m);
-	monitor_open_carry(m);
 	err = monitor_restore(m);
 	if (!err)
 		err = collector_seed(m->collector);

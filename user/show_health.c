@@ -151,10 +151,12 @@ static void print_ranges(const json_t *ranges, const struct printer *p)
 	_cleanup_free_ char *prefixes = value_text(json_at(ranges, "prefixes"), FORMAT_COUNT, NULL);
 	_cleanup_free_ char *created = value_text(json_at(ranges, "created"), FORMAT_TEXT, NULL);
 	_cleanup_free_ char *file = value_text(json_at(ranges, "file"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *why = value_text(json_at(ranges, "why"), FORMAT_TEXT, NULL);
 
-	if (json_is_object(ranges))
-		line(p, "AWS ranges", "%s prefixes, made %s: %s", prefixes ? prefixes : "?", created ? created : "?",
-		     file ? file : "?");
+	if (file)
+		line(p, "AWS ranges", "%s prefixes, made %s: %s", prefixes ? prefixes : "?", created ? created : "?", file);
+	if (why)
+		line(p, file ? "" : "AWS ranges", "not fetched: %s", why);
 }
 
 int show_health(const json_t *document, const struct printer *p)

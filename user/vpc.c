@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/vpc.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
+
+#include "user/turns.h"
 
 #define AGAIN_NS (300 * NSEC)	    /* while all is well */
 #define AGAIN_FAILED_NS (30 * NSEC) /* while it is not, on a machine that should have it */
-#define POKED_NS (1 * NSEC)	    /* addresses come one after the other */
 
 struct vpc {
 	struct imds *imds;
-	pthread_t thread;
+	struct turns turns;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
 	struct vpc_news news;
 	int fd;
-	bool poked, stop;
 };
 
 void vpc_news_done(struct vpc_news *n)
@@ -49,84 +45,20 @@ static uint64_t pause_after(enum imds_state s)
 		return AGAIN_NS;
 	case IMDS_OFF:
 	case IMDS_NOT_EC2:
-		return UINT64_MAX; /* until an interface changes */
+		return TURNS_NEVER; /* until an interface changes */
 	default:
 		return AGAIN_FAILED_NS;
 	}
 }
 
-static struct timespec at(uint64_t boot_ns)
-{
-	uint64_t now = now_boot_ns(), left = boot_ns > now ? boot_ns - now : 0;
-	struct timespec t;
-
-	left = MIN(left, 86400 * NSEC);
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(left / NSEC);
-	t.tv_nsec += (long)(left % NSEC);
-	if (t.tv_nsec >= (long)NSEC) {
-		t.tv_sec++;
-		t.tv_nsec -= (long)NSEC;
-	}
-	return t;
-}
-
-/* False: it is time to make an end. */
-static bool wait_turn(struct vpc *v, uint64_t pause_ns)
-{
-	uint64_t due = pause_ns == UINT64_MAX ? UINT64_MAX : now_boot_ns() + pause_ns;
-
-	pthread_mutex_lock(&v->lock);
-	while (!v->stop && now_boot_ns() < due) {
-		if (v->poked)
-			due = MIN(due, now_boot_ns() + POKED_NS);
-		v->poked = false;
-		struct timespec until = at(due);
-
-		pthread_cond_timedwait(&v->wake, &v->lock, &until);
-	}
-	bool stop = v->stop;
-	pthread_mutex_unlock(&v->lock);
-	return !stop;
-}
-
-static void *keep_asking(void *arg)
+static uint64_t turn(void *arg)
 {
 	struct vpc *v = arg;
-	enum imds_state s;
+	struct imds_facts facts = {0};
+	enum imds_state s = imds_ask(v->imds, &facts);
 
-	do {
-		struct imds_facts facts = {0};
-
-		s = imds_ask(v->imds, &facts);
-		take(v, s, &facts);
-	} while (wait_turn(v, pause_after(s)));
-	return NULL;
-}
-
-/* Signals are for the loop, which may not block them yet. */
-static int start_thread(struct vpc *v)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int err = pthread_create(&v->thread, NULL, keep_asking, v);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -err;
-}
-
-static int init_wake(struct vpc *v)
-{
-	pthread_condattr_t a;
-	int err = pthread_condattr_init(&a);
-
-	if (err)
-		return -err;
-	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-	err = pthread_cond_init(&v->wake, &a);
-	pthread_condattr_destroy(&a);
-	return -err;
+	take(v, s, &facts);
+	return pause_after(s);
 }
 
 static struct vpc *dispose(struct vpc *v)
@@ -149,17 +81,11 @@ int vpc_start(struct vpc **ret)
 	v->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!err && v->fd < 0)
 		err = -errno;
-	if (!err)
-		err = init_wake(v);
-	if (err) {
-		dispose(v);
-		return err;
+	if (!err) {
+		pthread_mutex_init(&v->lock, NULL);
+		err = turns_start(&v->turns, turn, v);
 	}
-	pthread_mutex_init(&v->lock, NULL);
-	err = start_thread(v);
 	if (err) {
-		pthread_cond_destroy(&v->wake);
-		pthread_mutex_destroy(&v->lock);
 		dispose(v);
 		return err;
 	}
@@ -171,13 +97,8 @@ struct vpc *vpc_stop(struct vpc *v)
 {
 	if (!v)
 		return NULL;
-	pthread_mutex_lock(&v->lock);
-	v->stop = true;
-	pthread_cond_signal(&v->wake);
-	pthread_mutex_unlock(&v->lock);
 	imds_abort(v->imds);
-	pthread_join(v->thread, NULL);
-	pthread_cond_destroy(&v->wake);
+	turns_stop(&v->turns);
 	pthread_mutex_destroy(&v->lock);
 	return dispose(v);
 }
@@ -210,10 +131,6 @@ int vpc_look(struct vpc *v, struct vpc_news *ret)
 
 void vpc_poke(struct vpc *v)
 {
-	if (!v)
-		return;
-	pthread_mutex_lock(&v->lock);
-	v->poked = true;
-	pthread_cond_signal(&v->wake);
-	pthread_mutex_unlock(&v->lock);
+	if (v)
+		turns_poke(&v->turns);
 }

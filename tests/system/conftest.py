@@ -18,6 +18,7 @@ SETS = ("tracepoint", "trampoline")
 BEST = "best-set"
 # Who the machine belongs to is not to be asked by tests, but by those that answer themselves.
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+os.environ.setdefault("SLUICE_AWS_RANGES_URL", "http://127.0.0.1:9/")
 # Sets that must load on this kernel: then a refusal is a failure, not a skip.
 REQUIRED_SETS = os.environ.get("SLUICE_TEST_SETS", "").split()
 

@@ -206,9 +206,10 @@ static json_t *get_ranges(matter *s)
 {
 	const struct ranges_source *r = classes_source(s->m->classes);
 
-	return r ? json_pack("{s:o, s:s, s:o}", "file", json_safe(r->file), "created", r->created, "prefixes",
-			     json_count(r->prefixes))
-		 : json_null();
+	if (!r && !*s->m->ranges_why)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o}", "file", json_safe(r ? r->file : NULL), "created", json_told(r ? r->created : NULL),
+			 "prefixes", json_count(r ? r->prefixes : 0), "why", json_told(s->m->ranges_why));
 }
 
 static json_t *get_late(matter *s)

@@ -13,7 +13,6 @@ static const struct {
 	const char *key, *value;
 } no_effect[] = {
     {"datasets[].mode", "block"},
-    {"network.aws_ranges", "auto"},
     {"network.allow[].name", NULL},
     {"network.allow[].bucket", NULL},
     {"network.allow[].account", NULL},

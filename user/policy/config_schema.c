@@ -372,13 +372,14 @@ static int check_allow_datasets(struct parse *p)
 static int check_allow_services(struct parse *p)
 {
 	struct config *c = p->c;
+	bool off = c->network.aws_ranges && !strcmp(c->network.aws_ranges, "off"); /* without a word it is auto */
 	int r = 0;
 
-	for (size_t i = 0; i < c->network.nallow && !r && !config_ranges_file(c); i++) {
+	for (size_t i = 0; i < c->network.nallow && !r && off; i++) {
 		if (!c->network.allow[i].service)
 			continue;
 		c->network.allow[i].inactive = true;
-		r = config_add_inactive(p, "network.allow[].service without network.aws_ranges: FILE");
+		r = config_add_inactive(p, "network.allow[].service with network.aws_ranges: off");
 	}
 	return r;
 }
