@@ -400,6 +400,11 @@ void model_set_vpc(struct model *m, const struct model_vpc *v)
 	m->vpc = *v;
 }
 
+void model_set_self(struct model *m, uint32_t tgid)
+{
+	m->self = tgid;
+}
+
 void model_set_ranges_why(struct model *m, const char *why)
 {
 	snprintf(m->ranges_why, sizeof(m->ranges_why), "%s", why);

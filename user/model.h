@@ -68,6 +68,9 @@ struct model_vpc {
 };
 void model_set_vpc(struct model *m, const struct model_vpc *v);
 
+/* The monitor's own process, by its number in the initial PID namespace. */
+void model_set_self(struct model *m, uint32_t tgid);
+
 /* What is wrong with fetching AWS's ranges; copied; "": nothing. */
 void model_set_ranges_why(struct model *m, const char *why);
 

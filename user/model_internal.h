@@ -350,6 +350,7 @@ struct model {
 	uint64_t derived_from; /* datasets that any is derived from */
 
 	char *host, *boot_id;
+	uint32_t self; /* the monitor's own process; 0: not known */
 	struct model_vpc vpc;
 	char ranges_why[512];
 	int64_t wall_offset;  /* wall clock less boot time */

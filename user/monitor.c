@@ -15,6 +15,7 @@
 #define FRESH_NS (NSEC / 5)	  /* an answer is not older than this */
 #define CROWD_NS (NSEC / 20)	  /* nor asked for more often than this for want of room */
 #define LOCAL_NS (30 * NSEC)	  /* how often this host's own addresses are looked at */
+#define RANGES_NS (5 * NSEC)	  /* how often AWS's file is asked whether it changed */
 #define ROOTS_NS (5 * NSEC)	  /* how often a dataset's root is looked up anew */
 #define SCAN_NS (600 * NSEC)	  /* how often the datasets are measured that nobody reads */
 #define SCAN_SOON_NS (2 * NSEC)	  /* and those that were read, but at most one part in */
@@ -111,6 +112,10 @@ static void slow_work(struct monitor *m, uint64_t now)
 		take_walk(m);
 	if (walked || now - m->roots_ns >= ROOTS_NS)
 		monitor_refresh_roots(m);
+	if (now - m->ranges_ns >= RANGES_NS) {
+		m->ranges_ns = now;
+		m->local_ns = monitor_ranges_changed(m) ? 0 : m->local_ns;
+	}
 	if (now - m->local_ns >= LOCAL_NS)
 		tick_state(m, monitor_refresh_classes(m));
 	monitor_retry_carry(m, now);

@@ -98,10 +98,25 @@ static int put_in_force(struct monitor *m, const struct aws_ranges *ranges)
 	return 0;
 }
 
+static const char *ranges_file(const struct monitor *m)
+{
+	const char *named = config_ranges_file(m->config);
+
+	return named ? named : monitor_ranges_file(m);
+}
+
+bool monitor_ranges_changed(const struct monitor *m)
+{
+	const char *file = ranges_file(m);
+	struct file_state now = file ? state_of(file) : (struct file_state){0};
+
+	return file && !same_state(&now, &m->ranges.seen);
+}
+
 int monitor_refresh_classes(struct monitor *m)
 {
 	_cleanup_(aws_ranges_freep) struct aws_ranges *fresh = NULL;
-	const char *named = config_ranges_file(m->config), *file = named ? named : monitor_ranges_file(m);
+	const char *named = config_ranges_file(m->config), *file = ranges_file(m);
 	int err = file ? look_at_ranges(m, file, &fresh) : 0;
 
 	if (err && !named) { /* nobody's mistake: it is fetched anew */

@@ -48,7 +48,7 @@ struct monitor {
 	struct carry *carry; /* NULL: nothing is kept for the next one */
 	int signals, timer;
 	uint64_t interval_ns, due_ns, end_ns; /* end_ns 0: until told */
-	uint64_t ticked_ns, tick_took_ns, give_until_ns, local_ns, roots_ns, scan_ns;
+	uint64_t ticked_ns, tick_took_ns, give_until_ns, local_ns, ranges_ns, roots_ns, scan_ns;
 	unsigned missing;
 	int untold; /* of roots_untold(), as last said */
 	int events_err, tick_err, carry_err;
@@ -86,6 +86,7 @@ int monitor_vpc_config(const struct monitor *m, struct config *ret, struct cidr 
 /* monitor_classes.c: the table of classes anew, by m->config, this host's addresses and AWS's ranges; as a whole or
  * not at all. What is wrong with the ranges is said here. */
 int monitor_refresh_classes(struct monitor *m);
+bool monitor_ranges_changed(const struct monitor *m); /* the file, since it was read */
 
 /* monitor_carry.c */
 void monitor_open_carry(struct monitor *m);

@@ -62,6 +62,7 @@ static int open_model(struct monitor *m, const struct plan *plan)
 	if (err)
 		return err;
 	name_host(m);
+	model_set_self(m->model, (uint32_t)getpid());
 	monitor_tell_vpc(m);
 	monitor_set_clock(m, now_boot_ns());
 	err = collector_new(m->engine, m->model, plan, &m->collector);

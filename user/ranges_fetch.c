@@ -241,7 +241,8 @@ struct ranges_fetch *ranges_fetch_stop(struct ranges_fetch *f)
 {
 	if (!f)
 		return NULL;
-	turns_stop(&f->turns);
+	if (!turns_stop(&f->turns))
+		return NULL; /* it uses all of it */
 	pthread_mutex_destroy(&f->lock);
 	return dispose(f);
 }

@@ -16,7 +16,7 @@ struct ranges_fetch;
 
 /* Into `dir`, which is there. -EINVAL: the URL is none of these; -ENOMEM; what pthread_create() says. */
 int ranges_fetch_start(const char *dir, struct ranges_fetch **ret);
-/* Waits for the thread: for a moment, or up to a second while it fetches. */
+/* Waits for the thread, for two seconds at most. */
 struct ranges_fetch *ranges_fetch_stop(struct ranges_fetch *f);
 
 /* Readable once something was tried. */

@@ -6,6 +6,7 @@
 
 #define POKED_NS NSEC
 #define LONGEST_NS (86400 * NSEC)
+#define STOP_S 2
 
 static struct timespec at(uint64_t boot_ns)
 {
@@ -91,15 +92,23 @@ int turns_start(struct turns *t, uint64_t (*turn)(void *arg), void *arg)
 	return err;
 }
 
-void turns_stop(struct turns *t)
+bool turns_stop(struct turns *t)
 {
+	struct timespec until;
+
 	pthread_mutex_lock(&t->lock);
 	t->ended = true;
 	pthread_cond_signal(&t->wake);
 	pthread_mutex_unlock(&t->lock);
-	pthread_join(t->thread, NULL);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_S;
+	if (pthread_timedjoin_np(t->thread, NULL, &until)) {
+		pthread_detach(t->thread);
+		return false;
+	}
 	pthread_cond_destroy(&t->wake);
 	pthread_mutex_destroy(&t->lock);
+	return true;
 }
 
 bool turns_ended(struct turns *t)

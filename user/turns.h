@@ -21,8 +21,9 @@ struct turns {
 /* `turns` lives until turns_stop() and is not moved. The first turn is at once. What pthread_create() says. */
 int turns_start(struct turns *t, uint64_t (*turn)(void *arg), void *arg);
 
-/* Waits for the turn that is on, which is to look at turns_ended(). */
-void turns_stop(struct turns *t);
+/* Waits for the turn that is on, which is to look at turns_ended(); but no longer than a moment. False: it is still at work
+ * (looking up a name cannot be interrupted), and goes on until the process ends: `turns` and what the turn uses must stay. */
+bool turns_stop(struct turns *t);
 bool turns_ended(struct turns *t);
 
 /* The next turn comes a second from now; what else pokes it meanwhile is taken in. */

@@ -98,7 +98,8 @@ struct vpc *vpc_stop(struct vpc *v)
 	if (!v)
 		return NULL;
 	imds_abort(v->imds);
-	turns_stop(&v->turns);
+	if (!turns_stop(&v->turns))
+		return NULL; /* it uses all of it */
 	pthread_mutex_destroy(&v->lock);
 	return dispose(v);
 }

@@ -61,7 +61,7 @@ def test_class_and_finding(sluice, config, dataset, lab, sink, actor, ranges):
     assert "aws:S3:eu-west-1" in text, text
     p.go()
     p.truth()
-    assert health(m) == {"file": ranges.path, "created": "2026-08-22T21:17:05.000Z", "prefixes": 1}
+    assert health(m) == {"file": ranges.path, "created": "2026-08-22T21:17:05.000Z", "prefixes": 1, "why": None}
     r = m.stop()
     assert s.bytes() == 300007
     assert r.classes(s) == {"aws:S3:eu-west-1"}

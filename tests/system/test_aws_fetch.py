@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import socket
 import threading
 import time
 
@@ -109,6 +110,22 @@ def test_what_is_wrong_is_said(sluice, auto, publisher, lab, status, body, said)
     assert said in m.said() and "none are known" in m.said()
     assert not os.path.exists(kept(m))
     m.stop()
+
+
+def test_an_end_does_not_wait_for_names(sluice, auto, monkeypatch, tmp):
+    """A name server that does not answer cannot be interrupted, nor is it waited for."""
+    monkeypatch.setenv("SLUICE_AWS_RANGES_URL", "https://ranges.invalid/")
+    resolv = f"{tmp}/resolv.conf"
+    with open(resolv, "w", encoding="ascii") as f:
+        f.write("nameserver 127.0.0.1\noptions timeout:30 attempts:5\n")
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind(("127.0.0.1", 53))
+    m = sluice(auto, prefix=["unshare", "-m", "sh", "-c", f"mount --bind {resolv} /etc/resolv.conf && exec \"$@\"", "-"])
+    silent.recv(512)
+    begun = time.monotonic()
+    m.stop()
+    assert time.monotonic() - begun < 10
+    silent.close()
 
 
 def test_only_what_its_sender_vouches_for(sluice, auto, monkeypatch):

@@ -115,6 +115,26 @@ static void test_unexpected(void **state)
 	assert_int_equal(unexpected("all", "unit:apt.service", 0, OUTSIDE, 9), 1);
 }
 
+/* Nobody may talk outside but the monitor, which asks for what it was told to. */
+static void test_the_monitor_itself(void **state)
+{
+	char yaml[512];
+	struct fixture t;
+
+	snprintf(yaml, sizeof(yaml), "%s  expect: all\n", default_policy);
+	for (uint32_t self = 9; self <= 10; self++) {
+		fixture_begin(&t, yaml);
+		model_set_self(t.m, self);
+		introduce(&t, 10, "sluice", "unit:sluice.service");
+		struct flow f = flow_to(&t, 1, 10, OUTSIDE, 443);
+		f.state = 1;
+		sends(&t, &f, 9, 0);
+		evaluate(&t);
+		assert_int_equal(findings(&t, RULE_EGRESS_UNEXPECTED), self == 10 ? 0 : 1);
+		fixture_end(&t);
+	}
+}
+
 /* --- access.unauthorized ------------------------------------------------- */
 
 static const struct finding *unauthorized(struct fixture *t, const char *readers, int uid,
@@ -420,6 +440,7 @@ int main(void)
 	    cmocka_unit_test(test_budget),
 	    cmocka_unit_test(test_budget_of_volume),
 	    cmocka_unit_test(test_unexpected),
+	    cmocka_unit_test(test_the_monitor_itself),
 	    cmocka_unit_test(test_readers),
 	    cmocka_unit_test(test_unknown_reader),
 	    cmocka_unit_test(test_losses),
