@@ -173,10 +173,11 @@ json_t *config_json(const struct config *c)
 
 	for (size_t i = 0; i < c->ndatasets; i++)
 		json_array_append_new(datasets, dataset_json(&c->datasets[i]));
-	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "file", text_json(c->file),
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "file", text_json(c->file),
 			 "digest", c->file ? text_json(c->digest) : json_null(), "datasets",
 			 datasets, "jobs", strings_json(&c->jobs), "network", network_json(c),
-			 "trusted", strings_json(&c->trusted), "journal", journal_json(c), "export",
+			 "trusted", strings_json(&c->trusted), "journal", journal_json(c), "state",
+			 text_json(c->state ? c->state : "off"), "export",
 			 export_json(c), "interval", duration_json(c->interval_ns), "inactive",
 			 strings_json(&c->inactive));
 }
@@ -302,6 +303,7 @@ static const struct {
     {"AWS ranges", "network.aws_ranges", FORMAT_TEXT},
     {"trusted", "trusted", FORMAT_NAMES},
     {"journal", "journal.dir", FORMAT_TEXT},
+    {"state", "state", FORMAT_TEXT},
     {"CloudWatch", "export.cloudwatch.log_group", FORMAT_TEXT},
     {"interval", "interval", FORMAT_TEXT},
 };

@@ -42,8 +42,8 @@ static __noinline __u64 take_up(__u64 task)
 		born.via = VIA_EXEC;
 	}
 	born.since_ns = bpf_ktime_get_boot_ns();
-	if (bpf_map_update_elem(&tainted, &who, &born, BPF_NOEXIST))
-		lose(LOSS_TAINT_FULL); /* or it is tainted by now */
+	if (!bpf_map_lookup_elem(&tainted, &who) && bpf_map_update_elem(&tainted, &who, &born, BPF_NOEXIST))
+		lose(LOSS_TAINT_FULL);
 	return born.inherited;
 }
 
