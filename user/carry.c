@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SAVE_PART 50 /* saving takes at most one part in so many of the time */
+#define SAVE_NS NSEC   /* how often at most it is saved, */
+#define SAVE_PART 50 /* and that takes at most one part in so many of the time */
 #define SUFFIX ".lineage"
 
 /* --- where it is ------------------------------------------------------------------------- */
@@ -253,6 +254,6 @@ int carry_save(struct carry *c, struct model *m, const struct collector *collect
 	if (!err)
 		c->versions = seen;
 	uint64_t end = now_boot_ns();
-	c->due_ns = end + SAVE_PART * (end - now_ns);
+	c->due_ns = end + MAX(SAVE_NS, SAVE_PART * (end - now_ns));
 	return err;
 }

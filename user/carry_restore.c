@@ -4,8 +4,10 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "user/array.h"
 
@@ -16,6 +18,7 @@ struct restoring {
 	struct collector *collector;
 	struct carry_state *s;
 	struct carry_told *told;
+	struct object_look *look; /* the mounts */
 	bool same_boot;
 	int number[SL_DATASETS_MAX]; /* of the file's datasets; negative: not in force */
 };
@@ -46,6 +49,11 @@ static void take_datasets(struct restoring *r)
 
 /* --- files of another boot ------------------------------------------------------------------ */
 
+static int identify(void *arg, int fd, struct file_identity *ret)
+{
+	return engine_identify(arg, fd, ret);
+}
+
 /* Devices have other numbers by then; inode and generation are the file's own. */
 static bool is_it(struct restoring *r, int fd, struct carry_holder *h)
 {
@@ -58,9 +66,18 @@ static bool is_it(struct restoring *r, int fd, struct carry_holder *h)
 	return true;
 }
 
+/* No symlink may lead it to where a server has to answer; openat2() is fddb5d430ad9 ("open: introduce openat2(2) syscall"),
+ * 5.6. */
+static int open_local(struct restoring *r, const char *path, uint64_t flags)
+{
+	struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+
+	return object_look_local(r->look, path) ? (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)) : -1;
+}
+
 static bool found_by_path(struct restoring *r, struct carry_holder *h)
 {
-	_cleanup_close_ int fd = h->path && *h->path == '/' ? open(h->path, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+	_cleanup_close_ int fd = *h->path == '/' ? open_local(r, h->path, O_PATH | O_NOFOLLOW) : -1;
 
 	return fd >= 0 && is_it(r, fd, h);
 }
@@ -75,14 +92,14 @@ static bool found_by_handle(struct restoring *r, struct carry_holder *h)
 	char above[PATH_MAX];
 	int dir = -1, fd;
 
-	if (!h->path || *h->path != '/' || !h->handle.length || strlen(h->path) >= sizeof(above))
+	if (*h->path != '/' || strlen(h->path) >= sizeof(above))
 		return false;
 	strcpy(above, h->path);
 	while (dir < 0 && above[1]) {
 		char *slash = strrchr(above, '/');
 
 		slash[slash == above] = '\0';
-		dir = open(above, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+		dir = open_local(r, above, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 	}
 	memcpy(u.handle.f_handle, h->handle.bytes, h->handle.length);
 	fd = dir < 0 ? -1 : open_by_handle_at(dir, &u.handle, O_PATH | O_CLOEXEC);
@@ -192,6 +209,8 @@ static int take_all(struct restoring *r)
 {
 	int err = new_pending(r->c, r->s);
 
+	if (!err)
+		err = object_look_begin(identify, r->engine, &r->look);
 	shift_times(r);
 	take_datasets(r);
 	for (size_t i = 0; i < r->s->nholders && !err; i++) {
@@ -201,6 +220,7 @@ static int take_all(struct restoring *r)
 			err = 0;
 		}
 	}
+	r->look = object_look_end(r->look);
 	return err;
 }
 
@@ -262,7 +282,9 @@ unsigned carry_retry(struct carry *c, struct engine *engine, struct model *m, st
 	struct carry_state *p = c->pending;
 	unsigned found = 0;
 
-	for (size_t i = 0; p && i < p->nholders;) {
+	if (!p || !p->nholders || object_look_begin(identify, engine, &r.look))
+		return 0;
+	for (size_t i = 0; i < p->nholders;) {
 		struct carry_holder *h = &p->holders[i];
 		int dataset = number_of(m, &p->sets[h->set]);
 
@@ -274,5 +296,6 @@ unsigned carry_retry(struct carry *c, struct engine *engine, struct model *m, st
 		*h = p->holders[--p->nholders];
 		found++;
 	}
+	object_look_end(r.look);
 	return found;
 }

@@ -124,6 +124,27 @@ static const struct mount_point *mount_of(const struct object_look *l, uint32_t 
 	return NULL;
 }
 
+static bool below(const char *path, const char *mount)
+{
+	size_t n = strlen(mount);
+
+	return !strcmp(mount, "/") || (!strncmp(path, mount, n) && (path[n] == '/' || !path[n]));
+}
+
+/* Of mounts on one point the last is on top. */
+bool object_look_local(const struct object_look *l, const char *path)
+{
+	const struct mount_point *deepest = NULL;
+
+	for (size_t i = 0; i < l->nmounts; i++) {
+		const struct mount_point *m = &l->mounts[i];
+
+		if (below(path, m->path) && (!deepest || strlen(m->path) >= strlen(deepest->path)))
+			deepest = m;
+	}
+	return deepest && make_of(deepest->fstype) != MAKE_NONE;
+}
+
 /* A directory of that file system; where it can be had its root, so that every file has a path
  * below. Only file systems whose handles are used are opened: another one's daemon or server may
  * not answer. */

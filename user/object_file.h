@@ -47,6 +47,10 @@ static inline void object_look_endp(struct object_look **l)
 	object_look_end(*l);
 }
 
+/* Does the file system that this path leads to answer by itself, so that opening it waits for no server and no daemon? Of a path
+ * without symlinks. */
+bool object_look_local(const struct object_look *l, const char *path);
+
 /*
  * `handle` is filled in once it is known and serves the next call. -ESTALE: the inode is no more.
  * -EOPNOTSUPP: nothing can be said (of this file system handles tell nothing, or none was got while
