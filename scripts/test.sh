@@ -138,7 +138,7 @@ as_root() {
 run_system() {
 	build build-system all work || return
 	status=0
-	as_root timeout -k 30 $system_limit $python -m pytest -v -p no:cacheprovider tests/system \
+	as_root timeout -k 30 $system_limit $python -m pytest -v -p no:cacheprovider --durations=30 tests/system \
 		>"$logs/system.txt" 2>&1 </dev/null || status=$?
 	count_pytest system "$logs/system.txt" $status
 }

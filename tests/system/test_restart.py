@@ -13,9 +13,17 @@ import work
 from monitor import tagged, wait_for
 from work import FILE
 
+pytestmark = pytest.mark.usefixtures("brisk")
+
 PART = 300007
 READ = 500009
 SENT = 70001
+
+
+@pytest.fixture
+def brisk(monkeypatch):
+    """Each test here starts its monitor twice or more: canaries are for others to look at."""
+    monkeypatch.setenv("SLUICE_SELF_TEST", "off")
 
 
 @pytest.fixture(params=("stopped", "killed"))
