@@ -4,25 +4,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define BOOT_ID_LEN 36
-
 struct alive {
 	int fd;
 	char *path;
 	char boot[BOOT_ID_LEN + 1];
 };
-
-static int boot_id(char ret[static BOOT_ID_LEN + 1])
-{
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (read(fd, ret, BOOT_ID_LEN) != BOOT_ID_LEN)
-		return -EIO;
-	ret[BOOT_ID_LEN] = '\0';
-	return 0;
-}
 
 static uint64_t last_beat(const struct alive *a)
 {
@@ -44,7 +30,7 @@ int alive_open(const char *socket, uint64_t now_ns, struct alive **ret, uint64_t
 	if (!a)
 		return -ENOMEM;
 	a->fd = -1;
-	err = boot_id(a->boot);
+	err = boot_id_read(a->boot);
 	if (!err && asprintf(&a->path, "%s.alive", socket) < 0) {
 		a->path = NULL;
 		err = -ENOMEM;

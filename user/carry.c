@@ -50,18 +50,6 @@ static void name_file(const char *socket, char ret[static NAME_MAX + 1])
 		*c = *c == '/' ? '-' : *c;
 }
 
-static int boot_id(char ret[static CARRY_BOOT_LEN + 1])
-{
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (read(fd, ret, CARRY_BOOT_LEN) != CARRY_BOOT_LEN)
-		return -EIO;
-	ret[CARRY_BOOT_LEN] = '\0';
-	return 0;
-}
-
 int carry_open(const char *dir, const char *socket, struct carry **ret)
 {
 	char name[NAME_MAX + 1];
@@ -72,7 +60,11 @@ int carry_open(const char *dir, const char *socket, struct carry **ret)
 		return err;
 	name_file(socket, name);
 	c->dir = open_dir(dir);
-	err = c->dir < 0 ? c->dir : boot_id(c->boot);
+	err = c->dir < 0 ? c->dir : boot_id_read(c->boot);
+	if (!err)
+		c->dir_path = strdup(dir);
+	if (!err && !c->dir_path)
+		err = -ENOMEM;
 	if (!err && asprintf(&c->path, "%s/%s", dir, name) < 0) {
 		c->path = NULL;
 		err = -ENOMEM;
@@ -94,8 +86,14 @@ struct carry *carry_close(struct carry *c)
 	if (c->dir >= 0)
 		close(c->dir);
 	free(c->path);
+	free(c->dir_path);
 	free(c);
 	return NULL;
+}
+
+const char *carry_dir(const struct carry *c)
+{
+	return c->dir_path;
 }
 
 /* --- saving --------------------------------------------------------------------------------- */

@@ -26,6 +26,9 @@ struct carry_told {
 int carry_open(const char *dir, const char *socket, struct carry **ret);
 struct carry *carry_close(struct carry *c);
 
+/* Where it is kept, whatever the configuration says by now. Owned by it. */
+const char *carry_dir(const struct carry *c);
+
 /* Before collector_seed(). A file that cannot be used at all is set aside as FILE.bad. -ENOMEM, or what bpf(2) says. */
 int carry_restore(struct carry *c, struct engine *engine, struct model *m, struct collector *collector, uint64_t now_ns,
 		  struct carry_told *ret);

@@ -7,9 +7,9 @@
 
 struct carry {
 	int dir;
-	char *path;
+	char *path, *dir_path;
 	const char *name; /* in it */
-	char boot[CARRY_BOOT_LEN + 1];
+	char boot[BOOT_ID_LEN + 1];
 	struct carry_state *pending; /* files that were not found yet; NULL: none */
 	uint64_t versions;	     /* of all datasets, as saved */
 	uint64_t due_ns;

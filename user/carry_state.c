@@ -131,10 +131,10 @@ static int take_head(struct reading *r, const json_t *line)
 
 	if (json_integer_value(json_object_get(line, "v")) != 1)
 		return refuse(r, "written by another version of sluice");
-	if (!boot || strlen(boot) != CARRY_BOOT_LEN || !count_at(line, "boot_ns", &h.boot_ns) ||
+	if (!boot || strlen(boot) != BOOT_ID_LEN || !count_at(line, "boot_ns", &h.boot_ns) ||
 	    !number_at(line, "wall_offset", &offset))
 		return refuse(r, "'boot', 'boot_ns' or 'wall_offset' is not what it should be");
-	memcpy(h.boot, boot, CARRY_BOOT_LEN);
+	memcpy(h.boot, boot, BOOT_ID_LEN);
 	h.wall_offset = (int64_t)offset;
 	r->s->head = h;
 	r->begun = true;

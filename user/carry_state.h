@@ -13,11 +13,10 @@
 
 #define CARRY_HOLDERS_MAX 262144
 #define CARRY_FILE_MAX (512u << 20)
-#define CARRY_BOOT_LEN 36
 
 /* Whose words these are, and by which clock. */
 struct carry_head {
-	char boot[CARRY_BOOT_LEN + 1];
+	char boot[BOOT_ID_LEN + 1];
 	uint64_t boot_ns;    /* when it was written */
 	int64_t wall_offset; /* wall clock less boot time, then */
 };

@@ -51,7 +51,7 @@ void monitor_carry(struct monitor *m, uint64_t now, bool final)
 		      : 0;
 
 	if (err && err != m->carry_err)
-		cmd_error("run", "%s: what holds tagged data can't be kept for the next start: %s", m->config->state, strerror(-err));
+		cmd_error("run", "%s: what holds tagged data can't be kept for the next start: %s", carry_dir(m->carry), strerror(-err));
 	if (m->carry)
 		m->carry_err = err;
 }

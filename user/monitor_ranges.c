@@ -25,7 +25,7 @@ void monitor_start_ranges(struct monitor *m)
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		err = -ENOMEM;
 	if (!err)
-		err = ranges_fetch_start(m->config->state, &m->fetch);
+		err = ranges_fetch_start(carry_dir(m->carry), &m->fetch);
 	if (err)
 		cmd_error("run", "aws_ranges: auto: %s", err == -EINVAL ? "SLUICE_AWS_RANGES_URL is no https address" : strerror(-err));
 }

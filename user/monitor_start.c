@@ -42,12 +42,10 @@ static int start_timer(struct monitor *m)
 
 static void name_host(struct monitor *m)
 {
-	char host[256] = "", boot[64] = "";
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char host[256] = "", boot[BOOT_ID_LEN + 1] = "";
 
 	gethostname(host, sizeof(host) - 1);
-	if (fd >= 0 && read(fd, boot, 36) != 36)
-		boot[0] = '\0';
+	boot_id_read(boot); /* else it stays unknown */
 	model_set_host(m->model, host, boot);
 }
 

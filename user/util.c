@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/util.h"
 
+#include <fcntl.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -283,5 +284,37 @@ int time_parse(const char *text, struct timespec *ret_wall)
 	if (tm.tm_mday != day)
 		return -EINVAL;
 	*ret_wall = (struct timespec){.tv_sec = t - offset, .tv_nsec = nsec};
+	return 0;
+}
+
+int fd_read(int fd, void *to, size_t room, size_t *ret_len)
+{
+	size_t len = 0;
+
+	while (len < room) {
+		ssize_t n = read(fd, (char *)to + len, room - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		len += (size_t)n;
+	}
+	*ret_len = len;
+	return 0;
+}
+
+int boot_id_read(char ret[static BOOT_ID_LEN + 1])
+{
+	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char id[BOOT_ID_LEN + 1] = "";
+	size_t n = 0;
+	int err = fd < 0 ? -errno : fd_read(fd, id, BOOT_ID_LEN, &n);
+
+	if (err || n != BOOT_ID_LEN)
+		return err ? err : -EIO;
+	memcpy(ret, id, sizeof(id));
 	return 0;
 }

@@ -55,6 +55,13 @@ enum exit_status {
 /* CLOCK_BOOTTIME, nanoseconds: the clock of every record made in the kernel. */
 uint64_t now_boot_ns(void);
 
+/* Which boot this is, as the kernel names it: text. Errors of open(2) and read(2); -EIO. */
+#define BOOT_ID_LEN 36
+int boot_id_read(char ret[static BOOT_ID_LEN + 1]);
+
+/* Up to `room` bytes, or to the end of what is there. Errors of read(2). */
+int fd_read(int fd, void *to, size_t room, size_t *ret_len);
+
 /* RFC 3339 UTC with milliseconds, e.g. 2026-11-20T23:12:46.001Z. */
 #define TIME_LEN 32
 char *time_rfc3339(char buf[static TIME_LEN], const struct timespec *wall);

@@ -338,25 +338,6 @@ int aws_ranges_parse(const char *text, size_t len, const char *file, struct aws_
 
 /* --- the file ------------------------------------------------------------------------ */
 
-static int read_all(int fd, char *to, size_t room, size_t *ret_len)
-{
-	size_t len = 0;
-
-	while (len < room) {
-		ssize_t k = read(fd, to + len, room - len);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return -errno;
-		if (!k)
-			break;
-		len += (size_t)k;
-	}
-	*ret_len = len;
-	return 0;
-}
-
 /* Without waiting, should it have become a pipe. */
 static int read_file(const char *file, char **ret, size_t *ret_len)
 {
@@ -372,7 +353,7 @@ static int read_file(const char *file, char **ret, size_t *ret_len)
 	_cleanup_free_ char *buf = malloc((size_t)st.st_size + 1);
 	if (!buf)
 		return -ENOMEM;
-	int err = read_all(fd, buf, (size_t)st.st_size, ret_len);
+	int err = fd_read(fd, buf, (size_t)st.st_size, ret_len);
 	if (err)
 		return err;
 	*ret = buf;

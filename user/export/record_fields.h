@@ -59,6 +59,7 @@ json_t *json_members(const struct member *members);
 #define JSON_OF(...) json_members((const struct member[]){__VA_ARGS__, {0}})
 
 json_t *json_safe(const char *text); /* made safe; NULL becomes null */
+json_t *json_told(const char *text); /* the same; "" becomes null too */
 json_t *json_count(uint64_t n);
 json_t *json_process(const struct model *m,
 		     const struct m_subject *s); /* null for a merged subject */

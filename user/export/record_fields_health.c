@@ -187,11 +187,6 @@ static json_t *get_trusted(matter *s)
 	return list;
 }
 
-static json_t *json_told(const char *text)
-{
-	return text && *text ? json_safe(text) : json_null();
-}
-
 /* What counts as the VPC, and who says so. */
 static json_t *get_vpc(matter *s)
 {

@@ -205,9 +205,9 @@ json_t *json_words(const char *const *words, size_t n)
 	return list;
 }
 
-static json_t *json_told(const char *text)
+json_t *json_told(const char *text)
 {
-	return *text ? json_safe(text) : json_null();
+	return text && *text ? json_safe(text) : json_null();
 }
 
 json_t *json_host(const struct model *m)

@@ -136,25 +136,14 @@ int config_fail(struct parse *p, const struct ynode *at, const char *fmt, ...)
 
 static int read_all(int fd, char **ret, size_t *ret_len)
 {
-	size_t room = YTREE_BYTES_MAX + 1, len = 0; /* one more, so that too long shows */
+	size_t room = YTREE_BYTES_MAX + 1; /* one more, so that too long shows */
 	_cleanup_free_ char *buf = malloc(room);
+	int err = buf ? fd_read(fd, buf, room, ret_len) : -ENOMEM;
 
-	if (!buf)
-		return -ENOMEM;
-	while (len < room) {
-		ssize_t k = read(fd, buf + len, room - len);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return -errno;
-		if (!k)
-			break;
-		len += (size_t)k;
-	}
+	if (err)
+		return err;
 	*ret = buf;
 	buf = NULL;
-	*ret_len = len;
 	return 0;
 }
 

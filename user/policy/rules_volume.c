@@ -16,7 +16,7 @@
 #define SETTLED 3 /* evaluations without a byte sent */
 
 /* One flow and one dataset it can have carried. */
-struct carried {
+struct part {
 	unsigned dataset;
 	const char *job; /* "" not known */
 	const struct m_flow *flow;
@@ -30,7 +30,7 @@ static int end_kind(const struct m_flow *f)
 
 static int by_group(const void *a, const void *b)
 {
-	const struct carried *x = a, *y = b;
+	const struct part *x = a, *y = b;
 	int c = (x->dataset > y->dataset) - (x->dataset < y->dataset);
 
 	if (!c)
@@ -44,20 +44,20 @@ static int by_group(const void *a, const void *b)
 	return c ? c : (x->flow->slot > y->flow->slot) - (x->flow->slot < y->flow->slot);
 }
 
-static bool same_job(const struct carried *x, const struct carried *y)
+static bool same_job(const struct part *x, const struct part *y)
 {
 	return x->dataset == y->dataset && !strcmp(x->job, y->job);
 }
 
-static bool same_group(const struct carried *x, const struct carried *y)
+static bool same_group(const struct part *x, const struct part *y)
 {
 	return same_job(x, y) && end_kind(x->flow) == end_kind(y->flow) && x->flow->f.rport == y->flow->f.rport &&
 	       !memcmp(x->flow->f.raddr, y->flow->f.raddr, sizeof(x->flow->f.raddr));
 }
 
-static int collect(struct judging *j, struct carried **ret, size_t *ret_n)
+static int collect(struct judging *j, struct part **ret, size_t *ret_n)
 {
-	struct carried *all = NULL;
+	struct part *all = NULL;
 	size_t n = 0, max = 0;
 
 	for (struct m_flow *f = j->m->first_flow; f; f = f->next) {
@@ -74,7 +74,7 @@ static int collect(struct judging *j, struct carried **ret, size_t *ret_n)
 				return err;
 			}
 			all[n++] =
-			    (struct carried){d, f->who && f->who->job ? f->who->job->name : "", f};
+			    (struct part){d, f->who && f->who->job ? f->who->job->name : "", f};
 		}
 	}
 	if (n)
@@ -177,7 +177,7 @@ static int judge_group(struct judging *j, const struct finding_key *key,
 
 /* All that one job can have sent of one dataset: by remote end, as long as there is room for
  * findings. */
-static int judge_job(struct judging *j, const struct carried *all, size_t n,
+static int judge_job(struct judging *j, const struct part *all, size_t n,
 		     const struct m_flow **flows, const struct m_flow **others)
 {
 	struct finding_key key = {
@@ -207,7 +207,7 @@ static int judge_job(struct judging *j, const struct carried *all, size_t n,
 
 int judge_volume(struct judging *j)
 {
-	_cleanup_free_ struct carried *all = NULL;
+	_cleanup_free_ struct part *all = NULL;
 	_cleanup_free_ const struct m_flow **room = NULL;
 	size_t n, end;
 	int err = collect(j, &all, &n);
