@@ -302,8 +302,9 @@ def test_relays(sluice, rules, files, lab, sink, shell, tmp, job):
 SHARED = """
 import os, socket, sys
 from multiprocessing import shared_memory
-data = sys.stdin.buffer.readline()
 m = shared_memory.SharedMemory(name=sys.argv[1])
+print("open", flush=True)
+sys.stdin.buffer.readline()
 s = socket.create_connection((sys.argv[2], int(sys.argv[3])))
 s.sendall(bytes(m.buf[:int(sys.argv[4])]))
 m.close()
@@ -326,15 +327,16 @@ def test_shared_memory(sluice, rules, files, lab, sink, shell, job):
     needs(m, "taint.shm")
     segment = shared_memory.SharedMemory(create=True, size=SIZE)
     try:
-        # the sender has it open before it is filled
+        # the sender has it open before it is filled: who fills it may unlink it as it ends (bpo-38119)
         p = shell(f"exec {PYTHON} -c '{SHARED}' {segment.name} {s.ip} {s.port} {SIZE}", wait=False, cgroup=job)
+        p.wait_said("open")
         shell(f"exec {PYTHON} -c '{SHARES}' {segment.name} {files}/03")
         p.go()
         assert p.wait() == 0, p.said()
         r = m.stop()
     finally:
         segment.close()
-        with contextlib.suppress(FileNotFoundError):  # a process that had it open unlinks it as it ends
+        with contextlib.suppress(FileNotFoundError):
             segment.unlink()
     assert s.bytes() == SIZE
     f = one_finding(r, s, job, "python3", SIZE, SIZE, exposed=SIZE)
