@@ -64,14 +64,15 @@ static bool split(const char *host, struct labels *ret)
 }
 
 /* "eu-central-1", "us-gov-west-1". */
+/* Letters come first: "s3-eu-west-1" is none. */
 static bool is_region(const char *s)
 {
 	size_t n = strlen(s), dashes = 0;
 
 	for (const char *c = s; *c; c++)
 		dashes += *c == '-';
-	return dashes >= 2 && n < AWS_WORD_LEN && isalpha((unsigned char)s[0]) && isdigit((unsigned char)s[n - 1]) &&
-	       s[n - 2] == '-' && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+	return dashes >= 2 && n < AWS_WORD_LEN && s[strspn(s, "abcdefghijklmnopqrstuvwxyz")] == '-' &&
+	       isdigit((unsigned char)s[n - 1]) && s[n - 2] == '-' && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
 }
 
 static bool is_account(const char *s)
