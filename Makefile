@@ -104,7 +104,7 @@ $(BUILD)/sluice: $(BUILD)/obj/user/main.o $(BUILD)/libsluice.a
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libsluice.a Makefile
 	$(call say,UNIT,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libsluice.a $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libsluice.a $(LDLIBS) -lssl -lcmocka
 
 $(BUILD)/work/%: tests/work/%.c Makefile
 	$(call say,WORK,$<)
