@@ -180,7 +180,7 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(on_sendmsg4, SET_BOTH, F(UDP_OWNER_SEND4))                                               \
 	X(on_sendmsg6, SET_BOTH, F(UDP_OWNER_SEND6))                                               \
 	X(on_sock_release, SET_BOTH, F(UDP_RELEASE))                                               \
-	X(on_egress, SET_BOTH, F(UDP_OUT) | F(SCTP) | F(RAW))                                      \
+	X(on_egress, SET_BOTH, F(UDP_OUT) | F(SCTP) | F(RAW) | F(NAMES_OF_HOSTS))                   \
 	X(on_ingress, SET_BOTH, F(UDP_IN))                                                         \
 	X(find_files, SET_BOTH, F(SEED_FILES))                                                     \
 	X(find_mappings, SET_BOTH, F(SEED_MAPS))                                                   \

@@ -55,6 +55,9 @@
 #define SL_ROOT_WHOLE 0x80 /* a marker's tag with this: all that is on the device is in that dataset */
 #define SL_RING_BYTES (4u << 20)
 #define SL_READS_BYTES (8u << 20)
+#define SL_SAID_BYTES (2u << 20)
+#define SL_SAID_LEN 2048 /* bytes of a packet that are told */
+#define SL_SAID_SHORT 256
 #define SL_CACHE_BITS 9 /* 512 files, and as many (subject, file) pairs, remembered per CPU */
 #define SL_CACHE_SLOTS (1 << SL_CACHE_BITS)
 
@@ -381,6 +384,7 @@ enum loss {
 	LOSS_FLOW_FOLDED,   /* a datagram's end has no record of its own: its bytes are in its socket's */
 	LOSS_SHARE_CUT,	    /* a walk over shared memory was cut short: the next look at it makes up for that */
 	LOSS_READ_UNTOLD,   /* which file was read was not told: it may stand among those never read */
+	LOSS_SAID_UNTOLD,   /* what a connection began with was not told: its name may not be known */
 	LOSS_KINDS,
 };
 
@@ -450,6 +454,22 @@ struct crowd_event {
 	__u32 pad;
 };
 
+/* What a packet says at the beginning of a flow, or to and from a name server. Its own ring's only record. */
+struct said {
+	__u64 flow; /* its id; 0: it has no record */
+	struct subject who; /* as far as known then */
+	__u32 netns;
+	__u32 at;    /* of TCP: how many bytes went before these */
+	__u32 bytes; /* of payload in the packet */
+	__u16 kept;  /* of them here */
+	__u16 rport;
+	__u8 raddr[16];
+	__u8 proto;
+	__u8 out; /* it left; else it came in */
+	__u8 pad[6];
+	__u8 data[];
+};
+
 #define SL_ASSERT_SIZE(t, n) _Static_assert(sizeof(t) == (n), #t)
 SL_ASSERT_SIZE(struct subject, 16);
 SL_ASSERT_SIZE(struct object, 16);
@@ -474,5 +494,6 @@ SL_ASSERT_SIZE(struct link_key, 16);
 SL_ASSERT_SIZE(struct file_identity, 32);
 SL_ASSERT_SIZE(struct exit_event, 32);
 SL_ASSERT_SIZE(struct ml_event, 72);
+SL_ASSERT_SIZE(struct said, 64);
 
 #endif

@@ -37,7 +37,7 @@ static const char *const map_names[] = {
 	[MAP_NET_DEVICES] = "net_devices", [MAP_UNIX_ENDS] = "unix_ends",
 	[MAP_LINKS] = "links",		   [MAP_INLETS] = "inlets",
 	[MAP_READS] = "reads",		   [MAP_MEMBERS] = "members",
-	[MAP_CARRIERS] = "carriers",
+	[MAP_CARRIERS] = "carriers",	   [MAP_SAID] = "said",
 };
 
 static const enum hook iter_hook[] = {

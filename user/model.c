@@ -28,6 +28,7 @@ static const char *const loss_names[LOSS_KINDS] = {
     [LOSS_FLOW_FOLDED] = "flow_folded",
     [LOSS_SHARE_CUT] = "share_cut",
     [LOSS_READ_UNTOLD] = "read_untold",
+    [LOSS_SAID_UNTOLD] = "name_untold",
 };
 
 static const struct via_traits vias[VIA_KINDS] = {
@@ -306,6 +307,7 @@ int model_new(const struct config *config, const struct classes *classes, struct
 	m->folds = HASHMAP_OF(struct m_flow, fold);
 	m->overflows = HASHMAP_OF(struct m_overflow, key);
 	m->ml = HASHMAP_OF(struct m_ml, job);
+	m->said = HASHMAP_OF(struct m_said, facts);
 	m->nodes_max = MODEL_NODES_MAX;
 	m->merge_above = MODEL_MERGE_ABOVE;
 	err = findings_new(&m->findings);
@@ -358,8 +360,9 @@ struct model *model_free(struct model *m)
 		free(o);
 	}
 	ml_free(m);
+	said_free(m);
 	struct hashmap *all[] = {&m->jobs,  &m->processes, &m->subjects, &m->objects,
-				 &m->edges, &m->flows,	   &m->folds,	 &m->overflows};
+				 &m->edges, &m->flows,	   &m->folds,	 &m->overflows, &m->said};
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		hashmap_free(all[i]);
 	free(m->subject_slots.unused);

@@ -107,6 +107,7 @@ void flow_drop(struct model *m, struct m_flow *f)
 	*(f->next ? &f->next->prev : &m->last_flow) = f->prev;
 	m->nflows--;
 	slot_give(&m->flow_slots, f->slot);
+	said_unref(m, f->said);
 	free(f->taints);
 	free(f->sent);
 	free(f);
@@ -345,6 +346,7 @@ static int fold_get(struct model *m, const struct m_flow *like, struct m_subject
 	int err;
 
 	key.fold.subject = (uintptr_t)who;
+	key.fold.said = (uintptr_t)like->said;
 	key.fold.rport = fold_port(like);
 	key.fold.proto = like->f.proto;
 	memcpy(key.fold.raddr, like->f.raddr, sizeof(key.fold.raddr));
@@ -375,6 +377,7 @@ static int fold_get(struct model *m, const struct m_flow *like, struct m_subject
 		return err;
 	}
 	f->who = who;
+	f->said = said_ref(like->said);
 	if (who)
 		who->nflows++;
 	flow_append(m, f);

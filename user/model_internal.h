@@ -11,6 +11,7 @@
 #include "user/job.h"
 #include "user/model.h"
 #include "user/model_account.h"
+#include "user/model_said.h"
 #include "user/policy/config.h"
 
 #define MODEL_NODES_MAX 200000	 /* subjects, objects and flows together */
@@ -224,6 +225,7 @@ struct m_flow {
 	uint64_t id; /* 0 when folded */
 	struct {
 		uint64_t subject; /* address of the m_subject */
+		uint64_t said; /* of its struct m_said */
 		uint8_t raddr[16];
 		uint64_t rport, proto;
 	} fold;
@@ -235,6 +237,7 @@ struct m_flow {
 	struct m_object **inlets; /* sockets of this host that it comes in at */
 	struct flow f;
 	struct dest dest;
+	struct m_said *said; /* NULL: nothing is known */
 	unsigned nowners, ntaints, nsent, ninlets;
 	uint64_t looked; /* number of the look that told of it last */
 	unsigned closed_evaluations;
@@ -248,6 +251,7 @@ struct m_flow {
 	uint64_t seen_ns;
 	bool filled; /* the kernel's record came; before that only its taint is known */
 	bool folded, given, closed;
+	bool said_waits; /* its first words are not all there yet */
 	uint64_t waited; /* number of the evaluation in which rules waited for its subject's name */
 };
 
@@ -322,7 +326,7 @@ struct model {
 	const struct config *config;
 	const struct classes *classes;
 	struct m_dataset datasets[SL_DATASETS_MAX];
-	struct hashmap jobs, processes, subjects, objects, edges, flows, folds, overflows, ml;
+	struct hashmap jobs, processes, subjects, objects, edges, flows, folds, overflows, ml, said;
 	struct m_ml *first_ml;
 	struct m_cover *unknown_covers; /* of subjects without a job */
 	size_t nchunks;			/* of all covers */

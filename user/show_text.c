@@ -92,7 +92,7 @@ static const struct field flow_fields[] = {
 	FIELD("bytes_in",     SIZE,    FIGURE("IN", 2)),
 	FIELD("tainted_out",  SIZE,    FIGURE("TAINTED OUT", 0)),
 	FIELD("datasets",     NAMES,   TEXT_COLUMN("DATASETS", 10, 1)),
-	FIELD("encrypted",    YES,     TEXT_COLUMN("ENCRYPTED", 9, 6)),
+	FIELD("encrypted",    TEXT,    TEXT_COLUMN("ENCRYPTED", 9, 6)),
 	FIELD("alive",        YES,     TEXT_COLUMN("ALIVE", 5, 4)),
 };
 

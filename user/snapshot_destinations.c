@@ -6,7 +6,7 @@
 
 #include "user/hashmap.h"
 #include "user/policy/finding.h"
-#include "user/policy/rules.h"
+#include "user/policy/allow.h"
 
 #define WHO_MAX 4 /* told by name */
 
@@ -18,6 +18,7 @@ struct end {
 		uint8_t in; /* they came to us */
 		uint8_t many;
 		uint8_t pad[3];
+		uint64_t said; /* of its struct m_said */
 	} key;
 	const struct m_flow *any; /* one of them */
 	uint64_t out, in, tainted, reach;
@@ -27,6 +28,7 @@ struct end {
 	bool who_more, jobs_more;
 	const struct allow_rule *rule; /* that covers the first that is covered */
 	bool covered, uncovered;       /* some are, some are not */
+	bool bucket; /* it is their bucket that is not */
 };
 
 static void end_key(struct end *e, const struct m_flow *f)
@@ -38,6 +40,7 @@ static void end_key(struct end *e, const struct m_flow *f)
 	e->key.proto = f->f.proto;
 	e->key.in = in;
 	e->key.many = !flow_has_remote(f);
+	e->key.said = (uintptr_t)f->said;
 }
 
 static int end_get(struct hashmap *ends, const struct m_flow *f, struct end **ret)
@@ -77,7 +80,8 @@ static bool among(const void **v, const void *one)
 
 static void end_add(const struct model *m, struct end *e, const struct m_flow *f)
 {
-	const struct allow_rule *rule = class_outside(f->dest.class) ? flow_allow(m, f, f->reach) : NULL;
+	bool outside = class_outside(f->dest.class), s3 = flow_is_s3(f);
+	const struct allow_rule *rule = s3 ? flow_allow_bucket(m, f, f->reach) : outside ? flow_allow(m, f, f->reach) : NULL;
 
 	e->out += f->out;
 	e->in += f->in;
@@ -90,7 +94,8 @@ static void end_add(const struct model *m, struct end *e, const struct m_flow *f
 	if (f->who && f->who->job && !among((const void **)e->jobs, f->who->job))
 		e->jobs_more = true;
 	e->rule = e->rule ? e->rule : rule;
-	*(rule ? &e->covered : &e->uncovered) = true;
+	e->bucket |= s3 && !rule;
+	*(rule || !(s3 || outside) ? &e->covered : &e->uncovered) = true;
 }
 
 /* --- as JSON --------------------------------------------------------------------- */
@@ -122,10 +127,29 @@ static json_t *json_jobs(const struct end *e)
 	return list;
 }
 
-/* Inside nothing has to be allowed. */
+/* Inside nothing has to be allowed but a bucket. */
+static bool must_be_allowed(const struct end *e)
+{
+	return class_outside(e->any->dest.class) || flow_is_s3(e->any);
+}
+
 static json_t *json_allowed(const struct end *e)
 {
-	return class_outside(e->any->dest.class) ? json_boolean(!e->uncovered) : json_null();
+	return must_be_allowed(e) ? json_boolean(!e->uncovered) : json_null();
+}
+
+/* Why not, where a name would be needed. */
+static const char *why_not(const struct end *e)
+{
+	const struct m_said *s = e->any->said;
+
+	if (s && s->facts.belief == BELIEF_FRONTED)
+		return "its name resolved to other addresses, never to this one";
+	if (s && s->facts.belief == BELIEF_CLAIMED)
+		return "no entry of network.allow covers it; its name is only claimed, which none by name takes";
+	if (e->bucket)
+		return "no entry of network.allow covers this bucket";
+	return "no entry of network.allow covers it";
 }
 
 static json_t *json_because(const struct model *m, const struct end *e)
@@ -133,10 +157,10 @@ static json_t *json_because(const struct model *m, const struct end *e)
 	const char *class = class_name(e->any->dest.class);
 	json_t *rule, *text;
 
-	if (!class_outside(e->any->dest.class))
+	if (!must_be_allowed(e))
 		return json_sprintf("%s is inside", class);
 	if (!e->rule)
-		return json_string("no entry of network.allow covers it");
+		return json_string(why_not(e));
 	rule = json_allow_rule(m, e->rule);
 	text = e->uncovered ? json_sprintf("only in part by %s", json_string_value(rule)) : json_incref(rule);
 	json_decref(rule);
@@ -145,7 +169,7 @@ static json_t *json_because(const struct model *m, const struct end *e)
 
 static json_t *json_end(const struct model *m, const struct end *e)
 {
-	json_t *remote = e->key.many ? json_many(&e->any->dest) : json_remote(e->key.addr, e->key.port, &e->any->dest);
+	json_t *remote = e->key.many ? json_many(&e->any->dest) : json_remote(e->key.addr, e->key.port, &e->any->dest, e->any->said);
 
 	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "remote", remote, "proto",
 			 json_proto(e->any), "direction", e->key.in ? "in" : "out", "flows", json_count(e->flows), "live",

@@ -238,9 +238,9 @@ static __always_inline struct flow *datagram_out(struct datagram *d)
 	return datagram_counted(d, true);
 }
 
-static __always_inline void datagram_in(struct datagram *d)
+static __always_inline struct flow *datagram_in(struct datagram *d)
 {
-	datagram_counted(d, false);
+	return datagram_counted(d, false);
 }
 
 /* Its only flow is over with it: like a connection's, the figures go out by the ring, and room is free at once. What

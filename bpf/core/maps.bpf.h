@@ -171,6 +171,12 @@ struct {
 	__uint(max_entries, SL_READS_BYTES);
 } reads SEC(".maps") __weak;
 
+/* likewise: whoever opens a million connections */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SL_SAID_BYTES);
+} said SEC(".maps") __weak;
+
 /* set once, before load; the verifier removes what they switch off */
 const volatile bool have_cast __weak = false;	  /* bpf_rdonly_cast: a435ff6d ("bpf: Add kfunc bpf_rdonly_cast"), 6.2 */
 const volatile bool have_task_btf __weak = false; /* bpf_get_current_task_btf: 3ca1032ab7ab, 5.11 */
@@ -206,6 +212,7 @@ volatile __u64 flows_gone __weak = 0;	 /* and taken out again, also by user spac
 volatile __u64 flow_overflow_mask __weak = 0; /* datasets that flows without a record may have carried */
 volatile __u64 crowd_ns __weak = 0;	 /* the interval in which user space was woken for want of room */
 volatile __u32 reads_woken __weak = 0;	 /* user space was woken for `reads`; cleared by it: a wake for each would cost more than all else */
+volatile __u32 said_woken __weak = 0;	 /* the same of `said` */
 volatile __u32 begun __weak = 0;	 /* what was there before has been looked at */
 volatile __u32 strangers_count __weak = 0; /* a connection without a record began under our eyes */
 struct file_identity identified[2] __weak = {}; /* answers of identify_fd: to the loop, and to whoever works beside it */

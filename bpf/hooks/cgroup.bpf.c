@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /* The network half, on the cgroup v2 root: who owns a socket that is not TCP, and what each of its packets carries. */
 #include "core/ledger.bpf.h"
+#include "core/said.bpf.h"
 
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
@@ -184,6 +185,16 @@ static __always_inline bool datagram_of(struct __sk_buff *skb, struct bpf_sock *
 	return true;
 }
 
+static __always_inline int segment(struct __sk_buff *skb, struct bpf_sock *sk, bool out)
+{
+	struct bpf_tcp_sock *t = bpf_tcp_sock(sk);
+	struct datagram d = {};
+
+	if (t && tcp_begins(sk, t, out))
+		tcp_said(skb, sk, t, &d, ends_of(skb, out, &d), out);
+	return 1;
+}
+
 static __always_inline int packet(struct __sk_buff *skb, bool out)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -192,7 +203,11 @@ static __always_inline int packet(struct __sk_buff *skb, bool out)
 
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
-	if (!sk || sk->protocol == IPPROTO_TCP || !datagram_of(skb, sk, out, &d))
+	if (!sk)
+		return 1;
+	if (sk->protocol == IPPROTO_TCP)
+		return segment(skb, sk, out);
+	if (!datagram_of(skb, sk, out, &d))
 		return 1;
 	d.sk = plain((__u64)sk);
 	d.gen = bpf_get_socket_cookie(skb);
@@ -201,9 +216,10 @@ static __always_inline int packet(struct __sk_buff *skb, bool out)
 		if (f)
 			local_sent(&d, f);
 	} else {
-		datagram_in(&d);
+		f = datagram_in(&d);
 		local_arrives(&d);
 	}
+	datagram_said(skb, &d, f, out);
 	return 1;
 }
 

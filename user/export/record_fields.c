@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/export/record_fields.h"
 #include "user/model_derived.h"
-#include "user/policy/rules.h"
+#include "user/policy/allow.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -154,7 +154,7 @@ static json_t *get_remote(matter *s)
 		return json_null();
 	if (!flow_has_remote(s->flow))
 		return json_many(&s->flow->dest);
-	return json_remote(s->flow->f.raddr, s->flow->f.rport, &s->flow->dest);
+	return json_remote(s->flow->f.raddr, s->flow->f.rport, &s->flow->dest, s->flow->said);
 }
 
 static json_t *get_out(matter *s)
@@ -188,6 +188,24 @@ static json_t *get_allowed(matter *s)
 	return json_allow_rule(s->m, class_outside(s->flow->dest.class) ? flow_allow(s->m, s->flow, s->flow->reach) : NULL);
 }
 
+/* How; false: not at all; null: not known. */
+static json_t *get_encrypted(matter *s)
+{
+	const struct m_said *said = s->flow->said;
+
+	if (!said || (!said->facts.encrypted && !said->facts.plain))
+		return json_null();
+	return said->facts.encrypted ? json_string(said->facts.spoken) : json_false();
+}
+
+/* Did it become so only after it had begun in the clear? */
+static json_t *get_starttls(matter *s)
+{
+	const struct m_said *said = s->flow->said;
+
+	return said && said->facts.encrypted ? json_boolean(said->facts.starttls) : json_null();
+}
+
 const struct field flow_fields[] = {
     {"process", get_process},
     {"job", get_job},
@@ -198,7 +216,8 @@ const struct field flow_fields[] = {
     {"bytes_in", get_in},
     {"tainted_out", get_tainted},
     {"datasets", get_flow_datasets},
-    {"encrypted", get_null},
+    {"encrypted", get_encrypted},
+    {"starttls", get_starttls},
     {"allowed", get_allowed},
     {"job_labels", get_labels},
     {0},

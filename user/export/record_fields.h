@@ -70,8 +70,11 @@ json_t *json_job_labels(const struct m_job *job, const struct m_subject *s);
 json_t *json_moment(const struct model *m, uint64_t boot_ns, int64_t offset); /* 0: null */
 json_t *json_dataset(const struct model *m, unsigned dataset);
 json_t *json_datasets(const struct model *m, uint64_t mask);
-/* {"addr","port","class","name","name_source","bucket"}: the last three are not known yet, null. */
-json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct dest *d);
+/* {"addr","port","class","name","name_source","name_belief","name_note","service","bucket","access_point","account"}; all but
+ * the first three come from what was said, which may be NULL: null. */
+json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct dest *d, const struct m_said *said);
+/* The same of a way out that is not measured. */
+json_t *json_channel(const char *name);
 /* The same of ends that are not told apart. */
 json_t *json_many(const struct dest *d);
 json_t *json_proto(const struct m_flow *f); /* "tcp", "udp", ...; null: of many */

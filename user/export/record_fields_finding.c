@@ -56,14 +56,12 @@ static json_t *get_finding_remote(matter *s)
 	const struct remote *r = &s->finding->remote;
 
 	if (s->finding->channel)
-		return json_pack("{s:n, s:n, s:s, s:o, s:n, s:n}", "addr", "port", "class",
-				 class_name(CLASS_UNOBSERVABLE), "name", json_safe(s->finding->channel),
-				 "name_source", "bucket");
+		return json_channel(s->finding->channel);
 	if (!s->finding->has_remote)
 		return json_null();
 	struct dest d = s->m->classes ? classes_find(s->m->classes, r->addr, r->port, r->proto)
 				      : (struct dest){.class = CLASS_INTERNET};
-	return json_remote(r->addr, r->port, &d);
+	return json_remote(r->addr, r->port, &d, r->said);
 }
 
 static json_t *get_chain(matter *s)

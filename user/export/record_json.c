@@ -174,22 +174,74 @@ static json_t *json_class(const struct dest *d)
 	return json_safe(text);
 }
 
-json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct dest *d)
+json_t *json_told(const char *text)
+{
+	return text && *text ? json_safe(text) : json_null();
+}
+
+static const char *name_note(const struct m_said *s)
+{
+	return s->facts.hidden ? "ech" : s->facts.nameless ? "no-sni" : NULL;
+}
+
+static int add_said(json_t *to, const struct m_said *s)
+{
+	static const struct m_said nothing;
+	const struct m_said *w = s ? s : &nothing;
+	const struct aws_name *a = &w->aws;
+	bool bucket = a->form == S3_BUCKET;
+	struct member members[] = {
+		{"name", json_told(w->facts.name)},
+		{"name_source", json_told(name_source_text(w->facts.source))},
+		{"name_belief", json_told(name_belief_text(w->facts.belief))},
+		{"name_note", json_told(name_note(w))},
+		{"service", json_told(a->service)},
+		{"bucket", json_told(bucket ? a->resource : NULL)},
+		{"access_point", json_told(bucket ? NULL : a->resource)},
+		{"account", json_told(a->account)},
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		if (json_object_set_new_nocheck(to, members[i].name, members[i].value))
+			err = -ENOMEM;
+	return err;
+}
+
+/* Takes `head` over. */
+static json_t *with_said(json_t *head, const struct m_said *s)
+{
+	if (head && !add_said(head, s))
+		return head;
+	json_decref(head);
+	return NULL;
+}
+
+json_t *json_remote(const uint8_t addr[static 16], uint16_t port, const struct dest *d, const struct m_said *said)
 {
 	char text[ADDR_LEN];
 
 	static const uint8_t none[16];
 	bool known = port || d->class != CLASS_UNOBSERVABLE || memcmp(addr, none, sizeof(none));
 
-	return JSON_OF({"addr", known ? json_string(addr_text(text, addr)) : json_null()},
-		       {"port", port ? json_count(port) : json_null()}, {"class", json_class(d)}, {"name", json_null()},
-		       {"name_source", json_null()}, {"bucket", json_null()});
+	return with_said(JSON_OF({"addr", known ? json_string(addr_text(text, addr)) : json_null()},
+				 {"port", port ? json_count(port) : json_null()}, {"class", json_class(d)}),
+			 said);
+}
+
+json_t *json_channel(const char *name)
+{
+	json_t *remote = with_said(json_pack("{s:n, s:n, s:s}", "addr", "port", "class", class_name(CLASS_UNOBSERVABLE)), NULL);
+
+	if (remote && !json_object_set_new_nocheck(remote, "name", json_safe(name)))
+		return remote;
+	json_decref(remote);
+	return NULL;
 }
 
 json_t *json_many(const struct dest *d)
 {
-	return json_pack("{s:n, s:n, s:o, s:n, s:n, s:n}", "addr", "port", "class", json_class(d), "name", "name_source",
-			 "bucket");
+	return with_said(json_pack("{s:n, s:n, s:o}", "addr", "port", "class", json_class(d)), NULL);
 }
 
 json_t *json_words(const char *const *words, size_t n)
@@ -203,11 +255,6 @@ json_t *json_words(const char *const *words, size_t n)
 		}
 	}
 	return list;
-}
-
-json_t *json_told(const char *text)
-{
-	return text && *text ? json_safe(text) : json_null();
 }
 
 json_t *json_host(const struct model *m)

@@ -13,21 +13,10 @@ static const struct {
 	const char *key, *value;
 } no_effect[] = {
     {"datasets[].mode", "block"},
-    {"network.allow[].name", NULL},
-    {"network.allow[].bucket", NULL},
-    {"network.allow[].account", NULL},
     {"journal", NULL},
     {"export.cloudwatch", NULL},
     {"export.security_hub", NULL},
 };
-
-bool config_no_effect(const char *key)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(no_effect); i++)
-		if (!strcmp(no_effect[i].key, key))
-			return true;
-	return false;
-}
 
 /* Is "datasets[3].mode" the key "datasets[].mode"? */
 static bool is_key(const char *where, const char *key)
@@ -65,11 +54,6 @@ static int strings_add_new(struct strings *s, const char *text)
 	return 0;
 }
 
-int config_add_inactive(struct parse *p, const char *text)
-{
-	return strings_add_new(&p->c->inactive, text);
-}
-
 int config_note_inactive(struct parse *p, const struct ynode *n)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(no_effect); i++) {
@@ -82,7 +66,7 @@ int config_note_inactive(struct parse *p, const struct ynode *n)
 			continue;
 		snprintf(text, sizeof(text), "%s%s%s", no_effect[i].key, value ? ": " : "",
 			 value ? value : "");
-		return config_add_inactive(p, text);
+		return strings_add_new(&p->c->inactive, text);
 	}
 	return 0;
 }

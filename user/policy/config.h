@@ -71,7 +71,6 @@ struct allow_rule {
 	struct cidr cidr;
 	uint16_t port; /* 0: any */
 	struct strings datasets; /* ids, all known; empty: all */
-	bool inactive; /* needs a key without effect in this build: must be taken as not matching */
 	unsigned line;
 };
 
@@ -103,8 +102,7 @@ struct config {
 	} export;
 	char *state; /* directory for what the next monitor is to know; NULL: nothing is kept */
 	uint64_t interval_ns;
-	/* keys in the file that are checked but have no effect in this build:
-	 * "network.allow[].name", "journal"; or that need another one */
+	/* keys in the file that are checked but have no effect in this build: "journal" */
 	struct strings inactive;
 };
 

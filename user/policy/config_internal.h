@@ -46,11 +46,8 @@ struct field {
 /* "file:line:column: key.path: what, and what to do"; returns -EINVAL. */
 __attribute__((format(printf, 3, 4))) int config_fail(struct parse *p, const struct ynode *at,
 						      const char *fmt, ...);
-/* Is a key, as the table spells it ("network.allow[].name"), without effect in this build? */
-bool config_no_effect(const char *key);
 /* Notes the value at p->where among config.inactive if the table says so. */
 int config_note_inactive(struct parse *p, const struct ynode *n);
-int config_add_inactive(struct parse *p, const char *text);
 
 /* --- config_value.c: what a value may be, whatever its key --- */
 

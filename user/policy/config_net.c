@@ -256,7 +256,7 @@ static bool is_bucket(const char *s)
 static bool is_service(const char *s)
 {
 	for (const char *c = s; *c; c++)
-		if (!isalnum((unsigned char)*c) && *c != '_')
+		if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-')
 			return false;
 	return strlen(s) <= 63;
 }
@@ -286,7 +286,7 @@ int parse_service(struct parse *p, const struct ynode *n, void *to)
 {
 	char **name = to;
 	int r = parse_such(p, n, is_service,
-			   "service; write it as in AWS's ip-ranges.json, e.g. S3", name);
+			   "service; write it as in AWS's ip-ranges.json or in its names, e.g. S3 or sagemaker", name);
 
 	for (char *s = *name; !r && *s; s++)
 		*s = (char)toupper((unsigned char)*s);

@@ -109,13 +109,6 @@ static int parse_allow_datasets(struct parse *p, const struct ynode *n, void *to
 	return parse_strings(p, n, "[ patients ]", NULL, to);
 }
 
-static bool needs_inactive(const struct allow_rule *a)
-{
-	return (a->name && config_no_effect("network.allow[].name")) ||
-	       (a->bucket && config_no_effect("network.allow[].bucket")) ||
-	       (a->account && config_no_effect("network.allow[].account"));
-}
-
 static int parse_allow_rule(struct parse *p, const struct ynode *n, void *to)
 {
 	static const struct field fields[] = {
@@ -139,7 +132,6 @@ static int parse_allow_rule(struct parse *p, const struct ynode *n, void *to)
 		return config_fail(p, n,
 				   "would allow every destination; add name, cidr, port, bucket, "
 				   "service or account");
-	a->inactive = needs_inactive(a);
 	return 0;
 }
 
@@ -368,22 +360,6 @@ static int check_allow_datasets(struct parse *p)
 	return 0;
 }
 
-/* Of a service nothing is known without AWS's ranges, which may come after it too. */
-static int check_allow_services(struct parse *p)
-{
-	struct config *c = p->c;
-	bool off = c->network.aws_ranges && !strcmp(c->network.aws_ranges, "off"); /* without a word it is auto */
-	int r = 0;
-
-	for (size_t i = 0; i < c->network.nallow && !r && off; i++) {
-		if (!c->network.allow[i].service)
-			continue;
-		c->network.allow[i].inactive = true;
-		r = config_add_inactive(p, "network.allow[].service with network.aws_ranges: off");
-	}
-	return r;
-}
-
 static int parse_state(struct parse *p, const struct ynode *n, void *to)
 {
 	char **dir = to;
@@ -416,7 +392,5 @@ int config_parse_root(struct parse *p, const struct ynode *root)
 
 	if (!r)
 		r = check_allow_datasets(p);
-	if (!r)
-		r = check_allow_services(p);
 	return r < 0 ? r : config_check_derived(p);
 }

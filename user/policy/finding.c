@@ -19,6 +19,8 @@ static const struct rule_words rules[RULE_KINDS] = {
     [RULE_BUDGET_EXCEEDED] = {"budget.exceeded",
 			      {"T1030", "T1020"},
 			      {HOW_READ, "taint.", "flow.", "subject."}},
+    [RULE_EGRESS_PLAINTEXT] = {"egress.plaintext", {"T1048.003", "T1040"}, {HOW_READ, "taint.", "flow.", "subject."}},
+    [RULE_S3_FOREIGN_BUCKET] = {"s3.foreign-bucket", {"T1567.002", "T1537"}, {HOW_READ, "taint.", "flow.", "subject."}},
     [RULE_EGRESS_UNEXPECTED] = {"egress.unexpected", {"T1048", "T1567"}, {"flow.", "seed.files"}},
     [RULE_ACCESS_UNAUTHORIZED] = {"access.unauthorized", {"T1005", "T1119"}, {HOW_READ}},
     [RULE_CHANNEL_UNOBSERVABLE] = {"channel.unobservable",
@@ -221,6 +223,15 @@ void finding_process(struct finding *f, struct m_subject *s)
 	f->process = s;
 	if (s)
 		s->findings++;
+}
+
+void finding_remote(struct model *m, struct finding *f, const struct m_flow *flow)
+{
+	struct m_said *said = said_ref(flow->said);
+
+	said_unref(m, f->remote.said);
+	f->remote = (struct remote){.port = flow->f.rport, .proto = flow->f.proto, .said = said};
+	memcpy(f->remote.addr, flow->f.raddr, sizeof(f->remote.addr));
 }
 
 /* --- what weakens it ----------------------------------------------------- */

@@ -12,6 +12,8 @@ enum rule {
 	RULE_EXFIL_VOLUME,
 	RULE_BUDGET_EXCEEDED,
 	RULE_EGRESS_UNEXPECTED,
+	RULE_EGRESS_PLAINTEXT,
+	RULE_S3_FOREIGN_BUCKET,
 	RULE_ACCESS_UNAUTHORIZED,
 	RULE_CHANNEL_UNOBSERVABLE,
 	RULE_STAGING_COPY,
@@ -40,6 +42,7 @@ struct remote {
 	uint8_t addr[16];
 	uint16_t port;
 	uint8_t proto;
+	struct m_said *said; /* what is known of it, or NULL */
 };
 
 struct finding {
@@ -52,6 +55,7 @@ struct finding {
 	char *job;   /* NULL: none or not known */
 	struct m_subject *process;
 	bool has_remote, has_leak, has_exposed;
+	bool joined; /* of several that there was no room for one by one */
 	struct remote remote;
 	char *channel; /* the remote end is a way out that is not measured: its name; NULL: it is not */
 	uint64_t leak_bound, exposed;
@@ -107,6 +111,7 @@ void finding_grow(struct finding *f, uint64_t now_ns);
 
 int finding_title(struct finding *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void finding_process(struct finding *f, struct m_subject *s);
+void finding_remote(struct model *m, struct finding *f, const struct m_flow *flow);
 
 /* The gaps that weaken this rule, and losses that can lower a bound. `more`: one further fact, or
  * NULL. */

@@ -78,7 +78,7 @@ char *object_text(char buf[static OBJECT_LEN], const struct m_object *o)
 
 static char *name_of(const struct graph_ref *r)
 {
-	char text[OBJECT_LEN], *name = NULL;
+	char text[MAX(OBJECT_LEN, DEST_TEXT_LEN)], *name = NULL;
 	const struct m_flow *f = r->of;
 	int n;
 
@@ -90,7 +90,7 @@ static char *name_of(const struct graph_ref *r)
 		n = asprintf(&name, "%s", object_text(text, r->of));
 		break;
 	case REF_FLOW:
-		n = asprintf(&name, "%s", flow_text(text, f));
+		n = asprintf(&name, "%s", dest_text(text, f));
 		break;
 	default:
 		n = asprintf(&name, "process ?");

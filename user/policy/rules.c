@@ -44,53 +44,25 @@ char *actor_text(char buf[static JOB_LEN], const struct m_subject *s)
 	return buf;
 }
 
+/* What it says first follows its first bytes at once; who waits with it is not waited for. */
+#define SAID_WAIT_NS (3 * NSEC)
+
+static bool waits_for_words(const struct judging *j, const struct m_flow *f)
+{
+	return f->said_waits && !f->closed && j->now_ns < f->f.start_ns + SAID_WAIT_NS;
+}
+
 bool wait_for_name(const struct judging *j, struct m_flow *f)
 {
 	uint64_t now = j->m->evaluations + 1;
 
+	if (waits_for_words(j, f))
+		return true;
 	if (!f->who || f->who->known)
 		return false;
 	if (!f->waited)
 		f->waited = now;
 	return f->waited == now;
-}
-
-static bool is_service(const struct m_flow *f, const char *service)
-{
-	return f->dest.class == CLASS_AWS && f->dest.service && !strcasecmp(f->dest.service, service);
-}
-
-/* An entry that asks for something unknown about the flow does not match. */
-static bool entry_covers(const struct allow_rule *a, const struct m_flow *f)
-{
-	if (a->name || a->bucket || a->account || (!a->has_cidr && !a->service))
-		return false;
-	return flow_has_remote(f) && (!a->port || a->port == f->f.rport) &&
-	       (!a->has_cidr || cidr_holds(&a->cidr, f->f.raddr)) && (!a->service || is_service(f, a->service));
-}
-
-static bool entry_for(const struct model *m, const struct allow_rule *a, uint64_t mask)
-{
-	if (!a->datasets.n)
-		return true;
-	for (; mask; mask &= mask - 1) {
-		const char *id = m->datasets[__builtin_ctzll(mask)].id;
-
-		if (!id || !strings_match(&a->datasets, id))
-			return false;
-	}
-	return true;
-}
-
-const struct allow_rule *flow_allow(const struct model *m, const struct m_flow *f, uint64_t mask)
-{
-	for (size_t i = 0; i < m->config->network.nallow; i++) {
-		const struct allow_rule *a = &m->config->network.allow[i];
-
-		if (entry_covers(a, f) && entry_for(m, a, mask))
-			return a;
-	}
-	return NULL;
 }
 
 bool flow_allowed(const struct model *m, const struct m_flow *f, uint64_t mask)
@@ -127,8 +99,8 @@ int rules_evaluate(struct model *m, uint64_t now_ns)
 {
 	struct judging j = {.m = m, .now_ns = now_ns, .work = GRAPH_WORK};
 	static int (*const judges[])(struct judging *) = {
-	    judge_volume, judge_budgets, judge_unexpected, judge_readers, judge_channels,
-	    judge_staging, judge_monitor,
+	    judge_volume, judge_buckets, judge_plaintext, judge_budgets, judge_unexpected, judge_readers,
+	    judge_channels, judge_staging, judge_monitor,
 	};
 	int err = model_prune(m, now_ns);
 

@@ -9,11 +9,4 @@
  * repeats. -ENOMEM. */
 int rules_evaluate(struct model *m, uint64_t now_ns);
 
-struct m_flow;
-struct allow_rule;
-
-/* The first entry of network.allow that covers the flow and each dataset in `mask`; NULL: none does. Owned by the
- * configuration. */
-const struct allow_rule *flow_allow(const struct model *m, const struct m_flow *f, uint64_t mask);
-
 #endif

@@ -4,6 +4,7 @@
 #define SLUICE_RULES_INTERNAL_H
 
 #include "user/lineage.h"
+#include "user/policy/allow.h"
 #include "user/policy/finding.h"
 
 /* One evaluation. */
@@ -14,6 +15,8 @@ struct judging {
 };
 
 int judge_volume(struct judging *j);	 /* exfil.volume */
+int judge_buckets(struct judging *j);	 /* s3.foreign-bucket */
+int judge_plaintext(struct judging *j);	 /* egress.plaintext */
 int judge_budgets(struct judging *j);	 /* budget.exceeded */
 int judge_unexpected(struct judging *j); /* egress.unexpected */
 int judge_readers(struct judging *j);	 /* access.unauthorized */
@@ -21,12 +24,11 @@ int judge_channels(struct judging *j);	 /* channel.unobservable */
 int judge_staging(struct judging *j);	 /* staging.copy */
 int judge_monitor(struct judging *j);	 /* monitor.gap */
 
-/* Does an entry of network.allow cover the flow, for every dataset in `mask`? Only entries by
- * address and by AWS service count: of names and buckets nothing is known. */
+/* Does an entry of network.allow cover the flow, for every dataset in `mask`? */
 bool flow_allowed(const struct model *m, const struct m_flow *f, uint64_t mask);
 
 /* Who has a flow is told by the collector, mostly in the same interval: rules wait one evaluation
- * for it. */
+ * for it, and a moment longer for what a hello says that is not all there. */
 bool wait_for_name(const struct judging *j, struct m_flow *f);
 
 /* By what left at most, of a dataset of this size (0: not known). */

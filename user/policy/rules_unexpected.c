@@ -34,14 +34,12 @@ static bool talks(const struct m_flow *f)
 	return f->out || f->in || f->f.state == TCP_ESTABLISHED;
 }
 
-static int describe(struct finding *f, const struct m_flow *flow, bool joined)
+static int describe(struct model *m, struct finding *f, const struct m_flow *flow, bool joined)
 {
-	char actor[JOB_LEN], remote[REMOTE_LEN], size[SIZE_LEN];
+	char actor[JOB_LEN], remote[DEST_TEXT_LEN], size[SIZE_LEN];
 
-	flow_text(remote, flow);
-	memcpy(f->remote.addr, flow->f.raddr, sizeof(f->remote.addr));
-	f->remote.port = flow->f.rport;
-	f->remote.proto = flow->f.proto;
+	dest_text(remote, flow);
+	finding_remote(m, f, flow);
 	f->has_remote = !joined && flow_has_remote(flow);
 	return finding_title(f, "%s talks to %s outside the VPC, which nothing allows (%s in all)",
 			     actor_text(actor, flow->who), joined ? "further destinations" : remote,
@@ -58,7 +56,7 @@ static int grow_unexpected(struct judging *j, struct finding *f, const struct m_
 	f->severity = flow_mask(flow) || (flow->who && subject_mask(flow->who)) ? SEVERITY_MEDIUM
 										: SEVERITY_LOW;
 	finding_process(f, flow->who);
-	err = describe(f, flow, joined);
+	err = describe(j->m, f, flow, joined);
 	if (!err)
 		err = finding_cover(j->m, f, NULL);
 	if (!counted)
@@ -68,12 +66,12 @@ static int grow_unexpected(struct judging *j, struct finding *f, const struct m_
 
 static int judge_flow(struct judging *j, struct m_flow *flow)
 {
-	char about[REMOTE_LEN];
+	char about[DEST_LEN];
 	struct finding_key key = {
 	    .rule = RULE_EGRESS_UNEXPECTED,
 	    .dataset = -1,
 	    .job = flow->who && flow->who->job ? flow->who->job->name : NULL,
-	    .about = flow_text(about, flow),
+	    .about = dest_about(about, flow),
 	};
 	uint64_t all = flow->out + flow->in, more = all > flow->judged ? all - flow->judged : 0;
 	bool joined = !finding_has_place(j->m, &key);

@@ -1,26 +1,16 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * exfil.volume: tagged bytes that can have left for where nobody allowed them to go.
- *
- * A bound is judged when bytes left, and in the two evaluations after that, so that what was read
- * or passed on before them is complete; then it stays until more bytes leave. What is read later
- * cannot have left earlier.
+ * exfil.volume: tagged bytes that can have left for where nobody allowed them to go; s3.foreign-bucket: for a bucket that
+ * nobody allowed, at whatever address; egress.plaintext: without encryption.
  */
-#include "user/policy/rules_internal.h"
+#include "user/policy/rules_leak.h"
 
 #include <string.h>
 
-#include "user/array.h"
-#include "user/model_graph.h"
-
-#define SETTLED 3 /* evaluations without a byte sent */
-
-/* One flow and one dataset it can have carried. */
-struct part {
-	unsigned dataset;
-	const char *job; /* "" not known */
-	const struct m_flow *flow;
-};
+static int order(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
 
 /* Flows without one remote end are no group with those that have one, whatever stands in its place. */
 static int end_kind(const struct m_flow *f)
@@ -28,199 +18,191 @@ static int end_kind(const struct m_flow *f)
 	return flow_has_remote(f) ? 0 : f->f.role;
 }
 
-static int by_group(const void *a, const void *b)
+static int compare_addresses(const struct m_flow *a, const struct m_flow *b)
 {
-	const struct part *x = a, *y = b;
-	int c = (x->dataset > y->dataset) - (x->dataset < y->dataset);
+	int c = end_kind(a) - end_kind(b);
 
 	if (!c)
-		c = strcmp(x->job, y->job);
-	if (!c)
-		c = end_kind(x->flow) - end_kind(y->flow);
-	if (!c)
-		c = memcmp(x->flow->f.raddr, y->flow->f.raddr, sizeof(x->flow->f.raddr));
-	if (!c)
-		c = (x->flow->f.rport > y->flow->f.rport) - (x->flow->f.rport < y->flow->f.rport);
-	return c ? c : (x->flow->slot > y->flow->slot) - (x->flow->slot < y->flow->slot);
+		c = memcmp(a->f.raddr, b->f.raddr, sizeof(a->f.raddr));
+	return c ? c : order(a->f.rport, b->f.rport);
 }
 
-static bool same_job(const struct part *x, const struct part *y)
+static const char *name_of(const struct m_flow *f)
 {
-	return x->dataset == y->dataset && !strcmp(x->job, y->job);
+	return f->said ? f->said->facts.name : "";
 }
 
-static bool same_group(const struct part *x, const struct part *y)
+static bool no_other(const struct m_flow *f)
 {
-	return same_job(x, y) && end_kind(x->flow) == end_kind(y->flow) && x->flow->f.rport == y->flow->f.rport &&
-	       !memcmp(x->flow->f.raddr, y->flow->f.raddr, sizeof(x->flow->f.raddr));
+	return false;
 }
 
-static int collect(struct judging *j, struct part **ret, size_t *ret_n)
+static enum severity by_volume(const struct m_flow *f, enum severity s)
 {
-	struct part *all = NULL;
-	size_t n = 0, max = 0;
-
-	for (struct m_flow *f = j->m->first_flow; f; f = f->next) {
-		if (!f->reach || !class_outside(f->dest.class) || wait_for_name(j, f))
-			continue;
-		for (uint64_t mask = f->reach; mask; mask &= mask - 1) {
-			unsigned d = (unsigned)__builtin_ctzll(mask);
-
-			if (!flow_sent(f, d) || flow_allowed(j->m, f, BIT(d)))
-				continue;
-			int err = array_grow((void **)&all, &max, n + 1, sizeof(*all));
-			if (err) {
-				free(all);
-				return err;
-			}
-			all[n++] =
-			    (struct part){d, f->who && f->who->job ? f->who->job->name : "", f};
-		}
-	}
-	if (n)
-		qsort(all, n, sizeof(*all), by_group);
-	*ret = all;
-	*ret_n = n;
-	return 0;
+	return s;
 }
 
-static uint64_t sum_sent(const struct m_flow *const *flows, size_t n, unsigned dataset)
+static enum severity medium_at_least(const struct m_flow *f, enum severity s)
 {
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		sum += flow_sent(flows[i], dataset);
-	return sum;
+	return MAX(s, SEVERITY_MEDIUM);
 }
 
-/* Has this to be judged again? Counts how long nothing was sent. A new measure of the dataset changes
- * what the figures mean. */
-static bool moved(const struct model *m, struct finding *f, uint64_t sent)
-{
-	unsigned scans = m->datasets[f->dataset].scans;
-	bool measured = scans != f->scans;
+/* --- exfil.volume ------------------------------------------------------------------- */
 
-	f->idle = sent > f->sent ? 0 : f->idle + 1;
-	f->sent = sent;
-	f->scans = scans;
-	return f->idle < SETTLED || f->rough || measured;
+static bool goes_outside(const struct m_flow *f)
+{
+	return class_outside(f->dest.class);
 }
 
-static int describe_volume(struct judging *j, struct finding *f, const struct m_flow *flow)
+static bool is_proven(const struct m_flow *f)
 {
-	const struct m_dataset *d = &j->m->datasets[f->dataset];
-	char actor[JOB_LEN], size[SIZE_LEN], label[DATASET_LEN], remote[REMOTE_LEN];
-
-	flow_text(remote, flow);
-	memcpy(f->remote.addr, flow->f.raddr, sizeof(f->remote.addr));
-	f->remote.port = flow->f.rport;
-	f->remote.proto = flow->f.proto;
-	f->severity = severity_of(f->leak_bound, d->size);
-	return finding_title(f, "%s sent at most %s of %s to %s outside the VPC",
-			     actor_text(actor, flow->who), size_iec(size, f->leak_bound),
-			     dataset_label(label, d),
-			     f->has_remote || !flow_has_remote(flow) ? remote : "further destinations");
+	return *name_of(f) && flow_has_remote(f) && f->said->facts.belief == BELIEF_RESOLVED;
 }
 
-/* A bound that fell (the sender became known) is told, but is no growth. */
-static int update_volume(struct judging *j, struct finding *f, struct ds_graph *g,
-			 const struct m_flow *const *flows, size_t n, const struct leak *leak)
+/* One name has many addresses, and goes on to others; a name that is only claimed joins nothing. */
+static int compare_ends(const struct m_flow *a, const struct m_flow *b)
 {
-	bool grew = leak->bound > f->leak_bound || leak->exposed > f->exposed || !f->count;
-	int err;
+	int c = is_proven(a) - is_proven(b);
 
-	f->rough = !leak->exact;
-	if (!grew && leak->bound == f->leak_bound && leak->exposed == f->exposed &&
-	    f->severity == severity_of(f->leak_bound, j->m->datasets[f->dataset].size))
-		return 0;
-	f->has_leak = f->has_exposed = true;
-	f->leak_bound = leak->bound;
-	f->exposed = leak->exposed;
-	f->given = false;
-	err = finding_chain(j->m, f, g, flows, n);
-	if (!f->process && flows[0]->who)
-		finding_process(f, flows[0]->who);
-	if (!err)
-		err = describe_volume(j, f, flows[0]);
-	if (!err)
-		err = finding_cover(j->m, f, NULL);
-	if (grew)
-		finding_grow(f, j->now_ns);
-	return err;
+	if (c || !is_proven(a))
+		return c ? c : compare_addresses(a, b);
+	c = strcmp(name_of(a), name_of(b));
+	return c ? c : order(a->f.rport, b->f.rport);
 }
 
-static int judge_group(struct judging *j, const struct finding_key *key,
-		       const struct m_flow *const *flows, size_t n)
+static int title_volume(struct finding *f, const struct leak_words *w)
 {
-	uint64_t sent = sum_sent(flows, n, (unsigned)key->dataset);
-	struct finding *f = finding_find(j->m, key);
-	struct ds_graph *g;
-	struct leak leak;
-	int err;
-
-	if (f && !moved(j->m, f, sent))
-		return 0;
-	err = ds_graph_current(j->m, (unsigned)key->dataset, &g);
-	if (!err)
-		err = ds_graph_leak(g, flows, n, &j->work, &leak);
-	if (err || !leak.bound)
-		return err;
-	if (!f) {
-		err = finding_get(j->m, key, j->now_ns, &f);
-		if (err)
-			return err;
-		f->sent = sent;
-		f->has_remote = strcmp(key->about, ABOUT_OTHERS) && flow_has_remote(flows[0]);
-	}
-	return update_volume(j, f, g, flows, n, &leak);
-}
-
-/* All that one job can have sent of one dataset: by remote end, as long as there is room for
- * findings. */
-static int judge_job(struct judging *j, const struct part *all, size_t n,
-		     const struct m_flow **flows, const struct m_flow **others)
-{
-	struct finding_key key = {
-	    .rule = RULE_EXFIL_VOLUME,
-	    .dataset = (int)all->dataset,
-	    .job = *all->job ? all->job : NULL,
-	};
-	size_t end, nothers = 0;
-	int err = 0;
-
-	for (size_t i = 0; i < n && !err; i = end) {
-		char about[REMOTE_LEN];
-
-		for (end = i; end < n && same_group(&all[i], &all[end]); end++)
-			flows[end - i] = all[end].flow;
-		key.about = flow_text(about, all[i].flow);
-		if (finding_has_place(j->m, &key)) {
-			err = judge_group(j, &key, flows, end - i);
-			continue;
-		}
-		memcpy(&others[nothers], flows, (end - i) * sizeof(*flows));
-		nothers += end - i;
-	}
-	key.about = ABOUT_OTHERS;
-	return err || !nothers ? err : judge_group(j, &key, others, nothers);
+	return finding_title(f, "%s sent at most %s of %s to %s outside the VPC", w->actor, w->size, w->dataset, w->dest);
 }
 
 int judge_volume(struct judging *j)
 {
-	_cleanup_free_ struct part *all = NULL;
-	_cleanup_free_ const struct m_flow **room = NULL;
-	size_t n, end;
-	int err = collect(j, &all, &n);
+	static const struct leak_rule rule = {
+		RULE_EXFIL_VOLUME, goes_outside, flow_allowed, compare_ends, no_other,
+		dest_about,	   dest_text,	 by_volume,    title_volume,
+	};
 
-	if (err || !n)
-		return err;
-	room = calloc(2 * n, sizeof(*room));
-	if (!room)
-		return -ENOMEM;
-	for (size_t i = 0; i < n && !err; i = end) {
-		for (end = i; end < n && same_job(&all[i], &all[end]); end++)
-			;
-		err = judge_job(j, &all[i], end - i, room, room + n);
+	return judge_leaks(j, &rule);
+}
+
+/* --- s3.foreign-bucket -------------------------------------------------------------- */
+
+static bool goes_to_s3(const struct m_flow *f)
+{
+	return flow_has_remote(f) && flow_is_s3(f);
+}
+
+static bool bucket_allowed(const struct model *m, const struct m_flow *f, uint64_t mask)
+{
+	return flow_allow_bucket(m, f, mask);
+}
+
+static int compare_names(const struct m_flow *a, const struct m_flow *b)
+{
+	return strcmp(name_of(a), name_of(b));
+}
+
+static char *host_key(char buf[static DEST_LEN], const struct m_flow *f)
+{
+	snprintf(buf, DEST_LEN, "%s", name_of(f));
+	return buf;
+}
+
+/* Whose, as far as the name says. */
+static char *bucket_text(char buf[static DEST_TEXT_LEN], const struct m_flow *f)
+{
+	const struct aws_name *a = &f->said->aws;
+
+	switch (a->form) {
+	case S3_BUCKET:
+		snprintf(buf, DEST_TEXT_LEN, "bucket %s", a->resource);
+		break;
+	case S3_PATH:
+		snprintf(buf, DEST_TEXT_LEN, "a bucket that %s does not name", name_of(f));
+		break;
+	default:
+		snprintf(buf, DEST_TEXT_LEN, "access point %s%s%s", *a->resource ? a->resource : name_of(f),
+			 *a->account ? " of account " : "", a->account);
 	}
-	return err;
+	return buf;
+}
+
+static int title_bucket(struct finding *f, const struct leak_words *w)
+{
+	return finding_title(f, "%s sent at most %s of %s to %s, which nothing allows", w->actor, w->size, w->dataset, w->dest);
+}
+
+int judge_buckets(struct judging *j)
+{
+	static const struct leak_rule rule = {
+		RULE_S3_FOREIGN_BUCKET, goes_to_s3,  bucket_allowed, compare_names, no_other,
+		host_key,		bucket_text, medium_at_least,    title_bucket,
+	};
+
+	return judge_leaks(j, &rule);
+}
+
+/* --- egress.plaintext --------------------------------------------------------------- */
+
+/* Questions to the resolver and to the instance's metadata are never encrypted. */
+static bool goes_in_the_clear(const struct m_flow *f)
+{
+	enum dest_class c = f->dest.class;
+
+	return f->said && f->said->facts.plain && c != CLASS_HOST && c != CLASS_DNS && c != CLASS_IMDS;
+}
+
+static bool never(const struct model *m, const struct m_flow *f, uint64_t mask)
+{
+	return false;
+}
+
+static bool is_inside(const struct m_flow *f)
+{
+	return !class_outside(f->dest.class);
+}
+
+/* The ranks of a training talk to each other so, each to each: that is one thing to know. */
+static int compare_clear(const struct m_flow *a, const struct m_flow *b)
+{
+	int c = is_inside(a) - is_inside(b);
+
+	return c || is_inside(a) ? c : compare_ends(a, b);
+}
+
+static char *clear_key(char buf[static DEST_LEN], const struct m_flow *f)
+{
+	if (!is_inside(f))
+		return dest_about(buf, f);
+	snprintf(buf, DEST_LEN, "vpc");
+	return buf;
+}
+
+static char *clear_text(char buf[static DEST_TEXT_LEN], const struct m_flow *f)
+{
+	if (!is_inside(f))
+		return dest_text(buf, f);
+	snprintf(buf, DEST_TEXT_LEN, "others in the VPC");
+	return buf;
+}
+
+/* Inside, it is who else reads along that matters, not how much it is. */
+static enum severity clear_severity(const struct m_flow *f, enum severity s)
+{
+	return is_inside(f) ? MIN(s, SEVERITY_LOW) : MAX(s, SEVERITY_MEDIUM);
+}
+
+static int title_clear(struct finding *f, const struct leak_words *w)
+{
+	return finding_title(f, "%s sent at most %s of %s unencrypted to %s", w->actor, w->size, w->dataset, w->dest);
+}
+
+int judge_plaintext(struct judging *j)
+{
+	static const struct leak_rule rule = {
+		RULE_EGRESS_PLAINTEXT, goes_in_the_clear, never,	  compare_clear, is_inside,
+		clear_key,	       clear_text,	  clear_severity, title_clear,
+	};
+
+	return judge_leaks(j, &rule);
 }

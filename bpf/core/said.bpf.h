@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * What is said first over a flow, for the name of its other end and whether it is encrypted; and what is asked of name
+ * servers, and answered. Only the first packets of a connection are looked into, which its socket's own counters tell:
+ * nothing is kept here, and each packet after them costs two comparisons. What is sent again is told again.
+ */
+#ifndef SLUICE_SAID_BPF_H
+#define SLUICE_SAID_BPF_H
+
+#include "core/datagram.bpf.h"
+
+#define SAID_OUT 8192  /* of a connection's bytes: a hello of TLS, and what may come before it */
+#define SAID_IN 2048   /* how the server answers to it */
+#define SAID_DNS 65536 /* to and from a name server */
+#define SAID_SEGMENTS 32
+#define SAID_SEGMENTS_DNS 256
+#define SAID_DATAGRAMS 8192 /* of QUIC: a hello may need several packets */
+#define PORT_DNS 53
+#define QUIC_LONG 0x80 /* RFC 9000, 17.2: the header's form, which only the handshake's packets have */
+#define TCP_HEADER 20
+#define TCP_FLAG_SYN 2
+
+static __always_inline __u64 said_flags(void)
+{
+	if (said_woken || bpf_ringbuf_query(&said, BPF_RB_AVAIL_DATA) <= SL_SAID_BYTES / 4)
+		return BPF_RB_NO_WAKEUP;
+	said_woken = 1;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+/* What user space is told beside the bytes. */
+struct saying {
+	struct flow *f;
+	struct datagram *d;
+	__u32 at;     /* of the payload in the packet */
+	__u32 before; /* of TCP */
+	bool out;
+};
+
+static __always_inline void said_fill(struct said *s, const struct saying *w, __u32 kept)
+{
+	s->flow = w->f->id;
+	s->who = w->f->who;
+	s->netns = w->f->netns;
+	s->at = w->before;
+	s->bytes = w->d->bytes;
+	s->kept = kept;
+	s->rport = w->d->rport;
+	__builtin_memcpy(s->raddr, w->d->remote, 16);
+	s->proto = w->d->proto;
+	s->out = w->out;
+	__builtin_memset(s->pad, 0, sizeof(s->pad));
+}
+
+/* Of `room` bytes. The length is masked, as 5.10 does not follow a comparison here. */
+static __always_inline void said_tell(struct __sk_buff *skb, const struct saying *w, const __u32 room)
+{
+	__u32 kept = w->d->bytes < room ? w->d->bytes : room;
+	struct said *s = bpf_ringbuf_reserve(&said, sizeof(*s) + room, 0);
+
+	if (!s) {
+		lose(LOSS_SAID_UNTOLD);
+		return;
+	}
+	said_fill(s, w, kept);
+	if (!kept || bpf_skb_load_bytes(skb, w->at, s->data, ((kept - 1) & (room - 1)) + 1))
+		s->kept = 0;
+	bpf_ringbuf_submit(s, said_flags());
+}
+
+static __always_inline void said_by(struct __sk_buff *skb, const struct saying *w)
+{
+	if (w->d->bytes > SL_SAID_SHORT)
+		said_tell(skb, w, SL_SAID_LEN);
+	else
+		said_tell(skb, w, SL_SAID_SHORT);
+}
+
+/* --- datagrams ------------------------------------------------------------------------- */
+
+static __always_inline bool is_loopback(const __u8 addr[16])
+{
+	const __u32 *word = (const __u32 *)addr;
+	bool mapped = !word[0] && !word[1] && word[2] == __builtin_bswap32(0xffff);
+
+	return (mapped && addr[12] == 127) || (!word[0] && !word[1] && !word[2] && word[3] == __builtin_bswap32(1));
+}
+
+/* Its first packet, and those of QUIC's handshake. */
+static __always_inline bool datagram_begins(struct __sk_buff *skb, const struct saying *w)
+{
+	__u64 before = w->f->out - w->d->bytes;
+	__u8 first;
+
+	if (!w->out || before >= SAID_DATAGRAMS || is_loopback(w->d->remote))
+		return false;
+	return !before || (!bpf_skb_load_bytes(skb, w->at, &first, 1) && first & QUIC_LONG);
+}
+
+/* Counted already. */
+static __always_inline void datagram_said(struct __sk_buff *skb, struct datagram *d, struct flow *f, bool out)
+{
+	struct saying w = {.f = f, .d = d, .out = out};
+
+	if (!f || d->proto != IPPROTO_UDP || !d->bytes)
+		return;
+	w.at = skb->len - d->bytes;
+	if (d->rport == PORT_DNS || datagram_begins(skb, &w))
+		said_by(skb, &w);
+}
+
+/* --- TCP -------------------------------------------------------------------------------- */
+
+/* Is its socket still near its beginning? */
+static __always_inline bool tcp_begins(struct bpf_sock *sk, const struct bpf_tcp_sock *t, bool out)
+{
+	bool dns = sk->dst_port == __builtin_bswap16(PORT_DNS);
+	__u32 segments = dns ? SAID_SEGMENTS_DNS : SAID_SEGMENTS;
+
+	if (out)
+		return t->bytes_acked < (dns ? SAID_DNS : SAID_OUT) && t->data_segs_out <= segments;
+	return t->bytes_received < (dns ? SAID_DNS : SAID_IN) && t->data_segs_in <= segments;
+}
+
+/* The payload's number, its first byte as 0 would be that behind a SYN; as of the socket, see tcp_read(). */
+static __always_inline __u32 tcp_number(const struct bpf_tcp_sock *t, const __u8 head[TCP_HEADER], bool out)
+{
+	__u32 seq;
+
+	__builtin_memcpy(&seq, head + 4, 4);
+	seq = __builtin_bswap32(seq) + !!(head[13] & TCP_FLAG_SYN); /* Fast Open: a SYN is a byte of its own */
+	return out ? (__u32)t->bytes_acked + seq - t->snd_una : (__u32)t->bytes_received + seq - t->rcv_nxt;
+}
+
+/* Finds the payload behind TCP's header at `at`. False: there is none. */
+static __always_inline bool tcp_payload(struct __sk_buff *skb, const struct bpf_tcp_sock *t, __u32 at, struct saying *w)
+{
+	__u8 head[TCP_HEADER];
+	__u16 port[2];
+
+	if (bpf_skb_load_bytes(skb, at, head, sizeof(head)))
+		return false;
+	w->at = at + (head[12] >> 4) * 4;
+	if (w->at >= skb->len)
+		return false;
+	w->d->bytes = skb->len - w->at;
+	__builtin_memcpy(port, head, 4);
+	w->d->lport = ntohs(port[w->out ? 0 : 1]);
+	w->d->rport = ntohs(port[w->out ? 1 : 0]);
+	w->before = tcp_number(t, head, w->out);
+	return true;
+}
+
+/* `at`: where the IP payload begins, 0: it is no IP. */
+static __always_inline void tcp_said(struct __sk_buff *skb, struct bpf_sock *sk, const struct bpf_tcp_sock *t,
+				     struct datagram *d, __u32 at, bool out)
+{
+	struct saying w = {.d = d, .out = out};
+
+	if (!at || d->proto != IPPROTO_TCP || !tcp_payload(skb, t, at, &w))
+		return;
+	if (is_loopback(d->remote) && d->rport != PORT_DNS)
+		return;
+	w.f = tcp_flow(plain((__u64)sk));
+	if (!w.f)
+		return;
+	w.before -= out && w.f->role == ROLE_CONNECT;
+	said_by(skb, &w);
+}
+
+#endif

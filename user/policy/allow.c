@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "user/policy/allow.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const char *name_of(const struct m_flow *f)
+{
+	return f->said ? f->said->facts.name : "";
+}
+
+static bool is_aws(const struct m_flow *f)
+{
+	return f->said && f->said->is_aws;
+}
+
+/* By AWS's published ranges. Of few services these have an own entry; all of them are in AMAZON's. */
+static bool at_service(const struct m_flow *f, const char *service)
+{
+	return f->dest.class == CLASS_AWS && f->dest.service &&
+	       (!strcasecmp(f->dest.service, service) || !strcmp(f->dest.service, "AMAZON"));
+}
+
+static bool believed(const struct m_flow *f)
+{
+	return f->said && (f->said->facts.belief == BELIEF_RESOLVED ||
+			   (is_aws(f) && f->said->facts.belief != BELIEF_FRONTED && at_service(f, f->said->aws.service)));
+}
+
+/* "*.example.org" stands for one label or more before it. */
+static bool name_matches(const char *pattern, const char *name)
+{
+	size_t n = strlen(name), tail;
+
+	if (strncmp(pattern, "*.", 2))
+		return !strcmp(pattern, name);
+	tail = strlen(pattern + 1);
+	return n > tail && !strcmp(name + n - tail, pattern + 1);
+}
+
+static bool bucket_matches(const char *bucket, const struct m_flow *f)
+{
+	return is_aws(f) && f->said->aws.form == S3_BUCKET && !strcmp(bucket, f->said->aws.resource);
+}
+
+static bool account_matches(const char *account, const struct m_flow *f)
+{
+	return is_aws(f) && !strcmp(account, f->said->aws.account);
+}
+
+static bool service_matches(const char *service, const struct m_flow *f)
+{
+	if (f->dest.class == CLASS_AWS && f->dest.service && !strcasecmp(f->dest.service, service))
+		return true;
+	return is_aws(f) && believed(f) && !strcasecmp(f->said->aws.service, service);
+}
+
+static bool asks_for_name(const struct allow_rule *a)
+{
+	return a->name || a->bucket || a->account;
+}
+
+static bool entry_covers(const struct allow_rule *a, const struct m_flow *f)
+{
+	if (!flow_has_remote(f) || (a->port && a->port != f->f.rport))
+		return false;
+	if (asks_for_name(a) && !believed(f))
+		return false;
+	return (!a->has_cidr || cidr_holds(&a->cidr, f->f.raddr)) && (!a->service || service_matches(a->service, f)) &&
+	       (!a->name || name_matches(a->name, name_of(f))) && (!a->bucket || bucket_matches(a->bucket, f)) &&
+	       (!a->account || account_matches(a->account, f));
+}
+
+static bool entry_for(const struct model *m, const struct allow_rule *a, uint64_t mask)
+{
+	if (!a->datasets.n)
+		return true;
+	for (; mask; mask &= mask - 1) {
+		const char *id = m->datasets[__builtin_ctzll(mask)].id;
+
+		if (!id || !strings_match(&a->datasets, id))
+			return false;
+	}
+	return true;
+}
+
+static const struct allow_rule *first(const struct model *m, const struct m_flow *f, uint64_t mask,
+				      bool (*counts)(const struct config *, const struct allow_rule *))
+{
+	for (size_t i = 0; i < m->config->network.nallow; i++) {
+		const struct allow_rule *a = &m->config->network.allow[i];
+
+		if ((!counts || counts(m->config, a)) && entry_covers(a, f) && entry_for(m, a, mask))
+			return a;
+	}
+	return NULL;
+}
+
+const struct allow_rule *flow_allow(const struct model *m, const struct m_flow *f, uint64_t mask)
+{
+	return first(m, f, mask, NULL);
+}
+
+/* --- buckets ------------------------------------------------------------------------------------ */
+
+bool flow_is_s3(const struct m_flow *f)
+{
+	return is_aws(f) && f->said->aws.form != S3_NONE && f->said->aws.form != S3_CONTROL;
+}
+
+static bool names_owner(const struct allow_rule *a)
+{
+	return a->bucket || a->account;
+}
+
+static bool any_names_owner(const struct config *c)
+{
+	for (size_t i = 0; i < c->network.nallow; i++)
+		if (names_owner(&c->network.allow[i]))
+			return true;
+	return false;
+}
+
+static bool allows_bucket(const struct config *c, const struct allow_rule *a)
+{
+	return asks_for_name(a) || (a->service && !any_names_owner(c));
+}
+
+const struct allow_rule *flow_allow_bucket(const struct model *m, const struct m_flow *f, uint64_t mask)
+{
+	return first(m, f, mask, allows_bucket);
+}
