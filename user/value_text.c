@@ -149,19 +149,27 @@ static char *subject_of(const json_t *v)
 	return text_of("%lld ended", (long long)json_integer_value(merged));
 }
 
-static char *remote_of(const json_t *v)
+static char *end_of(const char *who, const json_t *port)
 {
-	const char *addr = json_string_value(json_at(v, "addr"));
-	const char *name = json_string_value(json_at(v, "name"));
-	const json_t *port = json_at(v, "port");
-	const char *who = name ? name : addr;
-
 	if (!who)
 		return NULL;
 	if (!json_is_integer(port))
 		return strdup(who);
-	return text_of(!name && strchr(who, ':') ? "[%s]:%lld" : "%s:%lld", who,
-		       (long long)json_integer_value(port));
+	return text_of(strchr(who, ':') ? "[%s]:%lld" : "%s:%lld", who, (long long)json_integer_value(port));
+}
+
+/* A name that is only said stands behind what is known. */
+static char *remote_of(const json_t *v)
+{
+	const char *addr = json_string_value(json_at(v, "addr"));
+	const char *name = json_string_value(json_at(v, "name"));
+	const char *belief = json_string_value(json_at(v, "name_belief"));
+	bool proven = name && (!belief || !strcmp(belief, "resolved"));
+	_cleanup_free_ char *end = end_of(proven ? name : addr ? addr : name, json_at(v, "port"));
+
+	if (!end || !name || proven)
+		return end ? strdup(end) : NULL;
+	return text_of("%s (says %s%s)", end, name, strcmp(belief, "fronted") ? "" : ", which is elsewhere");
 }
 
 static char *sign_of(const json_t *v)
