@@ -145,6 +145,7 @@ static void assert_defaults(const struct config *c)
 	assert_int_equal(c->jobs.n, 0);
 	assert_true(c->network.vpc_auto);
 	assert_int_equal(c->network.nvpc_cidrs, 0);
+	assert_int_equal(c->network.nresolvers, 0);
 	assert_int_equal(c->network.expect, EXPECT_ML);
 	assert_string_equal(c->network.aws_ranges, "auto");
 	assert_int_equal(c->network.nallow, 0);
@@ -297,6 +298,20 @@ static void test_words(void **state)
 	assert_int_equal(t->network.expect, EXPECT_TAINTED);
 	assert_string_equal(t->network.aws_ranges, "/r/f");
 	assert_int_equal(t->interval_ns, 60 * NSEC);
+}
+
+static void test_resolvers(void **state)
+{
+	_cleanup_(config_freep) struct config *c =
+	    parse("network: { resolvers: [10.100.0.10, \"2001:db8::53\", \"::ffff:10.0.0.2\"] }\n");
+	_cleanup_(config_freep) struct config *none = parse("network: { resolvers: [] }\n");
+
+	assert_int_equal(c->network.nresolvers, 3);
+	assert_memory_equal(c->network.resolvers[0].addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\x64\x00\x0a", 16);
+	assert_memory_equal(c->network.resolvers[1].addr, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x53", 16);
+	assert_memory_equal(c->network.resolvers[2].addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\x00\x00\x02", 16);
+	assert_int_equal(c->inactive.n, 0);
+	assert_int_equal(none->network.nresolvers, 0);
 }
 
 /* From one that only comes after it, and from one that is derived itself. */
@@ -637,7 +652,7 @@ int main(void)
 	    cmocka_unit_test(test_paths_are_normalised),
 	    cmocka_unit_test(test_s3),
 	    cmocka_unit_test(test_allow), cmocka_unit_test(test_allow_service),
-	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_words), cmocka_unit_test(test_resolvers),
 	    cmocka_unit_test(test_derived),
 	    cmocka_unit_test(test_retain_days),
 	    cmocka_unit_test(test_log_group),

@@ -330,6 +330,7 @@ struct config *config_free(struct config *c)
 	free(c->datasets);
 	strings_clear(&c->jobs);
 	free(c->network.vpc_cidrs);
+	free(c->network.resolvers);
 	free(c->network.aws_ranges);
 	free(c->network.allow);
 	strings_clear(&c->trusted);

@@ -29,6 +29,11 @@ struct cidr {
 	uint8_t bits;
 };
 
+/* One address; IPv4 as ::ffff:a.b.c.d. */
+struct host_addr {
+	uint8_t addr[16];
+};
+
 struct tag {
 	char *key, *value;
 };
@@ -84,6 +89,8 @@ struct config {
 		bool vpc_auto;
 		struct cidr *vpc_cidrs;
 		size_t nvpc_cidrs;
+		struct host_addr *resolvers; /* whose answers are believed too */
+		size_t nresolvers;
 		enum expect expect;
 		char *aws_ranges; /* "auto", "off" or a file */
 		struct allow_rule *allow;

@@ -97,6 +97,7 @@ int path_normalise(char *path);
 /* --- config_net.c --- */
 
 int parse_cidr(struct parse *p, const struct ynode *n, void *to);      /* struct cidr */
+int parse_address(struct parse *p, const struct ynode *n, void *to);   /* struct host_addr */
 int parse_host_name(struct parse *p, const struct ynode *n, void *to); /* char * */
 int parse_bucket(struct parse *p, const struct ynode *n, void *to);    /* char * */
 int parse_service(struct parse *p, const struct ynode *n, void *to);   /* char * */

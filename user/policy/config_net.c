@@ -134,6 +134,21 @@ int parse_cidr(struct parse *p, const struct ynode *n, void *to)
 	return config_fail(p, n, "'%s' has host bits set; write %s", quote(text).s, fixed);
 }
 
+int parse_address(struct parse *p, const struct ynode *n, void *to)
+{
+	_cleanup_free_ char *text = NULL;
+	struct cidr c;
+	int r = parse_text(p, n, 255, &text);
+
+	if (r < 0)
+		return r;
+	if (cidr_read(text, &c) < 0 || strchr(text, '/'))
+		return config_fail(p, n, "'%s' is no address; write one by itself, e.g. 10.100.0.10 or 2001:db8::53",
+				   quote(text).s);
+	memcpy(((struct host_addr *)to)->addr, c.addr, sizeof(c.addr));
+	return 0;
+}
+
 /* --- names ---------------------------------------------------------------------- */
 
 static void lower_case(char *s)

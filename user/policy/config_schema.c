@@ -31,6 +31,14 @@ static int parse_vpc_cidrs(struct parse *p, const struct ynode *n, void *to)
 			   parse_cidr, (void **)&c->network.vpc_cidrs, &c->network.nvpc_cidrs);
 }
 
+static int parse_resolvers(struct parse *p, const struct ynode *n, void *to)
+{
+	struct config *c = to;
+
+	return parse_items(p, n, "[ 10.100.0.10 ]", CONFIG_LIST_MAX, sizeof(struct host_addr), parse_address,
+			   (void **)&c->network.resolvers, &c->network.nresolvers);
+}
+
 static int parse_expect(struct parse *p, const struct ynode *n, void *to)
 {
 	static const char *const words[] = {
@@ -152,6 +160,7 @@ static int parse_network(struct parse *p, const struct ynode *n, void *to)
 	static const struct field fields[] = {
 	    KEY("vpc", struct config, network.vpc_auto, parse_vpc),
 	    {"vpc_cidrs", parse_vpc_cidrs, 0, false},
+	    {"resolvers", parse_resolvers, 0, false},
 	    KEY("expect", struct config, network.expect, parse_expect),
 	    KEY("aws_ranges", struct config, network.aws_ranges, parse_aws_ranges),
 	    {"allow", parse_allow, 0, false},
