@@ -97,24 +97,28 @@ size_t turn_asked(const struct stream *s)
 
 /* --- the hellos behind them ------------------------------------------------------------------ */
 
-/* The first of a direction's turns that begins as `what`; SIZE_MAX: none. */
-static size_t first_turn(const struct stream *s, size_t after, enum begin what, struct beginning *ret)
+static bool begins(const struct stream *s, size_t at, enum begin what, struct beginning *ret)
+{
+	struct view v = stream_view(s, at);
+	struct beginning b;
+
+	beginning_of(&v, &b);
+	if (b.what == what)
+		*ret = b;
+	return b.what == what;
+}
+
+/* Whether a direction begins as `what` right at `after`, as where nobody waits for the answer, or with a segment behind it. */
+static bool first_turn(const struct stream *s, size_t after, enum begin what, struct beginning *ret)
 {
 	size_t first = SIZE_MAX;
 
-	for (unsigned i = 0; i < s->nturns; i++) {
-		struct view v = stream_view(s, s->turns[i]);
-		struct beginning b;
-
-		if (s->turns[i] < after || s->turns[i] >= first)
-			continue;
-		beginning_of(&v, &b);
-		if (b.what != what)
-			continue;
-		first = s->turns[i];
-		*ret = b;
-	}
-	return first;
+	if (begins(s, after, what, ret))
+		return true;
+	for (unsigned i = 0; i < s->nturns; i++)
+		if (s->turns[i] > after && s->turns[i] < first && begins(s, s->turns[i], what, ret))
+			first = s->turns[i];
+	return first != SIZE_MAX;
 }
 
 void turn_find(const struct stream ways[2], bool out, size_t after, struct turn *ret)
@@ -122,13 +126,13 @@ void turn_find(const struct stream ways[2], bool out, size_t after, struct turn 
 	struct beginning b;
 
 	*ret = (struct turn){.out = out};
-	if (first_turn(&ways[out], after, BEGIN_CLIENT, &b) == SIZE_MAX) {
-		ret->waiting = first_turn(&ways[out], after, BEGIN_HELLO_PART, &b) != SIZE_MAX;
+	if (!first_turn(&ways[out], after, BEGIN_CLIENT, &b)) {
+		ret->waiting = first_turn(&ways[out], after, BEGIN_HELLO_PART, &b);
 		return;
 	}
 	ret->found = true;
 	ret->hello = b.hello;
-	if (first_turn(&ways[!out], 1, BEGIN_SERVER, &b) != SIZE_MAX) {
+	if (first_turn(&ways[!out], 1, BEGIN_SERVER, &b)) {
 		ret->agreed = true;
 		ret->version = b.version;
 	}

@@ -124,13 +124,20 @@ static enum fit take_dtls(struct talk *t, bool out, const uint8_t *p, size_t kep
 
 /* --- QUIC ----------------------------------------------------------------------------------- */
 
+static void is_plain(struct talk *t, bool out)
+{
+	t->facts = (struct talk_facts){.kind = TALK_PLAIN, .settled = out};
+}
+
 static enum fit quic_is(struct talk *t)
 {
 	const struct quic_facts *q = quic_facts(t->datagrams.quic);
 	struct talk_facts *f = &t->facts;
 
-	if (q->no_hello)
-		return FITS_NOT;
+	if (q->no_hello) { /* whatever it is that is wrapped so */
+		is_plain(t, q->out);
+		return FITS;
+	}
 	f->kind = TALK_QUIC;
 	f->client = q->out;
 	f->waiting = !q->hello;
@@ -144,8 +151,8 @@ static enum fit quic_is(struct talk *t)
 
 static enum fit take_quic(struct talk *t, bool out, const uint8_t *p, size_t kept)
 {
-	if (!(p[0] & 0x80))
-		return t->facts.kind == TALK_QUIC && p[0] & 0x40 ? FITS : FITS_NOT;
+	if (!(p[0] & 0x80)) /* a short header has nothing else to know it by */
+		return t->facts.kind == TALK_QUIC && p[0] & 0x40 && is_noise(p, kept) ? FITS : FITS_NOT;
 	if (!t->datagrams.quic && quic_new(&t->datagrams.quic))
 		return NEUTRAL;
 	switch (quic_take(t->datagrams.quic, out, p, kept)) {
@@ -186,7 +193,7 @@ static void take_other(struct talk *t, bool out, const uint8_t *p, size_t kept)
 		return;
 	if (noise && t->facts.kind == TALK_UNKNOWN)
 		return;
-	t->facts = (struct talk_facts){.kind = TALK_PLAIN, .settled = out};
+	is_plain(t, out);
 }
 
 void talk_udp(struct talk *t, bool out, const uint8_t *data, size_t kept, size_t bytes)
