@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "user/model_derived.h"
+#include "user/model_dns.h"
 #include "user/model_files.h"
 #include "user/model_graph.h"
 #include "user/model_ml.h"
@@ -361,6 +362,7 @@ struct model *model_free(struct model *m)
 	}
 	ml_free(m);
 	said_free(m);
+	m->questions = questions_free(m->questions);
 	struct hashmap *all[] = {&m->jobs,  &m->processes, &m->subjects, &m->objects,
 				 &m->edges, &m->flows,	   &m->folds,	 &m->overflows, &m->said};
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)

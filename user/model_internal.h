@@ -23,8 +23,11 @@
 
 #define BIT(dataset) (1ULL << (dataset))
 
+struct m_asker;
 struct m_carried;
 struct m_cover;
+struct m_domain;
+struct questions;
 struct file_list;
 
 struct m_job {
@@ -35,6 +38,8 @@ struct m_job {
 	struct past past;	  /* of subjects that are forgotten */
 	struct job_labels *labels; /* NULL: nobody said anything */
 	struct m_cover *covers;	   /* files that it read */
+	struct m_domain *domains;  /* below which it asked for names while it held tagged bytes */
+	unsigned ndomains;
 };
 
 /* A process: its exec instances, and who its parent is. Kept while a subject or a child needs it.
@@ -106,6 +111,7 @@ struct m_subject {
 	struct m_edge *edges;
 	struct m_edge *looks; /* of others into its memory */
 	struct m_carried *carried; /* that it held when this monitor began */
+	struct m_asker *asker;	   /* NULL: it asked for no name */
 	unsigned nbirths, narrivals;
 	unsigned nflows;   /* live flows and closed ones kept */
 	unsigned nlive;	   /* live flows */
@@ -376,6 +382,8 @@ struct model {
 
 	struct tainted_count tainted[SL_DATASETS_MAX + 1]; /* by dataset; the last: of any */
 	uint64_t tainted_ns; /* when counted; 0: not yet */
+
+	struct questions *questions; /* NULL: nobody asked for a name yet */
 
 	struct findings *findings;
 	struct users *users;

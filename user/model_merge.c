@@ -6,6 +6,7 @@
  */
 #include "user/model_carry.h"
 #include "user/model_derived.h"
+#include "user/model_dns.h"
 
 /* While the kernel still holds an entry of it, the collector may name it again. */
 static bool all_settled(const struct m_subject *s)
@@ -169,6 +170,7 @@ static int merge_one(struct model *m, struct m_subject *s)
 	if (err)
 		return err;
 	carried_move(&to->carried, &s->carried);
+	asker_move(&to->asker, &s->asker);
 	to->mask |= s->mask;
 	to->derives |= s->derives;
 	to->writes_inside |= s->writes_inside;

@@ -2,6 +2,7 @@
 /* Subjects, their processes and their jobs. */
 #include "user/model_carry.h"
 #include "user/model_derived.h"
+#include "user/model_dns.h"
 #include "user/model_files.h"
 #include "user/model_ml.h"
 
@@ -33,6 +34,7 @@ void job_unref(struct model *m, struct m_job *job)
 		hashmap_remove(&m->jobs, job->name);
 		ml_job_gone(m, job->name);
 		files_job_gone(m, job);
+		domains_job_gone(m, job);
 		free(job->labels);
 		free(job);
 	}
@@ -252,6 +254,7 @@ void subject_drop(struct model *m, struct m_subject *s)
 		free(a);
 	}
 	carried_free(s->carried);
+	asker_free(s->asker);
 	channels_drop(s);
 	leave_process(m, s);
 	job_unref(m, s->job);

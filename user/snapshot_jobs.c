@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Jobs and processes, with what they hold and what they sent. */
+#include "user/model_dns.h"
 #include "user/snapshot_internal.h"
 
 #include <string.h>
@@ -208,6 +209,14 @@ static struct past *sum_sent(const struct model *m)
 	return sent;
 }
 
+/* null: it asked for no name. */
+static json_t *json_dns(const struct m_asker *a)
+{
+	return a ? json_pack("{s:o, s:o, s:o}", "questions", json_count(a->questions), "names",
+			     json_count(distinct_count(&a->names)), "bytes", json_count(a->bytes))
+		 : json_null();
+}
+
 int process_items(struct snapshot_work *w, json_t *items)
 {
 	_cleanup_free_ struct past *sent = sum_sent(w->m);
@@ -226,14 +235,14 @@ int process_items(struct snapshot_work *w, json_t *items)
 		if (err)
 			return err;
 		sum_accesses(s, bytes);
-		json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o}", "process",
+		json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o}", "process",
 					 json_process(w->m, s), "image", json_count(s->who.exec), "job", json_job(s), "datasets",
 					 json_datasets(w->m, held), "bytes",
 					 json_bytes(w->m, bytes), "volume", volume, "bytes_out",
 					 json_count(sent[s->slot].out), "tainted_out",
 					 json_count(sent[s->slot].tainted), "alive",
 					 json_boolean(subject_alive(s)), "merged", (int)s->merged, "job_labels",
-					 json_job_labels(s->job, s));
+					 json_job_labels(s->job, s), "dns", json_dns(s->asker));
 		if (json_array_append_new(items, item))
 			return -ENOMEM;
 		err = snapshot_received(w->m, s, held, item);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tests/unit/dns_fixture.h"
 #include "tests/unit/record_fixture.h"
 
 /* --- snapshots ----------------------------------------------------------- */
@@ -62,13 +63,20 @@ static void test_snapshots(void **state)
 	assert_int_equal(number(d, "leak_bound", NULL), 500);
 	json_decref(all);
 
+	asks(&t, 10, "a.b");
+	asks(&t, 10, "a.c");
+	asks(&t, 10, "a.b");
 	all = shot(&t, "processes");
 	d = json_array_get(json_object_get(all, "items"), 1);
 	assert_int_equal(json_array_size(json_object_get(all, "items")), 3);
 	assert_int_equal(number(d, "process", "pid"), 11);
 	assert_int_equal(number(d, "volume", "patients"), 500);
 	assert_true(json_is_true(json_object_get(d, "alive")));
+	assert_true(json_is_null(json_object_get(d, "dns")));
 	d = json_array_get(json_object_get(all, "items"), 0);
+	assert_int_equal(number(d, "dns", "questions"), 3);
+	assert_int_equal(number(d, "dns", "names"), 2);
+	assert_int_equal(number(d, "dns", "bytes"), 12);
 	assert_int_equal(number(d, "bytes", "read"), 3000);
 	assert_int_equal(number(d, "volume", "patients"), 3000);
 	json_decref(all);

@@ -9,10 +9,10 @@
 #define LABEL_MOST 63
 #define RECORDS_MOST 256 /* looked at in one message */
 #define ALIASES_MOST 16
-#define TYPE_A 1
 #define TYPE_CNAME 5
-#define TYPE_AAAA 28
 #define CLASS_IN 1
+
+_Static_assert(DNS_NAME_LEN > 4 * NAME_MOST, "room for any name");
 
 struct message {
 	const uint8_t *p;
@@ -85,7 +85,7 @@ static bool same_name(const struct name *a, const struct name *b)
 	return true;
 }
 
-/* As zone files write it, cut where there is no more room. */
+/* As zone files write it. */
 static void name_text(const struct name *name, char ret[static DNS_NAME_LEN])
 {
 	size_t w = 0;
@@ -172,7 +172,7 @@ static bool read_record(const struct message *m, size_t *at, struct chain *c, st
 		return true; /* about something that nobody asked for */
 	if (type == TYPE_CNAME)
 		add_alias(m, data, ttl_s, of, c);
-	else if ((type == TYPE_A && len == 4) || (type == TYPE_AAAA && len == 16))
+	else if ((type == DNS_TYPE_A && len == 4) || (type == DNS_TYPE_AAAA && len == 16))
 		add_address(m, data, len, MIN(ttl_s, c->ttl_s[of]), ret);
 	return true;
 }

@@ -5,7 +5,13 @@
 
 #include "user/util.h"
 
-#define DNS_NAME_LEN 256
+#define DNS_TYPE_A 1
+#define DNS_TYPE_PTR 12
+#define DNS_TYPE_AAAA 28
+#define DNS_TYPE_SVCB 64
+#define DNS_TYPE_HTTPS 65
+
+#define DNS_NAME_LEN 1024 /* any name has room, each of its bytes as \DDD */
 #define DNS_ADDRESSES_MAX 32 /* of one answer; more are left out */
 
 struct dns_address {

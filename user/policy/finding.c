@@ -29,6 +29,7 @@ static const struct rule_words rules[RULE_KINDS] = {
     [RULE_STAGING_COPY] = {"staging.copy",
 			   {"T1074", "T1074.001"},
 			   {HOW_READ, "taint.", "subject."}},
+    [RULE_DNS_TUNNEL] = {"dns.tunnel", {"T1048.003", "T1071.004"}, {HOW_READ, "taint.", "subject.", "dns."}},
     [RULE_MONITOR_GAP] = {"monitor.gap", {"T1562.001", "T1562.006"}, {NULL}},
 };
 

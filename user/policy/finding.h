@@ -17,6 +17,7 @@ enum rule {
 	RULE_ACCESS_UNAUTHORIZED,
 	RULE_CHANNEL_UNOBSERVABLE,
 	RULE_STAGING_COPY,
+	RULE_DNS_TUNNEL,
 	RULE_MONITOR_GAP,
 	RULE_KINDS,
 };
@@ -128,6 +129,10 @@ int finding_chain_to_objects(struct model *m, struct finding *f, struct ds_graph
 /* The widest way to one of the subjects that hold a channel, and from there into it. */
 int finding_chain_to_channel(struct model *m, struct finding *f, struct ds_graph *g,
 			     const struct m_subject *const *holders, size_t n, const struct m_channel *c);
+
+/* The widest way to one of the subjects that asked for names, and from there into these: `names` in words, copied. */
+int finding_chain_to_names(struct model *m, struct finding *f, struct ds_graph *g, const struct m_subject *const *askers,
+			   size_t n, char *names, uint64_t bytes, uint64_t since_ns);
 
 /* The widest way to it, by itself. -ENOENT: there is none; -ENOMEM. chain_free() it. */
 int chain_to_object(const struct model *m, unsigned dataset, struct ds_graph *g, const struct m_object *o,

@@ -132,7 +132,7 @@ static enum edge_via kinship(const struct m_subject *from, const struct m_subjec
 /* Other words that make_chain() and those below it use. */
 const char *hop_via(const char *word)
 {
-	static const char *const others[] = {HOP_BEFORE, "tcp", "udp", "network", "channel"};
+	static const char *const others[] = {HOP_BEFORE, "tcp", "udp", "network", "channel", "dns"};
 
 	for (unsigned via = 1; via < VIA_KINDS; via++)
 		if (!strcmp(via_name(via), word))
@@ -400,9 +400,8 @@ int finding_chain_to_objects(struct model *m, struct finding *f, struct ds_graph
 	return set_chain(m, f, path, length);
 }
 
-/* One hop more, to what has no node. Its bytes are not known: they are what the finding is about.
- */
-static int append_channel(struct finding *f, const struct m_channel *c)
+/* One hop more, from the finding's process to what has no node. Takes `to` from it. */
+static int append_hop(struct finding *f, struct hop hop)
 {
 	char who[SUBJECT_LEN];
 	struct hop *chain = reallocarray(f->chain, f->nchain + 1, sizeof(*chain));
@@ -410,13 +409,19 @@ static int append_channel(struct finding *f, const struct m_channel *c)
 	if (!chain)
 		return -ENOMEM;
 	f->chain = chain;
-	struct hop hop = {.to = strdup(c->name), .via = "channel", .time_ns = c->first_ns};
+	hop.to = strdup(hop.to);
 	if (!hop.to || asprintf(&hop.from, "process %s", subject_text(who, f->process)) < 0) {
 		free(hop.to);
 		return -ENOMEM;
 	}
 	chain[f->nchain++] = hop;
 	return 0;
+}
+
+/* Its bytes are not known: they are what the finding is about. */
+static int append_channel(struct finding *f, const struct m_channel *c)
+{
+	return append_hop(f, (struct hop){.to = c->name, .via = "channel", .time_ns = c->first_ns});
 }
 
 int finding_chain_to_channel(struct model *m, struct finding *f, struct ds_graph *g,
@@ -439,4 +444,18 @@ int finding_chain_to_channel(struct model *m, struct finding *f, struct ds_graph
 	free(f->channel);
 	f->channel = name;
 	return 0;
+}
+
+int finding_chain_to_names(struct model *m, struct finding *f, struct ds_graph *g, const struct m_subject *const *askers,
+			   size_t n, char *names, uint64_t bytes, uint64_t since_ns)
+{
+	_cleanup_free_ struct graph_ref *path = NULL;
+	size_t length;
+	int err = ds_graph_held_path(g, askers, n, &path, &length);
+
+	if (!err)
+		err = set_chain(m, f, path, length);
+	if (!err && f->process)
+		err = append_hop(f, (struct hop){.to = names, .via = "dns", .bytes = bytes, .time_ns = since_ns, .counted = true});
+	return err == -ENOENT ? 0 : err;
 }
