@@ -408,7 +408,11 @@ struct coredump_params {
 struct ns_common {
 	unsigned int inum;
 };
+struct user_namespace {
+	int level;
+};
 struct net {
+	struct user_namespace *user_ns;
 	struct ns_common ns;
 };
 struct xarray {

@@ -466,7 +466,8 @@ struct said {
 	__u8 raddr[16];
 	__u8 proto;
 	__u8 out; /* it left; else it came in */
-	__u8 pad[6];
+	__u8 hosts; /* of an answer by a name server: its network namespace is not one that anyone could make */
+	__u8 pad[5];
 	__u8 data[];
 };
 

@@ -251,6 +251,8 @@ static int read_maps(struct collector *c)
 	if (!err)
 		err = collect_flows(c);
 	if (!err)
+		err = collect_said(c);
+	if (!err)
 		err = take_overflow(c);
 	if (!err)
 		err = take_channels(c);
@@ -329,7 +331,9 @@ int collector_new(struct engine *engine, struct model *model, const struct plan 
 	c->engine = engine;
 	c->model = model;
 	c->known = HASHMAP_OF(struct known, who);
-	err = ring_open(c);
+	err = said_book_new(model, &c->said);
+	if (!err)
+		err = ring_open(c);
 	if (!err)
 		err = health_init(&c->health, engine, plan);
 	if (!err)
@@ -355,6 +359,7 @@ struct collector *collector_free(struct collector *c)
 		free(c->known.slots[i].item);
 	hashmap_free(&c->known);
 	ring_buffer__free(c->ring);
+	said_book_free(c->said);
 	object_names_free(c->names);
 	labels_free(c->labels);
 	net_mounts_free(c->net);

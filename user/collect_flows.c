@@ -211,6 +211,21 @@ int collect_flows(struct collector *c)
 	return err ? err : take_flow_overflow(c);
 }
 
+/* --- what they said -------------------------------------------------------------------- */
+
+static void introduce_one(void *arg, const struct subject *who)
+{
+	introduce(arg, who);
+}
+
+/* Bytes that the look at the flows counted were told by the ring before them. */
+int collect_said(struct collector *c)
+{
+	int err = collector_drain(c);
+
+	return err ? err : said_book_tell(c->said, introduce_one, c, c->now_ns);
+}
+
 /* --- taint of what is closed ------------------------------------------------------------ */
 
 static int by_id(const void *a, const void *b)

@@ -10,6 +10,7 @@
 #include "user/labels.h"
 #include "user/net_mounts.h"
 #include "user/object_name.h"
+#include "user/said_book.h"
 
 struct ring_buffer;
 
@@ -45,13 +46,14 @@ struct collector {
 	struct object_names *names;
 	struct labels *labels;
 	struct net_mounts *net;
+	struct said_book *said;
 	struct ring_buffer *ring;
 	struct backlog backlog;
 	bool relieving; /* what comes goes there */
 	struct file_read *reads; /* told by the other ring, not looked at yet */
 	size_t nreads, reads_cap;
 	bool taking_reads;
-	uint32_t *reads_woken; /* the kernel's */
+	uint32_t *reads_woken, *said_woken; /* the kernel's */
 	struct hashmap known;
 	struct known *dead; /* exited, not yet taken out */
 	struct closed_flow *closed;
@@ -112,6 +114,8 @@ int keep_closed(struct collector *c, const struct flow *f, const struct flow_key
 /* The live ones, what became their taint, those that closed before, those without a record. */
 int collect_flows(struct collector *c);
 int tidy_flow_taints(struct collector *c);
+/* After the flows: what they said first. */
+int collect_said(struct collector *c);
 
 /* --- collect_carry.c --- */
 

@@ -187,6 +187,7 @@ static int on_event(void *arg, void *data, size_t len)
 static int consume(struct collector *c)
 {
 	__atomic_store_n(c->reads_woken, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(c->said_woken, 0, __ATOMIC_SEQ_CST);
 	return ring_buffer__consume(c->ring);
 }
 
@@ -229,6 +230,14 @@ static int on_read(void *arg, void *data, size_t len)
 	memcpy(to, data, sizeof(*to));
 	c->nreads++;
 	return c->nreads > READS_MAX ? -ENOSPC : 0; /* the ring keeps the rest */
+}
+
+static int on_said(void *arg, void *data, size_t len)
+{
+	struct collector *c = arg;
+
+	said_book_hear(c->said, data, len, c->now_ns);
+	return 0;
 }
 
 /* Whoever reads was announced before. Introducing someone drains the rings, so that more may come meanwhile. */
@@ -281,7 +290,9 @@ int ring_open(struct collector *c)
 	if (!c->ring)
 		return -errno;
 	c->reads_woken = engine_variable(c->engine, "reads_woken", sizeof(*c->reads_woken));
-	if (!c->reads_woken)
+	c->said_woken = engine_variable(c->engine, "said_woken", sizeof(*c->said_woken));
+	if (!c->reads_woken || !c->said_woken)
 		return -ENOENT;
-	return ring_buffer__add(c->ring, engine_map_fd(c->engine, MAP_READS), on_read, c);
+	int err = ring_buffer__add(c->ring, engine_map_fd(c->engine, MAP_READS), on_read, c);
+	return err ? err : ring_buffer__add(c->ring, engine_map_fd(c->engine, MAP_SAID), on_said, c);
 }

@@ -27,6 +27,8 @@ enum name_belief {
 	BELIEFS,
 };
 
+#define SPOKEN_DNS "dns"
+
 /* Zero behind the end of each text: it is a key. */
 struct said_facts {
 	char name[TLS_NAME_LEN]; /* lower case; "": none */

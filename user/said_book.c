@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "user/said_book.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "user/array.h"
+#include "user/dest/dns.h"
+#include "user/dest/names.h"
+#include "user/dest/resolvers.h"
+#include "user/dest/talk.h"
+#include "user/model_dns.h"
+#include "user/model_internal.h"
+
+#define CONVERSATIONS_MAX 16384
+#define TALKING_MAX 4096 /* of which the bytes are kept */
+#define NAMES_MAX 65536
+#define QUESTIONS_MAX 4096
+#define IDLE_NS (60 * NSEC)
+#define UNKNOWN_NS (10 * NSEC) /* how long a flow may be unknown to the model */
+#define PORT_DNS 53
+
+struct conversation {
+	uint64_t flow; /* the key */
+	struct conversation *prev, *next; /* the longest silent first */
+	struct talk *talk; /* NULL: all is known */
+	struct talk_facts facts;
+	uint64_t first_ns, last_ns;
+	uint32_t netns;
+	uint8_t raddr[16];
+	bool fresh; /* not told yet as it is */
+	bool dns;
+};
+
+struct question {
+	struct subject who;
+	uint64_t flow;
+	struct dns_message message;
+	uint8_t server[16];
+	uint16_t port;
+};
+
+struct said_book {
+	struct model *m;
+	struct hashmap all;
+	struct conversation *first, *last;
+	size_t talking;
+	struct names *names;
+	struct resolvers *resolvers;
+	struct question *questions;
+	size_t nquestions, questions_cap;
+	uint64_t forgotten, missed;
+};
+
+/* --- conversations --------------------------------------------------------------------------- */
+
+static void unlink_one(struct said_book *b, struct conversation *c)
+{
+	*(c->prev ? &c->prev->next : &b->first) = c->next;
+	*(c->next ? &c->next->prev : &b->last) = c->prev;
+	c->prev = c->next = NULL;
+}
+
+static void append(struct said_book *b, struct conversation *c)
+{
+	c->prev = b->last;
+	*(b->last ? &b->last->next : &b->first) = c;
+	b->last = c;
+}
+
+static void stop_talking(struct said_book *b, struct conversation *c)
+{
+	if (c->talk)
+		b->talking--;
+	c->talk = talk_free(c->talk);
+}
+
+static void forget(struct said_book *b, struct conversation *c)
+{
+	hashmap_remove(&b->all, &c->flow);
+	unlink_one(b, c);
+	stop_talking(b, c);
+	free(c);
+}
+
+/* The longest silent gives way. */
+static void make_room(struct said_book *b)
+{
+	for (struct conversation *c = b->first; c && b->talking >= TALKING_MAX; c = c->next) {
+		b->forgotten += c->talk != NULL;
+		stop_talking(b, c);
+	}
+	while (b->all.used >= CONVERSATIONS_MAX)
+		forget(b, b->first);
+}
+
+static struct conversation *begin(struct said_book *b, const struct said *s, uint64_t now_ns)
+{
+	struct conversation *c;
+
+	make_room(b);
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->flow = s->flow;
+	c->first_ns = now_ns;
+	c->netns = s->netns;
+	memcpy(c->raddr, s->raddr, sizeof(c->raddr));
+	if (talk_new(&c->talk) || hashmap_add(&b->all, c)) {
+		talk_free(c->talk);
+		free(c);
+		return NULL;
+	}
+	talk_tcp_start(c->talk, true, 0);
+	talk_tcp_start(c->talk, false, 0);
+	b->talking++;
+	append(b, c);
+	return c;
+}
+
+static struct conversation *conversation_of(struct said_book *b, const struct said *s, uint64_t now_ns)
+{
+	struct conversation *c = hashmap_find(&b->all, &s->flow);
+
+	if (!c)
+		c = begin(b, s, now_ns);
+	if (!c)
+		return NULL;
+	c->last_ns = now_ns;
+	unlink_one(b, c);
+	append(b, c);
+	return c;
+}
+
+static void is_dns(struct said_book *b, const struct said *s, uint64_t now_ns)
+{
+	struct conversation *c = conversation_of(b, s, now_ns);
+
+	if (!c || c->dns)
+		return;
+	c->dns = c->fresh = true;
+	stop_talking(b, c);
+}
+
+static void converse(struct said_book *b, const struct said *s, uint64_t now_ns)
+{
+	struct conversation *c = conversation_of(b, s, now_ns);
+
+	if (!c || !c->talk)
+		return;
+	if (s->proto == IPPROTO_TCP)
+		talk_tcp(c->talk, s->out, s->at, s->data, s->kept, s->bytes);
+	else
+		talk_udp(c->talk, s->out, s->data, s->kept, s->bytes);
+	c->facts = *talk_facts(c->talk);
+	c->fresh = true;
+	if (c->facts.settled)
+		stop_talking(b, c);
+}
+
+/* --- name servers ------------------------------------------------------------------------------ */
+
+static enum dest_class class_of(const struct said_book *b, const struct said *s)
+{
+	return b->m->classes ? classes_find(b->m->classes, s->raddr, s->rport, s->proto).class : CLASS_UNKNOWN;
+}
+
+/* In a namespace that he made himself anyone can have a name server's address. */
+static bool is_believed(const struct said_book *b, const struct said *s)
+{
+	return s->hosts && resolver_believed(b->resolvers, s->netns, s->raddr, s->rport, class_of(b, s));
+}
+
+static void learn(struct said_book *b, const struct said *s, const struct dns_message *d, uint64_t now_ns)
+{
+	bool believed = is_believed(b, s);
+
+	for (unsigned i = 0; i < d->naddresses; i++)
+		names_learn(b->names, s->netns, d->addresses[i].addr, d->name, d->addresses[i].ttl_s, believed, now_ns);
+}
+
+static void note_question(struct said_book *b, const struct said *s, const struct dns_message *d)
+{
+	if (b->nquestions >= QUESTIONS_MAX ||
+	    array_grow((void **)&b->questions, &b->questions_cap, b->nquestions + 1, sizeof(*b->questions))) {
+		b->missed++;
+		return;
+	}
+	struct question *q = &b->questions[b->nquestions++];
+
+	*q = (struct question){.who = s->who, .flow = s->flow, .message = *d, .port = s->rport};
+	memcpy(q->server, s->raddr, sizeof(q->server));
+}
+
+/* Over TCP a message comes behind its length, in the same segment or after it. */
+static const uint8_t *message_of(const struct said *s, size_t *ret_n)
+{
+	size_t n = s->kept;
+
+	if (s->proto == IPPROTO_TCP && n > 2 && (size_t)(s->data[0] << 8 | s->data[1]) == s->bytes - 2) {
+		*ret_n = n - 2;
+		return s->data + 2;
+	}
+	*ret_n = n;
+	return s->data;
+}
+
+/* False: it is none. */
+static bool ask_or_answer(struct said_book *b, const struct said *s, uint64_t now_ns)
+{
+	struct dns_message d;
+	size_t n;
+	const uint8_t *data = message_of(s, &n);
+
+	if (dns_parse(data, n, s->kept < s->bytes, &d))
+		return false;
+	is_dns(b, s, now_ns);
+	if (d.answer && !s->out)
+		learn(b, s, &d, now_ns);
+	else if (!d.answer && s->out)
+		note_question(b, s, &d);
+	return true;
+}
+
+void said_book_hear(struct said_book *b, const void *record, size_t len, uint64_t now_ns)
+{
+	const struct said *s = record;
+
+	if (len < sizeof(*s) || s->kept > len - sizeof(*s) || s->kept > s->bytes || !s->flow)
+		return;
+	if (s->rport != PORT_DNS || !ask_or_answer(b, s, now_ns))
+		converse(b, s, now_ns);
+}
+
+/* --- what the model is told ---------------------------------------------------------------------- */
+
+static enum name_source source_of(const struct talk_facts *t)
+{
+	if (t->proxied)
+		return NAME_FROM_CONNECT;
+	switch (t->kind) {
+	case TALK_HTTP:
+		return NAME_FROM_HTTP;
+	case TALK_QUIC:
+		return NAME_FROM_QUIC;
+	default:
+		return NAME_FROM_SNI;
+	}
+}
+
+/* Of a proxy the address says nothing; behind ECH the true name is another. */
+static enum name_belief belief_of(const struct said_book *b, const struct conversation *c, uint64_t now_ns)
+{
+	if (c->facts.proxied || c->facts.encrypted_name)
+		return BELIEF_CLAIMED;
+	switch (names_check(b->names, c->facts.name, c->raddr, now_ns)) {
+	case NAME_PROVEN:
+		return BELIEF_RESOLVED;
+	case NAME_ELSEWHERE:
+		return BELIEF_FRONTED;
+	default:
+		return BELIEF_CLAIMED;
+	}
+}
+
+/* Who asks for no name in its hello may have been given any of those that live there. */
+static void name_by_address(const struct said_book *b, const struct conversation *c, uint64_t now_ns, struct said_facts *f)
+{
+	bool sole = false;
+	const char *name = names_find(b->names, c->netns, c->raddr, now_ns, &sole);
+
+	if (!name || !sole)
+		return;
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	f->source = NAME_FROM_DNS;
+	f->belief = !f->nameless && names_check(b->names, name, c->raddr, now_ns) == NAME_PROVEN ? BELIEF_RESOLVED
+											       : BELIEF_CLAIMED;
+}
+
+static bool is_tls(const struct talk_facts *t)
+{
+	return t->kind == TALK_TLS || t->kind == TALK_QUIC;
+}
+
+static void facts_of(const struct said_book *b, const struct conversation *c, uint64_t now_ns, struct said_facts *f)
+{
+	const struct talk_facts *t = &c->facts;
+	const char *word = talk_word(t);
+
+	*f = (struct said_facts){0};
+	if (c->dns) {
+		snprintf(f->spoken, sizeof(f->spoken), "%s", SPOKEN_DNS);
+		f->plain = true;
+		return;
+	}
+	snprintf(f->spoken, sizeof(f->spoken), "%s", word ? word : "");
+	f->encrypted = talk_encrypted(t);
+	f->plain = t->kind == TALK_PLAIN || t->kind == TALK_HTTP;
+	f->starttls = t->starttls;
+	if (!t->client && (is_tls(t) || t->kind == TALK_HTTP))
+		return; /* asked for was a name of ours */
+	f->hidden = t->encrypted_name;
+	f->nameless = is_tls(t) && !*t->name;
+	if (!*t->name) {
+		name_by_address(b, c, now_ns, f);
+		return;
+	}
+	snprintf(f->name, sizeof(f->name), "%s", t->name);
+	f->source = (uint8_t)source_of(t);
+	f->belief = (uint8_t)belief_of(b, c, now_ns);
+}
+
+static int tell(struct said_book *b, struct conversation *c, uint64_t now_ns)
+{
+	struct said_facts f;
+	int err;
+
+	facts_of(b, c, now_ns, &f);
+	err = model_set_said(b->m, c->flow, &f, c->facts.waiting && c->talk);
+	if (err == -ENOENT)
+		return now_ns - c->first_ns < UNKNOWN_NS ? -EAGAIN : 0;
+	return err == -ENOSPC ? 0 : err;
+}
+
+static int tell_questions(struct said_book *b, void (*introduce)(void *arg, const struct subject *who), void *arg,
+			  uint64_t now_ns)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < b->nquestions && !err; i++) {
+		struct question q = b->questions[i]; /* whoever is introduced lets more come */
+
+		introduce(arg, &q.who);
+		err = model_set_question(b->m, &q.who, q.flow, &q.message, q.server, q.port, now_ns);
+		err = err == -ENOMEM ? err : 0;
+	}
+	b->nquestions = 0;
+	return err;
+}
+
+int said_book_tell(struct said_book *b, void (*introduce)(void *arg, const struct subject *who), void *arg, uint64_t now_ns)
+{
+	int err = tell_questions(b, introduce, arg, now_ns);
+
+	if (!err)
+		err = resolvers_configure(b->resolvers, b->m->config->network.resolvers, b->m->config->network.nresolvers);
+	resolvers_refresh(b->resolvers);
+	for (struct conversation *c = b->first, *next; c && !err; c = next) {
+		int e = c->fresh ? tell(b, c, now_ns) : 0;
+
+		next = c->next;
+		c->fresh = e == -EAGAIN;
+		err = c->fresh ? 0 : e;
+		if (!err && !c->fresh && now_ns - c->last_ns > IDLE_NS)
+			forget(b, c);
+	}
+	return err;
+}
+
+struct said_figures said_book_figures(const struct said_book *b)
+{
+	return (struct said_figures){b->all.used, names_count(b->names).pairs, b->forgotten, b->missed};
+}
+
+static uint32_t own_netns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : (uint32_t)st.st_ino;
+}
+
+int said_book_new(struct model *m, struct said_book **ret)
+{
+	struct said_book *b = calloc(1, sizeof(*b));
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	b->m = m;
+	b->all = HASHMAP_OF(struct conversation, flow);
+	err = names_new(NAMES_MAX, &b->names);
+	if (!err)
+		err = resolvers_new("/", own_netns(), &b->resolvers);
+	if (err) {
+		said_book_free(b);
+		return err;
+	}
+	*ret = b;
+	return 0;
+}
+
+struct said_book *said_book_free(struct said_book *b)
+{
+	if (!b)
+		return NULL;
+	while (b->first)
+		forget(b, b->first);
+	hashmap_free(&b->all);
+	names_free(b->names);
+	resolvers_free(b->resolvers);
+	free(b->questions);
+	free(b);
+	return NULL;
+}
