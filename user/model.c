@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "user/model_credential.h"
 #include "user/model_derived.h"
 #include "user/model_files.h"
 #include "user/model_graph.h"
@@ -308,7 +309,9 @@ int model_new(const struct config *config, const struct classes *classes, struct
 	m->ml = HASHMAP_OF(struct m_ml, job);
 	m->nodes_max = MODEL_NODES_MAX;
 	m->merge_above = MODEL_MERGE_ABOVE;
-	err = findings_new(&m->findings);
+	err = credentials_new(m);
+	if (!err)
+		err = findings_new(&m->findings);
 	if (!err)
 		err = users_new(&m->users);
 	if (!err)
@@ -339,6 +342,7 @@ struct model *model_free(struct model *m)
 		dataset_clear(&m->datasets[i]);
 	}
 	findings_free(m->findings);
+	credentials_free(m);
 	users_free(m->users);
 	while (m->first_flow)
 		flow_drop(m, m->first_flow);
@@ -467,6 +471,23 @@ static void strings_follow(char ***to, const char *const *from)
 	}
 }
 
+/* Of the kernel half, and the one that is not its. */
+static void follow_gaps(struct model *m, const char *const *gaps)
+{
+	const char *const own = m->credentials->gap;
+	size_t n = 0;
+
+	while (gaps && gaps[n])
+		n++;
+	_cleanup_free_ const char **all = calloc(n + 2, sizeof(*all));
+	if (!all)
+		return;
+	if (n)
+		memcpy(all, gaps, n * sizeof(*all));
+	all[n] = own;
+	strings_follow(&m->gaps, all);
+}
+
 /* Is one of these facts, "a, b", about what is read? */
 static bool counts_reads(const char *facts)
 {
@@ -494,7 +515,7 @@ void model_set_health(struct model *m, const struct health *h)
 	m->health = *h;
 	m->health.nfill = MIN(h->nfill, (unsigned)ARRAY_SIZE(h->fill));
 	strings_follow(&m->owners, h->owners);
-	strings_follow(&m->gaps, h->gaps);
+	follow_gaps(m, h->gaps);
 	strings_follow(&m->limits, h->limits);
 	replace(&m->backend, h->backend);
 	m->health.owners = (const char *const *)m->owners;

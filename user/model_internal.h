@@ -302,6 +302,7 @@ struct findings;
 struct users;
 struct trusted_file;
 struct ds_graph;
+struct m_credentials;
 
 enum volume_class { VOLUME_64K, VOLUME_1M, VOLUME_64M, VOLUME_MORE, VOLUME_CLASSES }; /* below each, but the last */
 
@@ -375,6 +376,7 @@ struct model {
 
 	struct findings *findings;
 	struct users *users;
+	struct m_credentials *credentials;
 	struct ds_graph *graphs[SL_DATASETS_MAX]; /* kept between evaluations */
 	uint64_t evaluated_ns, pruned_ns;
 	uint64_t evaluations;

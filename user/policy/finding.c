@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "user/model_credential.h"
+
 struct rule_words {
 	const char *name;
 	const char *mitre[4];
@@ -27,6 +29,7 @@ static const struct rule_words rules[RULE_KINDS] = {
     [RULE_STAGING_COPY] = {"staging.copy",
 			   {"T1074", "T1074.001"},
 			   {HOW_READ, "taint.", "subject."}},
+    [RULE_CREDENTIAL_STATIC] = {"credential.static", {"T1552.001"}, {"credential."}},
     [RULE_MONITOR_GAP] = {"monitor.gap", {"T1562.001", "T1562.006"}, {NULL}},
 };
 
@@ -96,6 +99,14 @@ static void coverage_free(char **coverage, size_t n)
 	free(coverage);
 }
 
+static void told_free(struct finding *f)
+{
+	if (f->by)
+		free(f->by->exe);
+	free(f->by);
+	f->by = NULL;
+}
+
 void findings_free(struct findings *fs)
 {
 	if (!fs)
@@ -103,6 +114,7 @@ void findings_free(struct findings *fs)
 	for (struct finding *f = fs->first, *next; f; f = next) {
 		next = f->next;
 		finding_process(f, NULL);
+		told_free(f);
 		chain_free(f->chain, f->nchain);
 		coverage_free(f->coverage, f->ncoverage);
 		free(f->title);
@@ -221,6 +233,23 @@ void finding_process(struct finding *f, struct m_subject *s)
 	f->process = s;
 	if (s)
 		s->findings++;
+}
+
+int finding_process_told(struct finding *f, const struct process_told *by)
+{
+	struct process_told *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *by;
+	copy->exe = by->exe ? strdup(by->exe) : NULL;
+	if (by->exe && !copy->exe) {
+		free(copy);
+		return -ENOMEM;
+	}
+	told_free(f);
+	f->by = copy;
+	return 0;
 }
 
 /* --- what weakens it ----------------------------------------------------- */

@@ -15,6 +15,7 @@ enum rule {
 	RULE_ACCESS_UNAUTHORIZED,
 	RULE_CHANNEL_UNOBSERVABLE,
 	RULE_STAGING_COPY,
+	RULE_CREDENTIAL_STATIC,
 	RULE_MONITOR_GAP,
 	RULE_KINDS,
 };
@@ -42,6 +43,8 @@ struct remote {
 	uint8_t proto;
 };
 
+struct process_told;
+
 struct finding {
 	char id[FINDING_ID_LEN]; /* the key; zero behind its end */
 	struct finding *next;
@@ -51,6 +54,7 @@ struct finding {
 	int dataset; /* -1: none */
 	char *job;   /* NULL: none or not known */
 	struct m_subject *process;
+	struct process_told *by; /* a process that is no subject, while `process` is NULL; NULL: none */
 	bool has_remote, has_leak, has_exposed;
 	struct remote remote;
 	char *channel; /* the remote end is a way out that is not measured: its name; NULL: it is not */
@@ -107,6 +111,8 @@ void finding_grow(struct finding *f, uint64_t now_ns);
 
 int finding_title(struct finding *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void finding_process(struct finding *f, struct m_subject *s);
+/* Instead of it, one that is no subject; copied. -ENOMEM. */
+int finding_process_told(struct finding *f, const struct process_told *by);
 
 /* The gaps that weaken this rule, and losses that can lower a bound. `more`: one further fact, or
  * NULL. */
