@@ -362,7 +362,7 @@ static int look_at_processes(struct walk *w)
 	return 0;
 }
 
-static int scan(const char *passwd, bool others, credential_each each, void *arg)
+int credential_files_scan(const char *passwd, credential_each each, void *arg)
 {
 	struct walk w = {.seen = HASHMAP_OF(struct view, key), .each = each, .arg = arg};
 	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -371,8 +371,7 @@ static int scan(const char *passwd, bool others, credential_each each, void *arg
 	if (err)
 		return err;
 	look_in_homes(root, &w.homes, each, arg);
-	if (others)
-		err = view_of("self", &w.own) ? look_at_processes(&w) : -ENOENT;
+	err = view_of("self", &w.own) ? look_at_processes(&w) : -ENOENT;
 	for (size_t i = 0; i < w.seen.size; i++)
 		free(w.seen.slots[i].item);
 	hashmap_free(&w.seen);
@@ -380,12 +379,15 @@ static int scan(const char *passwd, bool others, credential_each each, void *arg
 	return err;
 }
 
-int credential_files_scan(const char *passwd, credential_each each, void *arg)
+int credential_files_of_root(const char *root, const char *passwd, credential_each each, void *arg)
 {
-	return scan(passwd, true, each, arg);
-}
+	_cleanup_close_ int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct homes h = {};
+	int err = fd < 0 ? -errno : homes_read(fd, passwd, HOMES_MAX, &h);
 
-int credential_files_of_host(const char *passwd, credential_each each, void *arg)
-{
-	return scan(passwd, false, each, arg);
+	if (err)
+		return err;
+	look_in_homes(fd, &h, each, arg);
+	homes_done(&h);
+	return 0;
 }

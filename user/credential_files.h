@@ -22,8 +22,8 @@ typedef void (*credential_each)(void *arg, enum secret_kind kind, int fd, const 
  * mount namespace. Each may come several times. Errors of opendir(3); -ENOMEM. What can't be opened is left out. */
 int credential_files_scan(const char *passwd, credential_each each, void *arg);
 
-/* Only the homes of this process's own root. */
-int credential_files_of_host(const char *passwd, credential_each each, void *arg);
+/* Only the homes of one root, a directory; `passwd` lies in it. */
+int credential_files_of_root(const char *root, const char *passwd, credential_each each, void *arg);
 
 /* One path in the root of a process. Nothing comes where there is no such file. */
 void credential_files_at(uint32_t pid, enum secret_kind kind, const char *path, credential_each each, void *arg);

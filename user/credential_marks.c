@@ -47,6 +47,17 @@ static char *path_of(int fd)
 	return strdup(path);
 }
 
+static void rename_mark(struct credential_mark *f, enum secret_kind kind, int fd)
+{
+	char *path = path_of(fd);
+
+	if (!path)
+		return;
+	free(f->path);
+	f->path = path;
+	f->kind = kind;
+}
+
 static void mark_free(struct credential_mark *f)
 {
 	free(f->path);
@@ -81,8 +92,7 @@ static struct credential_mark *mark_new(struct credential_marks *m, enum secret_
 		return NULL;
 	f->id.dev = st->st_dev;
 	f->id.ino = st->st_ino;
-	f->kind = kind;
-	f->path = path_of(fd);
+	rename_mark(f, kind, fd);
 	if (f->path && !hashmap_add(&m->files, f))
 		return f;
 	mark_free(f);
@@ -109,18 +119,16 @@ void credential_marks_add(struct credential_marks *m, enum secret_kind kind, int
 	int err = mark(m, fd);
 
 	m->refused = err ? err : m->refused;
-	if (f) {
-		f->seen = m->scan;
-		if (!f->holds && !is_as_read(f, st))
-			examine(m, f, fd, st);
-		return;
-	}
-	f = mark_new(m, kind, fd, st);
+	if (!f)
+		f = mark_new(m, kind, fd, st);
 	if (!f) {
 		m->left++;
 		return;
 	}
 	f->seen = m->scan;
+	if (is_as_read(f, st))
+		return;
+	rename_mark(f, kind, fd); /* the number may be another file's now */
 	examine(m, f, fd, st);
 }
 
