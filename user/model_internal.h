@@ -493,6 +493,7 @@ int model_merge_files(struct model *m);
 /* Is it dead since long enough that no late word of it is to be expected? */
 bool subject_gone(const struct m_subject *s, uint64_t now_ns);
 
+void health_free(struct model *m);
 bool model_owns_fact(const struct model *m, const char *fact);
 bool job_is_ml(const struct model *m, const char *job);
 
