@@ -23,13 +23,13 @@ static const struct rule_words rules[RULE_KINDS] = {
 			      {HOW_READ, "taint.", "flow.", "subject."}},
     [RULE_EGRESS_UNEXPECTED] = {"egress.unexpected", {"T1048", "T1567"}, {"flow.", "seed.files"}},
     [RULE_ACCESS_UNAUTHORIZED] = {"access.unauthorized", {"T1005", "T1119"}, {HOW_READ}},
+    [RULE_CREDENTIAL_STATIC] = {"credential.static", {"T1552.001"}, {"credential."}},
     [RULE_CHANNEL_UNOBSERVABLE] = {"channel.unobservable",
 				   {"T1095", "T1572"},
 				   {HOW_READ, "taint.", "channel.", "subject."}},
     [RULE_STAGING_COPY] = {"staging.copy",
 			   {"T1074", "T1074.001"},
 			   {HOW_READ, "taint.", "subject."}},
-    [RULE_CREDENTIAL_STATIC] = {"credential.static", {"T1552.001"}, {"credential."}},
     [RULE_MONITOR_GAP] = {"monitor.gap", {"T1562.001", "T1562.006"}, {NULL}},
 };
 
@@ -204,6 +204,23 @@ void finding_grow(struct finding *f, uint64_t now_ns)
 	f->given = false;
 }
 
+int finding_process_told(struct finding *f, const struct process_told *by)
+{
+	struct process_told *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *by;
+	copy->exe = by->exe ? strdup(by->exe) : NULL;
+	if (by->exe && !copy->exe) {
+		free(copy);
+		return -ENOMEM;
+	}
+	told_free(f);
+	f->by = copy;
+	return 0;
+}
+
 int finding_title(struct finding *f, const char *format, ...)
 {
 	char *title, *safe;
@@ -233,23 +250,6 @@ void finding_process(struct finding *f, struct m_subject *s)
 	f->process = s;
 	if (s)
 		s->findings++;
-}
-
-int finding_process_told(struct finding *f, const struct process_told *by)
-{
-	struct process_told *copy = malloc(sizeof(*copy));
-
-	if (!copy)
-		return -ENOMEM;
-	*copy = *by;
-	copy->exe = by->exe ? strdup(by->exe) : NULL;
-	if (by->exe && !copy->exe) {
-		free(copy);
-		return -ENOMEM;
-	}
-	told_free(f);
-	f->by = copy;
-	return 0;
 }
 
 /* --- what weakens it ----------------------------------------------------- */

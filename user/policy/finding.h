@@ -13,9 +13,9 @@ enum rule {
 	RULE_BUDGET_EXCEEDED,
 	RULE_EGRESS_UNEXPECTED,
 	RULE_ACCESS_UNAUTHORIZED,
+	RULE_CREDENTIAL_STATIC,
 	RULE_CHANNEL_UNOBSERVABLE,
 	RULE_STAGING_COPY,
-	RULE_CREDENTIAL_STATIC,
 	RULE_MONITOR_GAP,
 	RULE_KINDS,
 };
@@ -111,12 +111,13 @@ void finding_grow(struct finding *f, uint64_t now_ns);
 
 int finding_title(struct finding *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void finding_process(struct finding *f, struct m_subject *s);
-/* Instead of it, one that is no subject; copied. -ENOMEM. */
-int finding_process_told(struct finding *f, const struct process_told *by);
 
 /* The gaps that weaken this rule, and losses that can lower a bound. `more`: one further fact, or
  * NULL. */
 int finding_cover(const struct model *m, struct finding *f, const char *more);
+
+/* Instead of it, one that is no subject; copied. -ENOMEM. */
+int finding_process_told(struct finding *f, const struct process_told *by);
 
 /* The widest way from the dataset to these flows becomes the chain; its last process becomes the
  * finding's. */
