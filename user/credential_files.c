@@ -15,8 +15,8 @@
 
 #define PASSWD_MAX (4u << 20)
 #define HOMES_MAX 8192	     /* of the host */
-#define ROOT_HOMES_MAX 256   /* of each other root */
-#define VIEWS_MAX 1024	     /* other roots, and users in other mount namespaces */
+#define ROOT_HOMES_MAX 64   /* of each other root */
+#define VIEWS_MAX 512	     /* other roots, and users in other mount namespaces */
 
 static const struct {
 	const char *path; /* below a home */
@@ -183,6 +183,7 @@ struct homes {
 	char *text;
 	struct home *v;
 	size_t n;
+	bool cut; /* there are more */
 };
 
 static void homes_done(struct homes *h)
@@ -233,6 +234,7 @@ static int homes_read(int root, const char *passwd, size_t most, struct homes *r
 	while (h.n < most && (line = strsep(&at, "\n")))
 		if (parse_line(line, &h.v[h.n]) && !has_home(&h, &h.v[h.n]))
 			h.n++;
+	h.cut = at && *at;
 	*ret = h;
 	return 0;
 }
@@ -273,6 +275,7 @@ struct view {
 struct walk {
 	struct view own;
 	struct hashmap seen;
+	bool cut; /* not all was looked at */
 	struct homes homes;
 	credential_each each;
 	void *arg;
@@ -302,17 +305,18 @@ static bool same_root(const struct view *a, const struct view *b)
 }
 
 /* False: it was looked at, or there are too many. */
-static bool is_new(struct hashmap *seen, const struct view *v)
+static bool is_new(struct walk *w, const struct view *v)
 {
-	if (seen->used >= VIEWS_MAX || hashmap_find(seen, &v->key))
+	if (hashmap_find(&w->seen, &v->key))
 		return false;
-	struct view *copy = malloc(sizeof(*copy));
-	if (!copy)
-		return false;
-	*copy = *v;
-	if (!hashmap_add(seen, copy))
-		return true;
+	struct view *copy = w->seen.used < VIEWS_MAX ? malloc(sizeof(*copy)) : NULL;
+	if (copy) {
+		*copy = *v;
+		if (!hashmap_add(&w->seen, copy))
+			return true;
+	}
 	free(copy);
+	w->cut = true;
 	return false;
 }
 
@@ -323,6 +327,7 @@ static void look_in_root(struct walk *w, int root)
 	if (homes_read(root, PASSWD_DEFAULT, ROOT_HOMES_MAX, &h))
 		return;
 	look_in_homes(root, &h, w->each, w->arg);
+	w->cut = w->cut || h.cut;
 	homes_done(&h);
 }
 
@@ -336,7 +341,7 @@ static void look_at_process(struct walk *w, const char *pid)
 	bool host_root = same_root(&v, &w->own);
 	if (!host_root)
 		v.key.uid = 0;
-	if (!is_new(&w->seen, &v))
+	if (!is_new(w, &v))
 		return;
 	snprintf(path, sizeof(path), "/proc/%.12s/root", pid);
 	_cleanup_close_ int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -376,7 +381,7 @@ int credential_files_scan(const char *passwd, credential_each each, void *arg)
 		free(w.seen.slots[i].item);
 	hashmap_free(&w.seen);
 	homes_done(&w.homes);
-	return err;
+	return err || !(w.cut || w.homes.cut) ? err : -ENOSPC;
 }
 
 int credential_files_of_root(const char *root, const char *passwd, credential_each each, void *arg)

@@ -19,7 +19,8 @@
 typedef void (*credential_each)(void *arg, enum secret_kind kind, int fd, const struct stat *st);
 
 /* Of the homes in the file `passwd` of this process's own root, of the roots of other processes, and of who runs in another
- * mount namespace. Each may come several times. Errors of opendir(3); -ENOMEM. What can't be opened is left out. */
+ * mount namespace. Each may come several times. Errors of opendir(3), of reading `passwd`; -ENOMEM. What can't be opened is left out.
+ * -ENOSPC: there were more homes or roots than are looked at; all others were. */
 int credential_files_scan(const char *passwd, credential_each each, void *arg);
 
 /* Only the homes of one root, a directory; `passwd` lies in it. */

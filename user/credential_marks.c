@@ -11,6 +11,24 @@
 /* Both: what was opened before the mark, or by another, is read later; what is mapped is only opened. */
 #define USES (FAN_OPEN | FAN_ACCESS)
 
+#ifndef FAN_REPORT_PIDFD
+#define FAN_REPORT_PIDFD 0x80
+#endif
+
+int credential_marks_open(bool *ret_pidfds)
+{
+	unsigned flags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, mode = O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NOATIME;
+	int fd = fanotify_init(flags | FAN_REPORT_PIDFD, mode);
+	bool pidfds = fd >= 0;
+
+	if (fd < 0 && errno == EINVAL) /* added in 5.15 */
+		fd = fanotify_init(flags, mode);
+	if (fd < 0)
+		return -errno;
+	*ret_pidfds = pidfds;
+	return fd;
+}
+
 static bool same_time(const struct timespec *a, const struct timespec *b)
 {
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;

@@ -35,6 +35,13 @@ struct credential_marks {
 	int refused;   /* the last error of a mark */
 };
 
+/* A descriptor for marks, and whether its events name processes by descriptors, or what the kernel says against it. */
+int credential_marks_open(bool *ret_pidfds);
+
+/* The fact that is measured by it, as gaps name facts. */
+#define CREDENTIAL_FACT "credential.files"
+#define CREDENTIAL_FACT_TEXT "uses of long-lived credentials"
+
 /* Of one that was found: marked, and read if it is new. `fd` as credential_each() has it. */
 void credential_marks_add(struct credential_marks *m, enum secret_kind kind, int fd, const struct stat *st);
 

@@ -14,9 +14,6 @@
 #include "user/credential_marks.h"
 #include "user/subjects.h"
 
-#ifndef FAN_REPORT_PIDFD
-#define FAN_REPORT_PIDFD 0x80
-#endif
 #ifndef FAN_EVENT_INFO_TYPE_PIDFD
 #define FAN_EVENT_INFO_TYPE_PIDFD 4
 #endif
@@ -172,10 +169,12 @@ static void take_event(struct credential_watch *w, const struct fanotify_event_m
 
 	if (e->mask & FAN_Q_OVERFLOW)
 		lost(w, CREDENTIAL_OVERFLOW);
-	if (fd < 0 || e->pid <= 0 || e->pid == getpid())
+	if (fd < 0 || e->pid == getpid())
 		return;
 	const struct credential_mark *f = credential_marks_opened(&w->marks, fd);
-	if (f)
+	if (f && e->pid <= 0)
+		lost(w, CREDENTIAL_GONE); /* of a PID namespace that is not ours */
+	else if (f)
 		note(w, &o, f, e->mask & FAN_OPEN);
 }
 
@@ -264,25 +263,31 @@ static void count_files(struct credential_watch *w, struct credential_state *ret
 	}
 }
 
+/* What is in the way; "": nothing. */
+static void find_why(const struct credential_watch *w, int err, struct credential_state *ret)
+{
+	const size_t room = sizeof(ret->why);
+
+	if (err == -ENOSPC)
+		snprintf(ret->why, room, "there are more homes and roots than are looked at");
+	else if (err)
+		snprintf(ret->why, room, "%s cannot be read: %s", w->passwd, strerror(-err));
+	else if (w->marks.left)
+		snprintf(ret->why, room, "there are more than %u such files", CREDENTIAL_FILES_MAX);
+	else if (w->marks.refused)
+		snprintf(ret->why, room, "some files cannot be watched: %s", strerror(-w->marks.refused));
+	else if (ret->unread)
+		snprintf(ret->why, room, "%llu files cannot be read", (unsigned long long)ret->unread);
+}
+
 static void tell(struct credential_watch *w, int err)
 {
 	struct credential_state s = {};
 
 	count_files(w, &s);
+	find_why(w, err, &s);
 	pthread_mutex_lock(&w->lock);
 	memcpy(s.lost, w->state.lost, sizeof(s.lost));
-	memcpy(s.why, w->state.why, sizeof(s.why));
-	if (w->marks.fan >= 0) {
-		s.why[0] = '\0';
-		if (err)
-			snprintf(s.why, sizeof(s.why), "%s cannot be read: %s", w->passwd, strerror(-err));
-		else if (w->marks.left)
-			snprintf(s.why, sizeof(s.why), "there are more than %u such files", CREDENTIAL_FILES_MAX);
-		else if (w->marks.refused)
-			snprintf(s.why, sizeof(s.why), "some files cannot be watched: %s", strerror(-w->marks.refused));
-		else if (s.unread)
-			snprintf(s.why, sizeof(s.why), "%llu files cannot be read", (unsigned long long)s.unread);
-	}
 	w->state = s;
 	pthread_mutex_unlock(&w->lock);
 }
@@ -369,14 +374,9 @@ static void *work(void *arg)
 
 static void open_marks(struct credential_watch *w)
 {
-	unsigned flags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, mode = O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NOATIME;
-
-	w->marks.fan = fanotify_init(flags | FAN_REPORT_PIDFD, mode);
-	w->pidfds = w->marks.fan >= 0;
-	if (w->marks.fan < 0 && errno == EINVAL)
-		w->marks.fan = fanotify_init(flags, mode);
+	w->marks.fan = credential_marks_open(&w->pidfds);
 	if (w->marks.fan < 0)
-		snprintf(w->state.why, sizeof(w->state.why), "the kernel refuses fanotify: %s", strerror(errno));
+		snprintf(w->state.why, sizeof(w->state.why), "the kernel refuses fanotify: %s", strerror(-w->marks.fan));
 }
 
 static int start(struct credential_watch *w)

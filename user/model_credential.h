@@ -53,7 +53,7 @@ struct credential_state {
 	char why[160];		/* what is in the way; "": nothing */
 	uint64_t files, holding; /* watched; those of them that hold something long-lived */
 	uint64_t unread;	/* could not be read, so that what they hold is not known */
-	uint64_t lost[CREDENTIAL_LOST_KINDS]; /* totals since start; CREDENTIAL_GONE is the model's own */
+	uint64_t lost[CREDENTIAL_LOST_KINDS]; /* totals since start */
 };
 void model_set_credential_state(struct model *m, const struct credential_state *s);
 

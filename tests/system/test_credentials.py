@@ -245,6 +245,7 @@ def test_in_another_root(sluice, config, dataset, home, tmp, actor):
     """A container's: its own mount namespace, its own root and passwd."""
     root = f"{tmp}/root"
     os.mkdir(root)
+    put(f"{tmp}/planted", STATIC)
     holder = subprocess.Popen(
         ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
          f"set -e; mount -t tmpfs none {root}; mkdir -p {root}/etc {root}/home/c/.aws {root}/bin {root}/data {root}/out;"
@@ -253,7 +254,7 @@ def test_in_another_root(sluice, config, dataset, home, tmp, actor):
          f"cp {tmp}/planted {root}/home/c/.aws/credentials;"
          f"exec chroot {root} /bin/sh -c 'echo ready; read x; cat /data/f > /dev/null; exec 3< /data/f; read y <&3;"
          f" read z < /home/c/.aws/credentials; sleep 1'"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE) if put(f"{tmp}/planted", STATIC) else None
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == b"ready\n"
         m = sluice(config)
@@ -266,6 +267,30 @@ def test_in_another_root(sluice, config, dataset, home, tmp, actor):
     finally:
         holder.kill()
         holder.communicate()
+
+
+def test_in_another_mount_namespace(sluice, config, dataset, home, tmp):
+    """As schedulers make them: the host's root, and a mount over the home that only the job sees."""
+    os.chmod(tmp, 0o755)
+    put(f"{tmp}/private/credentials", STATIC)
+    os.mkdir(f"{home}/.aws")
+    p = subprocess.Popen(
+        ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
+         f"mount --bind {tmp}/private {home}/.aws; exec setpriv --reuid 65534 --clear-groups /bin/sh -c "
+         f"'echo ready; read x; exec 3< {dataset}/f; read y <&3; read z < {home}/.aws/credentials; sleep 1'"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert p.stdout.readline() == b"ready\n"
+        m = sluice(config)
+        wait_watched(m)
+        p.stdin.write(b"\n")
+        p.stdin.flush()
+        m.wait_records("it is found", lambda r: r.findings(RULE))
+        f = m.stop().finding(RULE)
+        assert f["process"]["pid"] == p.pid and f["process"]["uid"] == 65534
+    finally:
+        p.kill()
+        p.communicate()
 
 
 # --- what must not count, nor hold anyone up -----------------------------------------------------
