@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "user/credential_marks.h"
 #include "user/plan.h"
 #include "user/probe.h"
 #include "user/screen.h"
@@ -81,6 +82,25 @@ static void gap_json(void *arg, enum fact f, const char *why)
 						 g->plan->owner[f] >= 0));
 }
 
+/* What no program of the kernel half measures; "": nothing is in the way. */
+static const char *marks_refused(char *buf, size_t n)
+{
+	bool pidfds;
+	_cleanup_close_ int fd = credential_marks_open(&pidfds);
+
+	snprintf(buf, n, "%s%s", fd < 0 ? "the kernel refuses fanotify: " : "", fd < 0 ? strerror(-fd) : "");
+	return buf;
+}
+
+static void marks_json(struct gap_list *g)
+{
+	char why[128];
+
+	if (*marks_refused(why, sizeof(why)))
+		json_array_append_new(g->list, json_pack("{s:s,s:s,s:s,s:b}", "fact", CREDENTIAL_FACT, "text", CREDENTIAL_FACT_TEXT,
+							 "why", why, "partial", false));
+}
+
 /* null where the figures mean nothing */
 static json_t *row_json(const struct selftest_row *r)
 {
@@ -132,6 +152,7 @@ static int print_json(const struct outcome *o)
 	uname(&u);
 	plan_gaps(&o->plan, gap_json, &gaps);
 	plan_limits(&o->plan, gap_json, &gaps);
+	marks_json(&gaps);
 	return screen_json(
 	    json_pack("{s:i,s:s,s:s,s:{s:s,s:s},s:{s:s,s:s,s:b},s:o,s:o,s:o,s:o,s:o}", "v", 1, "type",
 		      "probe", "time", time_rfc3339(time, &now), "kernel", "release", u.release,
@@ -209,7 +230,11 @@ static void owner_rows(const struct outcome *o, struct rows *r)
 
 static void gap_rows(const struct outcome *o, struct rows *r)
 {
+	char why[128];
+
 	plan_gaps(&o->plan, gap_row, r);
+	if (*marks_refused(why, sizeof(why)))
+		add(r, (const char *[]){CREDENTIAL_FACT, CREDENTIAL_FACT_TEXT, why});
 }
 
 static void limit_rows(const struct outcome *o, struct rows *r)

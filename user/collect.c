@@ -8,6 +8,7 @@
 #include "user/chardev.h"
 #include "user/collect_channel.h"
 #include "user/map_call.h"
+#include "user/model_credential.h"
 
 #define TIDY_NS (5 * NSEC)	/* how often what has ended is taken out of the kernel's maps */
 #define EDGES_MANY 1024 /* that changed in one interval: maybe a flood of pipes, which do not wait either */
@@ -193,11 +194,14 @@ static int tidy(struct collector *c)
 
 static void take_labels(struct collector *c)
 {
+	struct env_secrets secrets;
 	struct job_labels labels;
 	struct subject who;
 
-	while (labels_take(c->labels, &who, &labels))
+	while (labels_take(c->labels, &who, &labels, &secrets)) {
 		model_set_labels(c->model, &who, &labels); /* of whom it no longer knows it needs none */
+		model_set_environment(c->model, &who, &secrets);
+	}
 }
 
 static void shared_gone(void *arg, const struct object *what)

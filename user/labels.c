@@ -117,6 +117,7 @@ bool labels_parse(const char *env, size_t n, struct job_labels *ret)
 struct answer {
 	struct subject who;
 	struct job_labels labels;
+	struct env_secrets secrets;
 };
 
 struct labels {
@@ -136,8 +137,9 @@ struct worker {
 	char environ[LABELS_ENVIRON_MAX];
 };
 
-static bool read_environ(struct worker *w, const struct subject *who, struct job_labels *ret)
+static bool read_environ(struct worker *w, struct answer *a)
 {
+	const struct subject *who = &a->who;
 	char path[256];
 	size_t have = 0;
 
@@ -152,7 +154,9 @@ static bool read_environ(struct worker *w, const struct subject *who, struct job
 			break;
 		have += (size_t)n;
 	}
-	return labels_parse(w->environ, have, ret);
+	bool labels = labels_parse(w->environ, have, &a->labels), secrets = secret_environ(w->environ, have, &a->secrets);
+	explicit_bzero(w->environ, have);
+	return labels || secrets;
 }
 
 static void dispose(struct labels *l)
@@ -196,7 +200,7 @@ static void *work(void *arg)
 	pthread_mutex_lock(&l->lock);
 	while (next_asked(l, &a.who)) {
 		pthread_mutex_unlock(&l->lock);
-		bool any = read_environ(w, &a.who, &a.labels);
+		bool any = read_environ(w, &a);
 
 		pthread_mutex_lock(&l->lock);
 		if (any && l->nanswers < ASKED_MAX)
@@ -241,7 +245,7 @@ void labels_ask(struct labels *l, const struct subject *who)
 	pthread_mutex_unlock(&l->lock);
 }
 
-bool labels_take(struct labels *l, struct subject *ret_who, struct job_labels *ret)
+bool labels_take(struct labels *l, struct subject *ret_who, struct job_labels *ret, struct env_secrets *ret_secrets)
 {
 	pthread_mutex_lock(&l->lock);
 	bool any = l->nanswers;
@@ -250,6 +254,7 @@ bool labels_take(struct labels *l, struct subject *ret_who, struct job_labels *r
 
 		*ret_who = a->who;
 		*ret = a->labels;
+		*ret_secrets = a->secrets;
 	}
 	pthread_mutex_unlock(&l->lock);
 	return any;

@@ -11,6 +11,7 @@
 
 #include "include/ledger.h"
 #include "user/model.h"
+#include "user/secret_file.h"
 
 #define LABELS_ENVIRON_MAX 65536 /* read of one process */
 
@@ -24,7 +25,7 @@ struct labels *labels_free(struct labels *l);
 void labels_ask(struct labels *l, const struct subject *who);
 
 /* The next answer that says anything; false: there is none yet. */
-bool labels_take(struct labels *l, struct subject *ret_who, struct job_labels *ret);
+bool labels_take(struct labels *l, struct subject *ret_who, struct job_labels *ret, struct env_secrets *ret_secrets);
 
 /* From `n` bytes of an environment, which need not be terminated; a variable that was cut does not count. True: it says
  * anything. */

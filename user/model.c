@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "user/model_credential.h"
 #include "user/model_derived.h"
 #include "user/model_dns.h"
 #include "user/model_files.h"
@@ -311,7 +312,9 @@ int model_new(const struct config *config, const struct classes *classes, struct
 	m->said = HASHMAP_OF(struct m_said, facts);
 	m->nodes_max = MODEL_NODES_MAX;
 	m->merge_above = MODEL_MERGE_ABOVE;
-	err = findings_new(&m->findings);
+	err = credentials_new(m);
+	if (!err)
+		err = findings_new(&m->findings);
 	if (!err)
 		err = users_new(&m->users);
 	if (!err)
@@ -324,14 +327,6 @@ int model_new(const struct config *config, const struct classes *classes, struct
 	return 0;
 }
 
-static char **strings_free(char **v)
-{
-	for (char **p = v; p && *p; p++)
-		free(*p);
-	free(v);
-	return NULL;
-}
-
 struct model *model_free(struct model *m)
 {
 	if (!m)
@@ -342,6 +337,7 @@ struct model *model_free(struct model *m)
 		dataset_clear(&m->datasets[i]);
 	}
 	findings_free(m->findings);
+	credentials_free(m);
 	users_free(m->users);
 	while (m->first_flow)
 		flow_drop(m, m->first_flow);
@@ -371,10 +367,7 @@ struct model *model_free(struct model *m)
 	free(m->object_slots.unused);
 	free(m->process_slots.unused);
 	free(m->flow_slots.unused);
-	strings_free(m->owners);
-	strings_free(m->gaps);
-	strings_free(m->limits);
-	free(m->backend);
+	health_free(m);
 	trusted_clear(m);
 	free(m->host);
 	free(m->boot_id);
@@ -431,95 +424,4 @@ void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *w
 		s->wall_offset = m->start_offset;
 	for (struct finding *f = m->findings->first; f; f = f->next)
 		f->wall_offset = m->wall_offset;
-}
-
-/* --- health -------------------------------------------------------------- */
-
-static bool strings_same(char *const *a, const char *const *b)
-{
-	if (!a || !b)
-		return !a && !b;
-	for (; *a && *b; a++, b++) {
-		if (strcmp(*a, *b))
-			return false;
-	}
-	return !*a && !*b;
-}
-
-static char **strings_copy(const char *const *v)
-{
-	size_t n = 0;
-
-	while (v && v[n])
-		n++;
-	char **copy = calloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < n; i++) {
-		copy[i] = strdup(v[i]);
-		if (!copy[i])
-			return strings_free(copy);
-	}
-	return copy;
-}
-
-/* Out of memory the old list is kept: it changes at most once per plan. */
-static void strings_follow(char ***to, const char *const *from)
-{
-	char **copy = strings_same(*to, from) ? NULL : strings_copy(from);
-
-	if (copy) {
-		strings_free(*to);
-		*to = copy;
-	}
-}
-
-/* Is one of these facts, "a, b", about what is read? */
-static bool counts_reads(const char *facts)
-{
-	while (facts && strncmp(facts, "read.", 5)) {
-		facts = strchr(facts, ',');
-		facts += facts ? 2 : 0;
-	}
-	return facts != NULL;
-}
-
-static void note_misses(struct model *m)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < m->health.nprograms; i++)
-		if (m->health.programs[i].misses_known && counts_reads(m->health.programs[i].facts))
-			sum += m->health.programs[i].misses;
-	if (sum > m->read_misses)
-		m->read_misses_ns = m->clock_ns;
-	m->read_misses = sum;
-}
-
-void model_set_health(struct model *m, const struct health *h)
-{
-	m->health = *h;
-	m->health.nfill = MIN(h->nfill, (unsigned)ARRAY_SIZE(h->fill));
-	strings_follow(&m->owners, h->owners);
-	strings_follow(&m->gaps, h->gaps);
-	strings_follow(&m->limits, h->limits);
-	replace(&m->backend, h->backend);
-	m->health.owners = (const char *const *)m->owners;
-	m->health.gaps = (const char *const *)m->gaps;
-	m->health.limits = (const char *const *)m->limits;
-	m->health.nprograms = MIN(h->nprograms, (unsigned)HEALTH_PROGRAMS);
-	m->health.backend = m->backend;
-	note_misses(m);
-	m->health_known = true;
-	m->late_judged = false;
-}
-
-/* A fact that is named as a gap has no owner; one that was never named is taken to have one. */
-bool model_owns_fact(const struct model *m, const char *fact)
-{
-	size_t n = strlen(fact);
-
-	for (char *const *g = m->gaps; g && *g; g++) {
-		if (!strncmp(*g, fact, n) && ((*g)[n] == ':' || (*g)[n] == '\0'))
-			return false;
-	}
-	return true;
 }

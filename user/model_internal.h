@@ -312,6 +312,7 @@ struct findings;
 struct users;
 struct trusted_file;
 struct ds_graph;
+struct m_credentials;
 
 enum volume_class { VOLUME_64K, VOLUME_1M, VOLUME_64M, VOLUME_MORE, VOLUME_CLASSES }; /* below each, but the last */
 
@@ -387,6 +388,7 @@ struct model {
 
 	struct findings *findings;
 	struct users *users;
+	struct m_credentials *credentials;
 	struct ds_graph *graphs[SL_DATASETS_MAX]; /* kept between evaluations */
 	uint64_t evaluated_ns, pruned_ns;
 	uint64_t evaluations;
@@ -503,6 +505,7 @@ int model_merge_files(struct model *m);
 /* Is it dead since long enough that no late word of it is to be expected? */
 bool subject_gone(const struct m_subject *s, uint64_t now_ns);
 
+void health_free(struct model *m);
 bool model_owns_fact(const struct model *m, const char *fact);
 bool job_is_ml(const struct model *m, const char *job);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Subjects, their processes and their jobs. */
 #include "user/model_carry.h"
+#include "user/model_credential.h"
 #include "user/model_derived.h"
 #include "user/model_dns.h"
 #include "user/model_files.h"
@@ -238,6 +239,7 @@ static void past_add(struct past *to, const struct past *from)
 void subject_drop(struct model *m, struct m_subject *s)
 {
 	model_touch(m, subject_mask(s));
+	credentials_subject_gone(m, s);
 	if (s->job) {
 		past_add(&s->job->past, &s->past);
 		if (s->job->merged == s)

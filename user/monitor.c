@@ -46,6 +46,8 @@ void monitor_tick(struct monitor *m, uint64_t late_ns)
 
 	monitor_set_clock(m, now);
 	err = collector_tick(m->collector, now, late_ns);
+	int e = monitor_take_credentials(m);
+	err = err ? err : e;
 	if (!err)
 		err = rules_evaluate(m->model, now);
 	tick_state(m, err);
@@ -307,6 +309,7 @@ static void dispose(struct monitor *m, bool well)
 	monitor_stop_ranges(m);
 	carry_close(m->carry);
 	monitor_stop_vpc(m);
+	monitor_stop_credentials(m);
 	collector_free(m->collector);
 	roots_free(m->roots);
 	trust_free(m->trust);
@@ -363,6 +366,7 @@ int monitor_run(const struct options *options, struct config *config)
 		return EXIT_USAGE;
 	}
 	monitor_start_vpc(&m); /* what it says comes while programs are loaded */
+	monitor_start_credentials(&m);
 	status = monitor_start(&m);
 	if (!status && open_server(&m))
 		status = EXIT_USAGE;

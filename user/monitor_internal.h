@@ -23,6 +23,8 @@ struct file_state {
 	struct timespec mtime, ctime;
 };
 
+struct credential_watch;
+
 struct monitor {
 	struct options options;
 	struct config *config;
@@ -45,6 +47,7 @@ struct monitor {
 	struct vpc *vpc; /* NULL: not `vpc: auto` */
 	struct vpc_news vpc_news; /* as looked at last */
 	uint64_t local_sum; /* of this host's addresses */
+	struct credential_watch *credentials; /* NULL: there is none, which was said */
 	struct carry *carry; /* NULL: nothing is kept for the next one */
 	int signals, timer;
 	uint64_t interval_ns, due_ns, end_ns; /* end_ns 0: until told */
@@ -93,6 +96,11 @@ void monitor_open_carry(struct monitor *m);
 int monitor_restore(struct monitor *m);
 void monitor_carry(struct monitor *m, uint64_t now, bool final);
 void monitor_retry_carry(struct monitor *m, uint64_t now);
+
+/* monitor_credentials.c */
+void monitor_start_credentials(struct monitor *m);
+void monitor_stop_credentials(struct monitor *m);
+int monitor_take_credentials(struct monitor *m);
 
 /* monitor_records.c */
 void monitor_give_records(struct monitor *m, uint64_t now, bool final);

@@ -462,6 +462,7 @@ static const struct {
     {"swap", check_swap},
     {"core dumps", check_core},
     {"group sluice", check_group},
+    {"credentials", posture_credentials},
     {"journal", posture_journal},
 };
 

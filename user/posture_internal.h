@@ -14,6 +14,7 @@ __attribute__((format(printf, 2, 3))) void posture_found(struct posture_result *
 __attribute__((format(printf, 3, 4))) void
 posture_todo(struct posture_result *r, enum posture_state state, const char *format, ...);
 
+void posture_credentials(const struct posture *p, struct posture_result *r);
 void posture_journal(const struct posture *p, struct posture_result *r);
 void posture_dataset(const struct dataset_config *d, struct posture_result *r);
 

@@ -24,8 +24,17 @@ static bool is_kind(const json_t *record, const char *key, bool list)
 	return list ? json_is_array(v) : json_is_null(v) || json_is_object(v);
 }
 
+/* Of a credential: no dataset's, and without bytes. */
+static bool is_credential(const json_t *r)
+{
+	return json_is_object(json_object_get(r, "credential")) && json_is_null(json_object_get(r, "dataset")) &&
+	       is_name(r, "job") && is_kind(r, "process", false);
+}
+
 bool report_access_good(const json_t *r)
 {
+	if (json_object_get(r, "credential"))
+		return is_credential(r);
 	return json_is_string(json_object_get(r, "dataset")) && is_name(r, "job") && is_kind(r, "process", false) &&
 	       json_is_object(json_object_get(r, "bytes")) && is_count(r, "ops") && is_count(r, "files");
 }

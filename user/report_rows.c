@@ -135,6 +135,8 @@ int report_take_access(struct report *r, json_t *record)
 	bool fresh;
 	int err;
 
+	if (json_object_get(record, "credential"))
+		return 0; /* of no dataset; what it means is a finding */
 	if (asprintf(&key, "%s\x1f%s\x1f%lld\x1f%s", report_text_at(record, "dataset"), report_text_at(record, "job"),
 		     json_at(process, "uid") ? (long long)json_integer_value(json_at(process, "uid")) : -1LL,
 		     *exe ? exe : report_text_at(process, "comm")) < 0)

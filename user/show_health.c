@@ -25,6 +25,7 @@ static const struct {
     {"transfers", "model.transfers", FORMAT_COUNT, ""},
     {"flows", "model.flows", FORMAT_COUNT, ""},
     {"had no room for", "model.refused", FORMAT_COUNT, ""},
+    {"credential files", "credentials.files", FORMAT_COUNT, " watched"},
     {"exporter", "exporter", FORMAT_TAGS, ""},
 };
 

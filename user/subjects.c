@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "user/job.h"
 #include "user/model_trust.h"
 #include "user/trust.h"
 
@@ -83,19 +82,23 @@ static int stat_parse(const char *text, struct stat_line *ret)
 	return 0;
 }
 
+static uint64_t tick_ns(void)
+{
+	return NSEC / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
 /* Is the process that now has this PID the one that was meant? /proc gives its start in ticks since boot. */
 static int same_process(const struct subject *who, struct stat_line *ret)
 {
 	char text[1024];
 	struct stat_line s;
-	uint64_t tick = NSEC / (uint64_t)sysconf(_SC_CLK_TCK);
 
 	if (proc_text(who->tgid, "stat", text, sizeof(text)) < 0)
 		return -ESRCH;
 	int err = stat_parse(text, &s);
 	if (err)
 		return err;
-	if (s.start_ticks != who->start_ns / tick)
+	if (s.start_ticks != who->start_ns / tick_ns())
 		return -ESRCH;
 	*ret = s;
 	return 0;
@@ -186,24 +189,52 @@ static bool proc_uid(uint32_t pid, uint32_t *ret)
 	return true;
 }
 
+static void describe(uint32_t pid, const struct stat_line *s, struct process_words *ret)
+{
+	char text[PROC_TEXT_LEN];
+
+	ret->start_ns = s->start_ticks * tick_ns();
+	ret->span_ns = tick_ns();
+	ret->parent = s->ppid;
+	ret->session = s->session;
+	memcpy(ret->comm, s->comm, sizeof(ret->comm));
+	ret->uid_known = proc_uid(pid, &ret->uid);
+	if (!proc_exe(pid, ret->exe, sizeof(ret->exe)))
+		ret->exe[0] = '\0';
+	ret->job[0] = '\0';
+	if (proc_text(pid, "cgroup", text, sizeof(text)) > 0)
+		job_from_proc(ret->job, text, s->session);
+}
+
+int subjects_describe(uint32_t pid, struct process_words *ret)
+{
+	char text[1024];
+	struct stat_line s;
+
+	if (proc_text(pid, "stat", text, sizeof(text)) < 0)
+		return -ESRCH;
+	int err = stat_parse(text, &s);
+	if (!err)
+		describe(pid, &s, ret);
+	return err;
+}
+
 int subjects_look_up(struct model *m, const struct subject *who, uint64_t now_ns)
 {
 	struct subject_info info = {.who = *who, .seen_ns = now_ns};
-	char exe[SUBJECT_PATH_LEN], text[PROC_TEXT_LEN], job[JOB_LEN];
+	struct process_words w;
 	struct stat_line s;
 	int err = same_process(who, &s);
 
 	if (!err) {
-		info.session = s.session;
-		info.comm = s.comm;
-		info.parent.tgid = s.ppid;
-		info.uid_known = proc_uid(who->tgid, &info.uid);
-		if (proc_exe(who->tgid, exe, sizeof(exe)))
-			info.exe = exe;
-		if (proc_text(who->tgid, "cgroup", text, sizeof(text)) > 0) {
-			job_from_proc(job, text, s.session);
-			info.job = job;
-		}
+		describe(who->tgid, &s, &w);
+		info.session = w.session;
+		info.comm = w.comm;
+		info.parent.tgid = w.parent;
+		info.uid = w.uid;
+		info.uid_known = w.uid_known;
+		info.exe = w.exe[0] ? w.exe : NULL;
+		info.job = w.job[0] ? w.job : NULL;
 	}
 	int added = model_set_subject(m, &info);
 	return added ? added : err;

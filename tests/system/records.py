@@ -28,7 +28,7 @@ class Records(list):
 
     def read(self, kind="read", **wanted):
         """Bytes of one kind: read is exact, mmap an upper bound."""
-        return sum(r["bytes"].get(kind) or 0 for r in self.of("access", **wanted))
+        return sum((r["bytes"] or {}).get(kind) or 0 for r in self.of("access", **wanted))
 
     def ops(self, **wanted):
         return sum(r["ops"] or 0 for r in self.of("access", **wanted))

@@ -144,6 +144,7 @@ static void test_reads_a_process(void **state)
 	pid_t silent = sleeper(none), talker = sleeper(env);
 	struct subject who = who_is(talker), answer, other = who;
 	struct job_labels got;
+	struct env_secrets secrets;
 	struct labels *l;
 
 	assert_int_equal(labels_new("/proc", &l), 0);
@@ -153,12 +154,12 @@ static void test_reads_a_process(void **state)
 	struct subject quiet = who_is(silent);
 	labels_ask(l, &quiet);
 	labels_ask(l, &who);
-	while (!labels_take(l, &answer, &got))
+	while (!labels_take(l, &answer, &got, &secrets))
 		usleep(1000);
 	assert_memory_equal(&answer, &who, sizeof(who));
 	assert_int_equal(got.number[NUMBER_RANK], 6);
 	assert_string_equal(got.text[LABEL_JOB_NAME], "x");
-	assert_false(labels_take(l, &answer, &got));
+	assert_false(labels_take(l, &answer, &got, &secrets));
 	for (unsigned i = 0; i < 100000; i++)
 		labels_ask(l, &who); /* more than there is room for */
 	labels_free(l);
@@ -196,6 +197,7 @@ static void test_held_up(void **state)
 	pid_t pid = sleeper(env);
 	struct subject who = who_is(pid), answer;
 	struct job_labels got;
+	struct env_secrets secrets;
 	struct labels *l;
 
 	assert_non_null(mkdtemp(proc));
@@ -210,7 +212,7 @@ static void test_held_up(void **state)
 	labels_ask(l, &(struct subject){1, 1, 0});
 	labels_ask(l, &(struct subject){1, 2, 0});
 	/* each time that one is found held up another takes its place */
-	for (unsigned i = 0; !labels_take(l, &answer, &got); i++) {
+	for (unsigned i = 0; !labels_take(l, &answer, &got, &secrets); i++) {
 		assert_true(i < 60000);
 		labels_ask(l, &who);
 		usleep(1000);

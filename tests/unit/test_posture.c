@@ -326,12 +326,33 @@ static int tear_down(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static void test_credentials(void **state)
+{
+	const struct posture_result *r = check(NULL, "credentials");
+
+	assert_int_equal(r->state, POSTURE_WARN); /* not known */
+	put("/etc/passwd", "root:x:0:0::/root:/bin/sh\nx:x:1000:1000::/home/x:/bin/sh\n");
+	put("/root/.aws/config", "[default]\nregion = eu-west-1\n");
+	assert_int_equal(check(NULL, "credentials")->state, POSTURE_OK);
+	put("/home/x/.aws/credentials", "[a]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = secret\n");
+	put("/home/x/.netrc", "machine a login b password secret\n");
+	r = check(NULL, "credentials");
+	assert_int_equal(r->state, POSTURE_WARN);
+	assert_non_null(strstr(r->text, "AWS key AKIA************MPLE in "));
+	assert_non_null(strstr(r->text, "/home/x/.aws/credentials, and 1 more"));
+	assert_null(strstr(r->text, "secret"));
+	assert_null(strstr(r->text, "IOSFODNN"));
+	take_away("/home/x/.aws/credentials");
+	take_away("/home/x/.netrc");
+	take_away("/etc/passwd");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_good_host),     TEST(test_capabilities), TEST(test_namespaces),
 	    TEST(test_kernel),	      TEST(test_ways_out),     TEST(test_swap),
-	    TEST(test_swap_on_stacked_devices),
+	    TEST(test_swap_on_stacked_devices), TEST(test_credentials),
 	    TEST(test_hostile_files), TEST(test_datasets),     TEST(test_journal),
 	};
 

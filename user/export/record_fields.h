@@ -14,6 +14,7 @@ struct subject_matter {
 	const struct model *m;
 	const struct m_subject *subject;
 	const struct m_access *access;
+	const struct m_use *use; /* of a credential */
 	const struct m_overflow *overflow;
 	json_t *tags; /* of their dataset, borrowed; NULL: to be made */
 	const struct m_flow *flow;
@@ -33,7 +34,7 @@ struct field {
 };
 
 /* Each ends with a field without a name. */
-extern const struct field access_fields[], overflow_fields[], flow_fields[], flow_overflow_fields[],
+extern const struct field access_fields[], credential_fields[], overflow_fields[], flow_fields[], flow_overflow_fields[],
     transfer_fields[], birth_fields[], finding_fields[], health_fields[], policy_fields[];
 
 /* One of the two for flows. */
@@ -63,6 +64,8 @@ json_t *json_told(const char *text); /* the same; "" becomes null too */
 json_t *json_count(uint64_t n);
 json_t *json_process(const struct model *m,
 		     const struct m_subject *s); /* null for a merged subject */
+struct process_told;
+json_t *json_process_told(const struct model *m, const struct process_told *by);
 json_t *json_job(const struct m_subject *s);
 json_t *json_ml(const struct model *m, const char *job); /* by what it is an ML job: a list, empty if it is none */
 /* What its processes say of a job (NULL: none), and this one (or NULL) of itself: what is known, as an object. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "user/model_credential.h"
+
 typedef const struct subject_matter matter;
 
 static json_t *get_id(matter *s)
@@ -43,7 +45,9 @@ static json_t *get_exposed(matter *s)
 
 static json_t *get_finding_process(matter *s)
 {
-	return json_process(s->m, s->finding->process);
+	const struct finding *f = s->finding;
+
+	return !f->process && f->by ? json_process_told(s->m, f->by) : json_process(s->m, f->process);
 }
 
 static json_t *get_finding_job(matter *s)

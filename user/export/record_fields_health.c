@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "user/model_credential.h"
 #include "user/model_tainted.h"
 #include "user/model_trust.h"
 
@@ -207,6 +208,22 @@ static json_t *get_ranges(matter *s)
 			 "prefixes", json_count(r ? r->prefixes : 0), "why", json_told(s->m->ranges_why));
 }
 
+/* Files of long-lived credentials, and whose uses are not known. */
+static json_t *get_credentials(matter *s)
+{
+	const struct credential_state *c = &s->m->credentials->state;
+	json_t *missed = json_object();
+
+	for (enum credential_lost l = 0; missed && l < CREDENTIAL_LOST_KINDS; l++) {
+		if (json_object_set_new(missed, credential_lost_name(l), json_count(credentials_lost(s->m, l)))) {
+			json_decref(missed);
+			return NULL;
+		}
+	}
+	return JSON_OF({"files", json_unless(!c->why[0] || c->files, c->files)},
+		       {"holding", json_unless(!c->why[0] || c->files, c->holding)}, {"missed", missed});
+}
+
 static json_t *get_late(matter *s)
 {
 	return s->m->health_known ? json_count(s->m->health.late_ns / 1000000) : json_null();
@@ -238,6 +255,7 @@ const struct field health_fields[] = {
     {"trusted", get_trusted},
     {"vpc", get_vpc},
     {"aws_ranges", get_ranges},
+    {"credentials", get_credentials},
     {"late_ms", get_late},
     {"records_waiting", get_waiting},
     {"records_lag_ms", get_lag},

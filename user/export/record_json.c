@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "user/model_credential.h"
+
 int fields_add(json_t *to, const struct field *table, const struct subject_matter *s)
 {
 	for (const struct field *f = table; f->name; f++) {
@@ -88,6 +90,16 @@ json_t *json_process(const struct model *m, const struct m_subject *s)
 		return NULL;
 	}
 	return process;
+}
+
+json_t *json_process_told(const struct model *m, const struct process_told *by)
+{
+	bool known = by->start_ns;
+	json_t *parent = known && by->parent ? JSON_OF({"pid", json_count(by->parent)}, {"start", json_null()}) : json_null();
+
+	return JSON_OF({"pid", json_count(by->pid)}, {"start", json_moment(m, by->start_ns, m->start_offset)},
+		       {"exe", json_safe(by->exe)}, {"comm", json_told(by->comm)},
+		       {"uid", by->uid_known ? json_count(by->uid) : json_null()}, {"parent", parent});
 }
 
 json_t *json_job(const struct m_subject *s)

@@ -6,6 +6,7 @@
 #include "user/export/record_internal.h"
 
 #include "user/array.h"
+#include "user/model_credential.h"
 #include "user/model_derived.h"
 #include "user/model_graph.h"
 
@@ -116,6 +117,32 @@ static int collect_accesses(struct dues *l, const struct model *m)
 	for (struct m_overflow *o = m->first_overflow; o && !err; o = o->next) {
 		if (figures_added(o->kind, added))
 			err = add(l, (struct due){.give = give_overflow, .what = o, .due_ns = &o->due_ns});
+	}
+	return err;
+}
+
+/* --- credentials --------------------------------------------------------- */
+
+static int give_use(struct emission *e, const struct due *d, uint64_t since_ns)
+{
+	struct m_use *u = d->what;
+	struct subject_matter what = {.m = e->m, .subject = u->subject, .use = u, .since_ns = since_ns};
+	int got = record_give(e, "access", credential_fields, &what);
+
+	if (got < 0)
+		return got;
+	u->recorded = true;
+	u->given = u->opens;
+	return got;
+}
+
+static int collect_uses(struct dues *l, const struct model *m)
+{
+	int err = 0;
+
+	for (struct m_use *u = m->credentials->first; u && !err; u = u->next) {
+		if (use_is_known(u) && (!u->recorded || u->opens > u->given))
+			err = add(l, (struct due){.give = give_use, .what = u, .due_ns = &u->due_ns});
 	}
 	return err;
 }
@@ -277,6 +304,8 @@ static int collect(struct dues *l, const struct model *m)
 {
 	int err = collect_accesses(l, m);
 
+	if (!err)
+		err = collect_uses(l, m);
 	if (!err)
 		err = collect_flows(l, m);
 	if (!err)

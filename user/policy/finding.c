@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "user/model_credential.h"
+
 struct rule_words {
 	const char *name;
 	const char *mitre[4];
@@ -23,6 +25,7 @@ static const struct rule_words rules[RULE_KINDS] = {
     [RULE_S3_FOREIGN_BUCKET] = {"s3.foreign-bucket", {"T1567.002", "T1537"}, {HOW_READ, "taint.", "flow.", "subject."}},
     [RULE_EGRESS_UNEXPECTED] = {"egress.unexpected", {"T1048", "T1567"}, {"flow.", "seed.files"}},
     [RULE_ACCESS_UNAUTHORIZED] = {"access.unauthorized", {"T1005", "T1119"}, {HOW_READ}},
+    [RULE_CREDENTIAL_STATIC] = {"credential.static", {"T1552.001"}, {"credential."}},
     [RULE_CHANNEL_UNOBSERVABLE] = {"channel.unobservable",
 				   {"T1095", "T1572"},
 				   {HOW_READ, "taint.", "channel.", "subject."}},
@@ -99,6 +102,14 @@ static void coverage_free(char **coverage, size_t n)
 	free(coverage);
 }
 
+static void told_free(struct finding *f)
+{
+	if (f->by)
+		free(f->by->exe);
+	free(f->by);
+	f->by = NULL;
+}
+
 void findings_free(struct findings *fs)
 {
 	if (!fs)
@@ -106,6 +117,7 @@ void findings_free(struct findings *fs)
 	for (struct finding *f = fs->first, *next; f; f = next) {
 		next = f->next;
 		finding_process(f, NULL);
+		told_free(f);
 		chain_free(f->chain, f->nchain);
 		coverage_free(f->coverage, f->ncoverage);
 		free(f->title);
@@ -193,6 +205,23 @@ void finding_grow(struct finding *f, uint64_t now_ns)
 	f->count++;
 	f->last_ns = now_ns;
 	f->given = false;
+}
+
+int finding_process_told(struct finding *f, const struct process_told *by)
+{
+	struct process_told *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *by;
+	copy->exe = by->exe ? strdup(by->exe) : NULL;
+	if (by->exe && !copy->exe) {
+		free(copy);
+		return -ENOMEM;
+	}
+	told_free(f);
+	f->by = copy;
+	return 0;
 }
 
 int finding_title(struct finding *f, const char *format, ...)

@@ -15,6 +15,7 @@ enum rule {
 	RULE_EGRESS_PLAINTEXT,
 	RULE_S3_FOREIGN_BUCKET,
 	RULE_ACCESS_UNAUTHORIZED,
+	RULE_CREDENTIAL_STATIC,
 	RULE_CHANNEL_UNOBSERVABLE,
 	RULE_STAGING_COPY,
 	RULE_DNS_TUNNEL,
@@ -46,6 +47,8 @@ struct remote {
 	struct m_said *said; /* what is known of it, or NULL */
 };
 
+struct process_told;
+
 struct finding {
 	char id[FINDING_ID_LEN]; /* the key; zero behind its end */
 	struct finding *next;
@@ -55,6 +58,7 @@ struct finding {
 	int dataset; /* -1: none */
 	char *job;   /* NULL: none or not known */
 	struct m_subject *process;
+	struct process_told *by; /* a process that is no subject, while `process` is NULL; NULL: none */
 	bool has_remote, has_leak, has_exposed;
 	bool joined; /* of several that there was no room for one by one */
 	struct remote remote;
@@ -117,6 +121,9 @@ void finding_remote(struct model *m, struct finding *f, const struct m_flow *flo
 /* The gaps that weaken this rule, and losses that can lower a bound. `more`: one further fact, or
  * NULL. */
 int finding_cover(const struct model *m, struct finding *f, const char *more);
+
+/* Instead of it, one that is no subject; copied. -ENOMEM. */
+int finding_process_told(struct finding *f, const struct process_told *by);
 
 /* The widest way from the dataset to these flows becomes the chain; its last process becomes the
  * finding's. */

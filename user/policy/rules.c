@@ -100,7 +100,7 @@ int rules_evaluate(struct model *m, uint64_t now_ns)
 	struct judging j = {.m = m, .now_ns = now_ns, .work = GRAPH_WORK};
 	static int (*const judges[])(struct judging *) = {
 	    judge_volume, judge_buckets, judge_plaintext, judge_budgets, judge_unexpected, judge_readers,
-	    judge_channels, judge_staging, judge_dns, judge_monitor,
+	    judge_channels, judge_staging, judge_dns, judge_credentials, judge_monitor,
 	};
 	int err = model_prune(m, now_ns);
 

@@ -23,6 +23,7 @@ int judge_readers(struct judging *j);	 /* access.unauthorized */
 int judge_channels(struct judging *j);	 /* channel.unobservable */
 int judge_staging(struct judging *j);	 /* staging.copy */
 int judge_dns(struct judging *j);	 /* dns.tunnel */
+int judge_credentials(struct judging *j); /* credential.static */
 int judge_monitor(struct judging *j);	 /* monitor.gap */
 
 /* Does an entry of network.allow cover the flow, for every dataset in `mask`? */

@@ -2,6 +2,8 @@
 /* monitor.gap: something that should have been measured was not, how much, and for how long. */
 #include "user/policy/rules_internal.h"
 
+#include "user/model_credential.h"
+
 #define LATE_NS (5 * NSEC)
 
 static const char *const loss_texts[LOSS_KINDS] = {
@@ -37,6 +39,18 @@ static const char *const refused_texts[REFUSED_KINDS] = {
 
 static const char *const refused_names[REFUSED_KINDS] = {"subject", "object", "flow", "edge"};
 
+static const struct {
+	const char *text;
+	enum severity severity;
+} credential_texts[CREDENTIAL_LOST_KINDS] = {
+    [CREDENTIAL_OVERFLOW] = {"%llu times files of credentials were opened faster than could be looked at: not all uses are known",
+			     SEVERITY_HIGH},
+    [CREDENTIAL_GONE] = {"%llu processes that opened a file of credentials had ended before they were looked at: whose they were "
+			 "is not known",
+			 SEVERITY_LOW},
+    [CREDENTIAL_LEFT] = {"%llu uses of credentials could not be kept", SEVERITY_HIGH},
+};
+
 static int gap(struct judging *j, const char *about, enum severity severity, struct finding **ret)
 {
 	struct finding_key key = {.rule = RULE_MONITOR_GAP, .dataset = -1, .about = about};
@@ -52,7 +66,7 @@ static int gap(struct judging *j, const char *about, enum severity severity, str
 }
 
 static int judge_counter(struct judging *j, const char *kind, const char *name, const char *text,
-			 uint64_t now, uint64_t *judged)
+			 enum severity severity, uint64_t now, uint64_t *judged)
 {
 	char about[64];
 	struct finding *f;
@@ -61,7 +75,7 @@ static int judge_counter(struct judging *j, const char *kind, const char *name, 
 	if (now <= *judged)
 		return 0;
 	snprintf(about, sizeof(about), "%s.%s", kind, name);
-	err = gap(j, about, SEVERITY_HIGH, &f);
+	err = gap(j, about, severity, &f);
 	if (err)
 		return err;
 	f->seen += now - *judged;
@@ -138,13 +152,18 @@ int judge_monitor(struct judging *j)
 	for (unsigned l = 0; l < LOSS_KINDS && m->health_known; l++) {
 		if (!loss_weakens(l))
 			continue;
-		e = judge_counter(j, "loss", loss_name(l), loss_texts[l], m->health.losses[l],
+		e = judge_counter(j, "loss", loss_name(l), loss_texts[l], SEVERITY_HIGH, m->health.losses[l],
 				  &m->losses_judged[l]);
 		err = err ? err : e;
 	}
 	for (unsigned r = 0; r < REFUSED_KINDS; r++) {
-		e = judge_counter(j, "model", refused_names[r], refused_texts[r], m->refused[r],
+		e = judge_counter(j, "model", refused_names[r], refused_texts[r], SEVERITY_HIGH, m->refused[r],
 				  &m->refused_judged[r]);
+		err = err ? err : e;
+	}
+	for (enum credential_lost l = 0; l < CREDENTIAL_LOST_KINDS; l++) {
+		e = judge_counter(j, "credential", credential_lost_name(l), credential_texts[l].text, credential_texts[l].severity,
+				  credentials_lost(m, l), &m->credentials->lost_judged[l]);
 		err = err ? err : e;
 	}
 	for (unsigned i = 0; i < m->health.nprograms; i++) {
