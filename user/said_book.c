@@ -10,6 +10,7 @@
 #include "user/dest/names.h"
 #include "user/dest/resolvers.h"
 #include "user/dest/talk.h"
+#include "user/model_credential.h"
 #include "user/model_dns.h"
 #include "user/model_internal.h"
 
@@ -31,6 +32,9 @@ struct conversation {
 	uint8_t raddr[16];
 	bool fresh; /* not told yet as it is */
 	bool dns;
+	bool metadata; /* with an endpoint that gives credentials, */
+	bool used;     /* which the model was told */
+	struct subject who;
 };
 
 struct question {
@@ -39,6 +43,12 @@ struct question {
 	struct dns_message message;
 	uint8_t server[16];
 	uint16_t port;
+};
+
+struct use {
+	struct subject who;
+	enum secret_kind kind;
+	char url[ADDR_LEN + HTTP_PATH_LEN + 16];
 };
 
 struct said_book {
@@ -50,6 +60,8 @@ struct said_book {
 	struct resolvers *resolvers;
 	struct question *questions;
 	size_t nquestions, questions_cap;
+	struct use *uses;
+	size_t nuses, uses_cap;
 	uint64_t forgotten, missed;
 };
 
@@ -95,6 +107,11 @@ static void make_room(struct said_book *b)
 		forget(b, b->first);
 }
 
+static enum dest_class class_of(const struct said_book *b, const struct said *s)
+{
+	return b->m->classes ? classes_find(b->m->classes, s->raddr, s->rport, s->proto).class : CLASS_UNKNOWN;
+}
+
 static struct conversation *begin(struct said_book *b, const struct said *s, uint64_t now_ns)
 {
 	struct conversation *c;
@@ -106,6 +123,8 @@ static struct conversation *begin(struct said_book *b, const struct said *s, uin
 	c->flow = s->flow;
 	c->first_ns = now_ns;
 	c->netns = s->netns;
+	c->who = s->who;
+	c->metadata = class_of(b, s) == CLASS_IMDS;
 	memcpy(c->raddr, s->raddr, sizeof(c->raddr));
 	if (talk_new(&c->talk) || hashmap_add(&b->all, c)) {
 		talk_free(c->talk);
@@ -160,11 +179,6 @@ static void converse(struct said_book *b, const struct said *s, uint64_t now_ns)
 }
 
 /* --- name servers ------------------------------------------------------------------------------ */
-
-static enum dest_class class_of(const struct said_book *b, const struct said *s)
-{
-	return b->m->classes ? classes_find(b->m->classes, s->raddr, s->rport, s->proto).class : CLASS_UNKNOWN;
-}
 
 /* In a namespace that he made himself anyone can have a name server's address. */
 static bool is_believed(const struct said_book *b, const struct said *s)
@@ -311,6 +325,56 @@ static void facts_of(const struct said_book *b, const struct conversation *c, ui
 	f->belief = (uint8_t)belief_of(b, c, now_ns);
 }
 
+/* --- endpoints of credentials ------------------------------------------------------------------- */
+
+static const uint8_t imds[2][16] = {
+	{[10] = 0xff, [11] = 0xff, [12] = 169, [13] = 254, [14] = 169, [15] = 254},
+	{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54},
+};
+
+static enum secret_kind kind_of(const struct conversation *c)
+{
+	if (memcmp(c->raddr, imds[0], 16) && memcmp(c->raddr, imds[1], 16))
+		return SECRET_CONTAINER;
+	return c->facts.imds_token || !strcmp(c->facts.method, "PUT") ? SECRET_IMDS : SECRET_IMDS_V1;
+}
+
+/* By the first request of each connection. */
+static void note_use(struct said_book *b, struct conversation *c)
+{
+	char addr[ADDR_LEN];
+	struct use *u;
+
+	if (c->used || !c->metadata || c->facts.kind != TALK_HTTP || !c->facts.client || c->facts.waiting || !c->who.tgid)
+		return;
+	c->used = true;
+	if (array_grow((void **)&b->uses, &b->uses_cap, b->nuses + 1, sizeof(*b->uses)))
+		return;
+	u = &b->uses[b->nuses++];
+	u->who = c->who;
+	u->kind = kind_of(c);
+	addr_text(addr, c->raddr);
+	snprintf(u->url, sizeof(u->url), strchr(addr, ':') ? "http://[%s]%s" : "http://%s%s", addr, c->facts.path);
+}
+
+static int tell_uses(struct said_book *b, void (*introduce)(void *arg, const struct subject *who), void *arg, uint64_t now_ns)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < b->nuses && err != -ENOMEM; i++) {
+		struct use u = b->uses[i]; /* whoever is introduced lets more come */
+		struct credential_use use = {
+			.pid = u.who.tgid, .start_ns = u.who.start_ns, .span_ns = 1, .when_ns = now_ns, .opens = 1,
+			.kind = u.kind,	   .path = u.url,
+		};
+
+		introduce(arg, &u.who);
+		err = model_set_credential_use(b->m, &use);
+	}
+	b->nuses = 0;
+	return err == -ENOMEM ? err : 0;
+}
+
 static int tell(struct said_book *b, struct conversation *c, uint64_t now_ns)
 {
 	struct said_facts f;
@@ -349,13 +413,15 @@ int said_book_tell(struct said_book *b, void (*introduce)(void *arg, const struc
 	for (struct conversation *c = b->first, *next; c && !err; c = next) {
 		int e = c->fresh ? tell(b, c, now_ns) : 0;
 
+		if (c->fresh)
+			note_use(b, c);
 		next = c->next;
 		c->fresh = e == -EAGAIN;
 		err = c->fresh ? 0 : e;
 		if (!err && !c->fresh && now_ns - c->last_ns > IDLE_NS)
 			forget(b, c);
 	}
-	return err;
+	return err ? err : tell_uses(b, introduce, arg, now_ns);
 }
 
 struct said_figures said_book_figures(const struct said_book *b)
@@ -400,6 +466,7 @@ struct said_book *said_book_free(struct said_book *b)
 	names_free(b->names);
 	resolvers_free(b->resolvers);
 	free(b->questions);
+	free(b->uses);
 	free(b);
 	return NULL;
 }

@@ -21,6 +21,9 @@ static const struct {
 	[SECRET_GCLOUD] = {"gcloud", "Google Cloud key", "use workload identity federation instead"},
 	[SECRET_HUGGINGFACE] = {"huggingface", "Hugging Face token", "use a fine-grained token that ends with the job instead"},
 	[SECRET_ENVIRONMENT] = {"environment", "AWS key", "use the instance's or pod's role instead"},
+	[SECRET_IMDS] = {"imds", "instance's role", ""},
+	[SECRET_IMDS_V1] = {"imds-v1", "instance's role, asked for without a token", "require IMDSv2"},
+	[SECRET_CONTAINER] = {"container", "container's role", ""},
 };
 
 const char *secret_name(enum secret_kind kind)
@@ -36,6 +39,11 @@ const char *secret_noun(enum secret_kind kind)
 const char *secret_advice(enum secret_kind kind)
 {
 	return kinds[kind].advice;
+}
+
+bool secret_is_static(enum secret_kind kind)
+{
+	return kind < SECRET_IMDS;
 }
 
 /* --- words ------------------------------------------------------------------------------ */

@@ -20,11 +20,16 @@ enum secret_kind {
 	SECRET_GCLOUD,
 	SECRET_HUGGINGFACE,
 	SECRET_ENVIRONMENT, /* an AWS key there, and in no file */
+	/* asked for, and good for some hours; not what secret_find() is about: */
+	SECRET_IMDS,	  /* of the instance's metadata, version 2 */
+	SECRET_IMDS_V1,	  /* without a token: whoever can make the process ask for a URL can have it */
+	SECRET_CONTAINER, /* of ECS's and EKS's endpoints */
 	SECRET_KINDS,
 };
 
 /* As records spell it: "aws", "netrc", ... */
 const char *secret_name(enum secret_kind kind);
+bool secret_is_static(enum secret_kind kind);
 /* "AWS key", "password of .netrc", ... */
 const char *secret_noun(enum secret_kind kind);
 /* What to have instead: an imperative. */

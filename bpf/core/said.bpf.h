@@ -18,6 +18,7 @@
 #define PORT_DNS 53
 #define QUIC_LONG 0x80 /* RFC 9000, 17.2: the header's form, which only the handshake's packets have */
 #define TCP_HEADER 20
+#define LOOPBACK_IFINDEX 1 /* include/net/flow.h */
 #define TCP_FLAG_SYN 2
 
 static __always_inline __u64 said_flags(void)
@@ -28,12 +29,21 @@ static __always_inline __u64 said_flags(void)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* Made by whom the host is: the user namespace that owns it is the first one. */
-static __always_inline bool hosts_space(__u64 sk)
+static __always_inline bool is_loopback(const __u8 addr[16])
+{
+	const __u32 *word = (const __u32 *)addr;
+	bool mapped = !word[0] && !word[1] && word[2] == __builtin_bswap32(0xffff);
+
+	return (mapped && addr[12] == 127) || (!word[0] && !word[1] && !word[2] && word[3] == __builtin_bswap32(1));
+}
+
+/* Made by whom the host is: the user namespace that owns it is the first one. And not by way of loopback from an address
+ * that is none of it: somebody gave that to himself. */
+static __always_inline bool hosts_space(struct __sk_buff *skb, __u64 sk, bool loopback)
 {
 	struct user_namespace *owner = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_net.net, user_ns);
 
-	return owner && !BPF_CORE_READ(owner, level);
+	return owner && !BPF_CORE_READ(owner, level) && (loopback || skb->ifindex != LOOPBACK_IFINDEX);
 }
 
 /* What user space is told beside the bytes. */
@@ -46,7 +56,7 @@ struct saying {
 	bool out;
 };
 
-static __always_inline void said_fill(struct said *s, const struct saying *w, __u32 kept)
+static __always_inline void said_fill(struct __sk_buff *skb, struct said *s, const struct saying *w, __u32 kept)
 {
 	s->flow = w->f->id;
 	s->who = w->f->who;
@@ -58,7 +68,7 @@ static __always_inline void said_fill(struct said *s, const struct saying *w, __
 	__builtin_memcpy(s->raddr, w->d->remote, 16);
 	s->proto = w->d->proto;
 	s->out = w->out;
-	s->hosts = !w->out && w->d->rport == PORT_DNS && hosts_space(w->sk);
+	s->hosts = !w->out && w->d->rport == PORT_DNS && hosts_space(skb, w->sk, is_loopback(w->d->remote));
 	__builtin_memset(s->pad, 0, sizeof(s->pad));
 }
 
@@ -72,7 +82,7 @@ static __always_inline void said_tell(struct __sk_buff *skb, const struct saying
 		lose(LOSS_SAID_UNTOLD);
 		return;
 	}
-	said_fill(s, w, kept);
+	said_fill(skb, s, w, kept);
 	if (!kept || bpf_skb_load_bytes(skb, w->at, s->data, ((kept - 1) & (room - 1)) + 1))
 		s->kept = 0;
 	bpf_ringbuf_submit(s, said_flags());
@@ -87,14 +97,6 @@ static __always_inline void said_by(struct __sk_buff *skb, const struct saying *
 }
 
 /* --- datagrams ------------------------------------------------------------------------- */
-
-static __always_inline bool is_loopback(const __u8 addr[16])
-{
-	const __u32 *word = (const __u32 *)addr;
-	bool mapped = !word[0] && !word[1] && word[2] == __builtin_bswap32(0xffff);
-
-	return (mapped && addr[12] == 127) || (!word[0] && !word[1] && !word[2] && word[3] == __builtin_bswap32(1));
-}
 
 /* Its first packet, and those of QUIC's handshake. */
 static __always_inline bool datagram_begins(struct __sk_buff *skb, const struct saying *w)

@@ -77,7 +77,7 @@ static bool concerns(const struct model *m, const struct m_use *u)
 {
 	const char *job = use_job(u);
 
-	return u->mask || (job && job_is_ml(m, job));
+	return secret_is_static(u->kind) && (u->mask || (job && job_is_ml(m, job)));
 }
 
 int judge_credentials(struct judging *j)
