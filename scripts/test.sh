@@ -147,7 +147,7 @@ count_target() { # TARGET
 run_fuzz() {
 	have_fuzzer || { skip_part fuzz "clang has no libFuzzer here (package libclang-rt-dev or compiler-rt)"; return; }
 	build build-fuzz fuzzers || return
-	targets=$(cd tests/fuzz && ls fuzz_*.c | sed 's/\.c$//')
+	targets=$(basename -a -s .c tests/fuzz/fuzz_*.c)
 	# shellcheck disable=SC2086 # words
 	run_targets $targets
 	for target in $targets; do

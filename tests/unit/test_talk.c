@@ -410,6 +410,38 @@ static void through_a_proxy(void **state)
 	assert_string_equal(f->method, "CONNECT");
 }
 
+/* A load balancer tells whose connection it is before the client's first byte. */
+static void behind_a_load_balancer(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t n;
+	} heads[] = {
+	    {"PROXY TCP4 192.0.2.1 192.0.2.2 5 443\r\n", 38},
+	    {"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\2\0\5\1\xbb", 28},
+	};
+	static struct wire w;
+
+	simple_wire(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		_cleanup_(talk_freep) struct talk *t = new_talk(), *plain = new_talk();
+		struct sender s = sender_of(t), p = sender_of(plain);
+
+		for (size_t k = 0; k < heads[i].n; k++) {
+			send_bytes(&s, false, heads[i].data + k, 1, 1);
+			assert_int_equal(talk_facts(t)->kind, TALK_UNKNOWN);
+			assert_true(talk_facts(t)->waiting);
+		}
+		send_wire(&s, &w, false, 100);
+		assert_int_equal(talk_facts(t)->kind, TALK_TLS);
+		assert_true(talk_facts(t)->settled && !talk_facts(t)->client);
+		assert_string_equal(talk_facts(t)->name, "order.example");
+		send_bytes(&p, true, heads[i].data, heads[i].n, 100);
+		send_text(&p, true, "the secret");
+		assert_int_equal(talk_facts(plain)->kind, TALK_PLAIN);
+	}
+}
+
 /* --- any bytes ----------------------------------------------------------------------------- */
 
 static uint64_t rng = 88172645463325252ULL;
@@ -467,6 +499,7 @@ int main(void)
 	    cmocka_unit_test(http_told_apart),		 cmocka_unit_test(words_that_ask),
 	    cmocka_unit_test(nobody_asked),		 cmocka_unit_test(postgres_turns),
 	    cmocka_unit_test(through_a_proxy),		 cmocka_unit_test(anything_is_borne),
+	    cmocka_unit_test(behind_a_load_balancer),
 	};
 
 	return cmocka_run_group_tests_name("talk", tests, NULL, NULL);
