@@ -374,6 +374,43 @@ static void nobody_asked(void **state)
 	}
 }
 
+static void asked_too_late(void **state)
+{
+	_cleanup_(talk_freep) struct talk *t = new_talk();
+	struct sender s = sender_of(t);
+	static struct wire w;
+
+	simple_wire(&w);
+	send_text(&s, true, "the secret follows\r\n");
+	send_wire(&s, &w, true, 1460);
+	send_text(&s, true, "\r\nSTARTTLS\r\n");
+	assert_int_equal(talk_facts(t)->kind, TALK_PLAIN);
+}
+
+/* Without a known start, what comes late may go before everything else. */
+static void the_first_comes_last(void **state)
+{
+	static const char greeting[] = "EHLO first.example\r\n", ask[] = "STARTTLS\r\nNOOP\r\n";
+	_cleanup_(talk_freep) struct talk *t = new_talk(), *cut = new_talk();
+	static struct wire w;
+	uint32_t seq = BASE_OUT;
+
+	simple_wire(&w);
+	const struct flight *f = &w.flights[0];
+	talk_tcp(t, true, seq, (const uint8_t *)ask, strlen(ask), strlen(ask));
+	talk_tcp(t, true, seq + (uint32_t)strlen(ask), f->data, f->n / 2, f->n / 2);
+	talk_tcp(t, true, seq - (uint32_t)strlen(greeting), (const uint8_t *)greeting, strlen(greeting), strlen(greeting));
+	talk_tcp(t, true, seq + (uint32_t)(strlen(ask) + 1000), f->data, 5, 5);
+	talk_tcp(t, true, seq + (uint32_t)(strlen(ask) + f->n / 2), f->data + f->n / 2, f->n - f->n / 2, f->n - f->n / 2);
+	assert_int_equal(talk_facts(t)->kind, TALK_TLS);
+	assert_true(talk_facts(t)->starttls);
+
+	talk_tcp(cut, true, seq, f->data + 200, f->n - 210, f->n - 200);
+	talk_tcp(cut, true, seq - 200, f->data, 200, 200);
+	assert_int_equal(talk_facts(cut)->kind, TALK_TLS);
+	assert_string_equal(talk_facts(cut)->name, "order.example");
+}
+
 static void postgres_turns(void **state)
 {
 	static const uint8_t request[] = {0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f};
@@ -500,6 +537,7 @@ int main(void)
 	    cmocka_unit_test(nobody_asked),		 cmocka_unit_test(postgres_turns),
 	    cmocka_unit_test(through_a_proxy),		 cmocka_unit_test(anything_is_borne),
 	    cmocka_unit_test(behind_a_load_balancer),
+	    cmocka_unit_test(asked_too_late),		 cmocka_unit_test(the_first_comes_last),
 	};
 
 	return cmocka_run_group_tests_name("talk", tests, NULL, NULL);
