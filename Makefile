@@ -38,10 +38,14 @@ BPF_OLD  := $(BPF_SRC:bpf/hooks/%.bpf.c=$(BUILD)/bpf/old/%.o)
 USER_SRC := $(filter-out user/main.c,$(wildcard user/*.c user/dest/*.c user/policy/*.c user/export/*.c user/tui/*.c))
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SRC := user/util.c user/imds_parse.c $(wildcard user/dest/*.c user/policy/*.c)
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
+FUZZ_SECONDS ?= 60
 WORK_BIN := $(patsubst tests/work/%.c,$(BUILD)/work/%,$(wildcard tests/work/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all help run test unit system test-vm test-vm-all bench arm64 asan install uninstall clean check-vmlinux work units
+.PHONY: all help run test unit system test-vm test-vm-all bench arm64 asan install uninstall clean check-vmlinux work units fuzz fuzzers
 
 all: $(BUILD)/sluice ## the program (default)
 
@@ -110,6 +114,33 @@ $(BUILD)/work/%: tests/work/%.c Makefile
 	$(call say,WORK,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -lpthread
+
+# Readers of hostile input once more, by clang, which counts what each input reaches.
+FUZZ_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+$(BUILD)/fuzz/obj/%.o: %.c Makefile
+	$(call say,FUZZ-CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/libfuzzed.a: $(FUZZ_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libfuzzed.a Makefile
+	$(call say,FUZZ,$<)
+	$(Q)$(CLANG) $(CFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< $(BUILD)/fuzz/libfuzzed.a $(LDLIBS)
+
+$(BUILD)/fuzz/make_seeds: tests/fuzz/make_seeds.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LDLIBS) -lssl
+
+fuzzers: $(FUZZ_BIN) $(BUILD)/fuzz/make_seeds
+
+fuzz: fuzzers ## every reader of hostile input, FUZZ_SECONDS=60 of each; what they found stays in build/fuzz
+	$(Q)for target in $(notdir $(FUZZ_BIN)); do sh scripts/fuzz.sh $(BUILD)/fuzz $$target $(FUZZ_SECONDS) || exit 1; done
 
 work: $(WORK_BIN) ## the programs that tests and benchmarks drive
 units: $(UNIT_BIN)

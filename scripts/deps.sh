@@ -15,7 +15,7 @@ all_there() { for word; do have "$word" || return 1; done; }
 libs() { have pkg-config && pkg-config --exists "$@" 2>/dev/null; }
 
 # NAME | needed or useful | packages of apt-get | packages of dnf. Each has a function there_NAME.
-# Without something useful, tests are skipped and counted as such; nothing else is lost.
+# Without something useful, tests are skipped and counted as such; nothing else is lost. No packages: there are none for it.
 groups() {
 	cat <<-'END'
 	compiler|needed|make gcc libc6-dev pkg-config|make gcc glibc-devel pkgconf-pkg-config
@@ -28,7 +28,9 @@ groups() {
 	unit-tests|needed|libcmocka-dev|libcmocka-devel libasan libubsan
 	system-tests|needed|python3 python3-pytest|python3 python3-pytest
 	workloads|useful|fio socat stress-ng xfsprogs btrfs-progs fdisk|fio socat stress-ng xfsprogs btrfs-progs util-linux
-	stories|useful|curl tar make git gnupg openssh-client rsync iproute2 bsdutils|curl tar make git gnupg2 openssh-clients rsync iproute util-linux
+	stories|useful|curl openssl tar make git gnupg openssh-client rsync iproute2 bsdutils|curl openssl tar make git gnupg2 openssh-clients rsync iproute util-linux
+	fuzzers|useful|libclang-rt-dev|compiler-rt
+	quic-client|useful|ngtcp2-client|
 	clouds|useful|awscli|awscli
 	training|useful|python3-torch|python3-torch
 	machines|useful|qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs procps|qemu-system-x86-core busybox cpio kmod xz e2fsprogs procps-ng
@@ -51,7 +53,9 @@ there_system_tests() {
 }
 there_workloads() { all_there fio socat stress-ng mkfs.xfs mkfs.btrfs sfdisk; }
 # Not sshd: installed, it would listen on somebody's machine from then on. Tests over ssh are skipped without it.
-there_stories() { all_there curl tar make git gpg gpgconf ssh ssh-keygen rsync ss logger; }
+there_stories() { all_there curl openssl tar make git gpg gpgconf ssh ssh-keygen rsync ss logger; }
+there_fuzzers() { have clang && [ -e "$(clang -print-file-name="lib/linux/libclang_rt.fuzzer-$(uname -m).a")" ]; }
+there_quic_client() { have gtlsclient; }
 there_clouds() { have aws; }
 there_training() {
 	[ -x /usr/bin/python3 ] &&
@@ -83,7 +87,7 @@ missing_groups() {
 		if have apt-get; then
 			echo "$name|$need|$(absent apt_knows $apt)"
 		elif have dnf; then
-			echo "$name|$need|$(absent dnf_knows $dnf)"
+			[ -z "$dnf" ] || echo "$name|$need|$(absent dnf_knows $dnf)"
 		else
 			echo "$name|$need|$apt"
 		fi

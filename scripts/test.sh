@@ -3,6 +3,7 @@
 #
 #   test.sh                every part below, one after the other
 #   test.sh unit           unit tests (cmocka), plain and under AddressSanitizer and UBSan
+#   test.sh fuzz           readers of hostile input, some seconds of each under AddressSanitizer and UBSan; `make fuzz` for longer
 #   test.sh system         system tests (pytest) on this kernel
 #   test.sh vm [KERNEL]    the same system tests inside a virtual machine; when none is named, only whether both sets give the
 #                          same ledger, on the oldest kernel and Debian 12's, and a part of the paths under set B on the newest
@@ -22,7 +23,7 @@ kernels="5.10 6.1 7.2"
 all_kernels="5.10 6.1 6.12 6.18 7.2 7.3 6.1-arm64 6.12-arm64"
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Seconds. A part that hangs is a failure, not a hanging test run.
-unit_limit=300 system_limit=3900 vm_limit=2400 vm_all_limit=14400
+unit_limit=300 fuzz_limit=120 fuzz_seconds=5 system_limit=3900 vm_limit=2400 vm_all_limit=14400
 logs=build/log
 passed=0 failed=0 skipped=0
 
@@ -108,6 +109,50 @@ run_unit() {
 	build build-asan asan &&
 		ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 			unit_part asan build/asan
+}
+
+# --- fuzzing ---------------------------------------------------------------
+
+# Not everywhere does clang come with it.
+have_fuzzer() {
+	echo 'int LLVMFuzzerTestOneInput(const void *d, unsigned long n); int LLVMFuzzerTestOneInput(const void *d, unsigned long n) { return 0; }' |
+		clang -fsanitize=fuzzer,address,undefined -x c - -o build/log/fuzzer-probe >"$logs/build-fuzz.txt" 2>&1
+}
+
+# As many at a time as there are processors: each is bounded by time.
+run_targets() { # TARGET...
+	n=0
+	for target; do
+		{
+			timeout -k 5 $fuzz_limit sh scripts/fuzz.sh build/fuzz "$target" $fuzz_seconds >"$logs/$target.txt" 2>&1 </dev/null
+			echo $? >"$logs/$target.status"
+		} &
+		n=$((n + 1))
+		[ $((n % jobs)) -ne 0 ] || wait
+	done
+	wait
+}
+
+# What was run tells how much; a target that ran nothing has not passed.
+count_target() { # TARGET
+	log=$logs/$1.txt
+	units=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+	if [ "$(cat "$logs/$1.status")" = 0 ] && [ "${units:-0}" -gt 100 ]; then
+		close_part "fuzz $1 ($units inputs)" "$log" 1 0 0
+	else
+		close_part "fuzz $1" "$log" 0 1 0
+	fi
+}
+
+run_fuzz() {
+	have_fuzzer || { skip_part fuzz "clang has no libFuzzer here (package libclang-rt-dev or compiler-rt)"; return; }
+	build build-fuzz fuzzers || return
+	targets=$(basename -a -s .c tests/fuzz/fuzz_*.c)
+	# shellcheck disable=SC2086 # words
+	run_targets $targets
+	for target in $targets; do
+		count_target "$target"
+	done
 }
 
 # --- system tests ----------------------------------------------------------
@@ -260,12 +305,12 @@ stop() {
 # --- all -------------------------------------------------------------------
 
 usage() {
-	sed -n '4,9s/^#  *//p' "$0" >&2
+	sed -n '4,10s/^#  *//p' "$0" >&2
 	exit 2
 }
 
 part=${1:-all}
-case $part in all | unit | system | vm | vm-all) ;; *) usage ;; esac
+case $part in all | unit | fuzz | system | vm | vm-all) ;; *) usage ;; esac
 [ $# -le 1 ] || { [ "$part" = vm ] && [ $# -eq 2 ]; } || usage
 
 mkdir -p $logs
@@ -274,9 +319,11 @@ trap stop INT TERM HUP
 case $part in
 all)
 	run_unit
+	run_fuzz
 	run_system
 	run_vm_share ;;
 unit) run_unit ;;
+fuzz) run_fuzz ;;
 system) run_system ;;
 vm) if [ $# -eq 2 ]; then run_vm "$2"; else run_vm_share; fi ;;
 vm-all) run_vm_all ;;

@@ -72,8 +72,8 @@ static inline void seal_keys(bool v2, bool server, const uint8_t *id, size_t nid
 }
 
 /* A header whose last four bytes are the packet's number, and frames, into a packet. */
-static inline size_t seal(const struct seal_keys *k, const uint8_t *head, size_t nhead, unsigned number_len, const uint8_t *frames, size_t n,
-			  uint8_t to[PACKET_ROOM])
+static inline size_t seal(const struct seal_keys *k, const uint8_t *head, size_t nhead, unsigned number_len, const uint8_t *frames,
+			  size_t n, uint8_t to[PACKET_ROOM])
 {
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
 	uint8_t nonce[12], mask[32];
@@ -100,7 +100,7 @@ static inline size_t seal(const struct seal_keys *k, const uint8_t *head, size_t
 }
 
 struct initial {
-	bool v2, server;
+	bool v2, server, reserved; /* bits that must be none are set */
 	const uint8_t *key_id, *to, *from; /* each of 8 bytes; `to` and `from` may be NULL: none */
 	uint8_t number;
 	const uint8_t *token;
@@ -114,7 +114,7 @@ static inline size_t make_initial(const struct initial *in, const uint8_t *frame
 	struct seal_keys k;
 	size_t w = 0;
 
-	head[w++] = in->v2 ? 0xd3 : 0xc3; /* a number of four bytes */
+	head[w++] = (in->v2 ? 0xd3 : 0xc3) | (in->reserved ? 0x0c : 0); /* a number of four bytes */
 	w += unhex(in->v2 ? "6b3343cf" : "00000001", head + w);
 	for (int i = 0; i < 2; i++) {
 		const uint8_t *id = i ? in->from : in->to;

@@ -190,6 +190,22 @@ static void what_is_not_known(void **state)
 	assert_int_equal(take_copy(q, true, (const uint8_t *)"", 0), QUIC_NONE);
 }
 
+/* Sealed well, but to another client, or with bits that RFC 9000, 17.2, forbids. */
+static void sealed_but_not_good(void **state)
+{
+	_cleanup_quic_ struct quic *q = new_quic(), *other = new_quic();
+	struct initial in = {.key_id = chosen, .to = chosen, .from = own}, reply = {.server = true, .key_id = chosen, .to = servers};
+	uint8_t frame[512], packet[PACKET_ROOM];
+	size_t n = unhex(RFC_CLIENT_FRAME, frame);
+
+	assert_int_equal(take_copy(q, true, packet, make_initial(&in, frame, n, 1200, packet)), QUIC_INITIAL);
+	assert_int_equal(take_copy(q, false, packet, make_initial(&reply, frame, n, 600, packet)), QUIC_STRANGE);
+	reply.to = own;
+	assert_int_equal(take_copy(q, false, packet, make_initial(&reply, frame, n, 600, packet)), QUIC_INITIAL);
+	in.reserved = true;
+	assert_int_equal(take_copy(other, true, packet, make_initial(&in, frame, n, 1200, packet)), QUIC_STRANGE);
+}
+
 static void no_hello_in_it(void **state)
 {
 	_cleanup_quic_ struct quic *q = new_quic();
@@ -258,7 +274,7 @@ int main(void)
 	    cmocka_unit_test(any_changed_byte_is_refused), cmocka_unit_test(scrambled_over_packets),
 	    cmocka_unit_test(several_packets_of_one_datagram), cmocka_unit_test(version_negotiation),
 	    cmocka_unit_test(what_is_not_known), cmocka_unit_test(no_hello_in_it),
-	    cmocka_unit_test(a_long_hello), cmocka_unit_test(anything_is_borne),
+	    cmocka_unit_test(a_long_hello), cmocka_unit_test(sealed_but_not_good), cmocka_unit_test(anything_is_borne),
 	};
 
 	return cmocka_run_group_tests_name("quic", tests, NULL, NULL);

@@ -374,6 +374,44 @@ static void nobody_asked(void **state)
 	}
 }
 
+static void asked_too_late(void **state)
+{
+	_cleanup_(talk_freep) struct talk *t = new_talk();
+	struct sender s = sender_of(t);
+	static struct wire w;
+
+	simple_wire(&w);
+	send_text(&s, true, "the secret follows\r\n");
+	send_wire(&s, &w, true, 1460);
+	s.seq[1] += 10; /* something is lost, so that it does not go on as TLS cannot */
+	send_text(&s, true, "STARTTLS\r\n");
+	assert_int_equal(talk_facts(t)->kind, TALK_PLAIN);
+}
+
+/* Without a known start, what comes late may go before everything else. */
+static void the_first_comes_last(void **state)
+{
+	static const char greeting[] = "EHLO first.example\r\n", ask[] = "STARTTLS\r\nNOOP\r\n";
+	_cleanup_(talk_freep) struct talk *t = new_talk(), *cut = new_talk();
+	static struct wire w;
+	uint32_t seq = BASE_OUT;
+
+	simple_wire(&w);
+	const struct flight *f = &w.flights[0];
+	talk_tcp(t, true, seq, (const uint8_t *)ask, strlen(ask), strlen(ask));
+	talk_tcp(t, true, seq + (uint32_t)strlen(ask), f->data, f->n / 2, f->n / 2);
+	talk_tcp(t, true, seq - (uint32_t)strlen(greeting), (const uint8_t *)greeting, strlen(greeting), strlen(greeting));
+	talk_tcp(t, true, seq + (uint32_t)(strlen(ask) + 1000), f->data, 5, 5);
+	talk_tcp(t, true, seq + (uint32_t)(strlen(ask) + f->n / 2), f->data + f->n / 2, f->n - f->n / 2, f->n - f->n / 2);
+	assert_int_equal(talk_facts(t)->kind, TALK_TLS);
+	assert_true(talk_facts(t)->starttls);
+
+	talk_tcp(cut, true, seq, f->data + 200, f->n - 210, f->n - 200);
+	talk_tcp(cut, true, seq - 200, f->data, 200, 200);
+	assert_int_equal(talk_facts(cut)->kind, TALK_TLS);
+	assert_string_equal(talk_facts(cut)->name, "order.example");
+}
+
 static void postgres_turns(void **state)
 {
 	static const uint8_t request[] = {0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f};
@@ -408,6 +446,38 @@ static void through_a_proxy(void **state)
 	assert_true(f->proxied && !f->starttls && f->settled && f->client);
 	assert_string_equal(f->name, "target.example");
 	assert_string_equal(f->method, "CONNECT");
+}
+
+/* A load balancer tells whose connection it is before the client's first byte. */
+static void behind_a_load_balancer(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t n;
+	} heads[] = {
+	    {"PROXY TCP4 192.0.2.1 192.0.2.2 5 443\r\n", 38},
+	    {"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\2\0\5\1\xbb", 28},
+	};
+	static struct wire w;
+
+	simple_wire(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		_cleanup_(talk_freep) struct talk *t = new_talk(), *plain = new_talk();
+		struct sender s = sender_of(t), p = sender_of(plain);
+
+		for (size_t k = 0; k < heads[i].n; k++) {
+			send_bytes(&s, false, heads[i].data + k, 1, 1);
+			assert_int_equal(talk_facts(t)->kind, TALK_UNKNOWN);
+			assert_true(talk_facts(t)->waiting);
+		}
+		send_wire(&s, &w, false, 100);
+		assert_int_equal(talk_facts(t)->kind, TALK_TLS);
+		assert_true(talk_facts(t)->settled && !talk_facts(t)->client);
+		assert_string_equal(talk_facts(t)->name, "order.example");
+		send_bytes(&p, true, heads[i].data, heads[i].n, 100);
+		send_text(&p, true, "the secret");
+		assert_int_equal(talk_facts(plain)->kind, TALK_PLAIN);
+	}
 }
 
 /* --- any bytes ----------------------------------------------------------------------------- */
@@ -467,6 +537,8 @@ int main(void)
 	    cmocka_unit_test(http_told_apart),		 cmocka_unit_test(words_that_ask),
 	    cmocka_unit_test(nobody_asked),		 cmocka_unit_test(postgres_turns),
 	    cmocka_unit_test(through_a_proxy),		 cmocka_unit_test(anything_is_borne),
+	    cmocka_unit_test(behind_a_load_balancer),
+	    cmocka_unit_test(asked_too_late),		 cmocka_unit_test(the_first_comes_last),
 	};
 
 	return cmocka_run_group_tests_name("talk", tests, NULL, NULL);

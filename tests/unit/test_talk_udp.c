@@ -141,6 +141,8 @@ static void wireguard_by_its_sizes(void **state)
 	begin[2] = 0;
 	send_to(other, true, begin, sizeof(begin) - 1);
 	assert_int_not_equal(talk_facts(other)->kind, TALK_WIREGUARD);
+	talk_udp(other, true, begin, sizeof(begin), sizeof(begin) + 1);
+	assert_int_not_equal(talk_facts(other)->kind, TALK_WIREGUARD);
 
 	send_to(one, true, data, sizeof(data));
 	send_to(one, true, data, sizeof(data)); /* the same counter */

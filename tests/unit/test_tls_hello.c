@@ -151,6 +151,65 @@ static void names_that_are_none(void **state)
 	assert_false(host_name_take((const uint8_t *)"a\0b", 3, ok));
 }
 
+static int add_nothing(SSL *ssl, unsigned type, const unsigned char **out, size_t *n, int *alert, void *arg)
+{
+	*out = (const unsigned char *)"";
+	*n = 0;
+	return 1;
+}
+
+/* Its name is another's. */
+static void an_encrypted_hello(void **state)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	uint8_t data[HELLO_ROOM];
+	struct tls_hello h;
+
+	assert_non_null(ctx);
+	assert_true(SSL_CTX_add_client_custom_ext(ctx, 0xfe0d, add_nothing, NULL, NULL, NULL, NULL));
+	SSL *ssl = SSL_new(ctx);
+	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+	assert_true(SSL_set_tlsext_host_name(ssl, "front.example"));
+	SSL_connect(ssl);
+	int n = BIO_read(SSL_get_wbio(ssl), data, sizeof(data));
+	assert_int_equal(tls_hello_parse(data, (size_t)n, &h), TLS_HELLO);
+	assert_true(h.encrypted_name);
+	assert_string_equal(h.name, "front.example");
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+}
+
+/* The message alone, as QUIC has it, and with its end lost: what is said of it then is true of the whole. */
+static void bare_and_cut_messages(void **state)
+{
+	uint8_t data[HELLO_ROOM];
+	size_t n = real_hello("cut.example.org", TLS1_2_VERSION, TLS1_3_VERSION, data), named = 0;
+	struct tls_hello h;
+
+	assert_int_equal(tls_hello_message(data + 5, n - 5, false, &h), TLS_HELLO);
+	assert_string_equal(h.name, "cut.example.org");
+	for (size_t k = 0; k < n; k++) {
+		_cleanup_free_ uint8_t *copy = malloc(k + 1);
+
+		assert_non_null(copy);
+		memcpy(copy, data, k);
+		memset(&h, 0, sizeof(h));
+		enum tls_state s = tls_hello_parse_cut(copy, k, &h);
+		assert_int_not_equal(s, TLS_OTHER);
+		assert_true(s == TLS_HELLO || (!*h.name && !h.version));
+		assert_true(!*h.name || !strcmp(h.name, "cut.example.org"));
+		assert_true(!h.version || h.version == 0x0304);
+		named += *h.name != 0;
+		if (k < 5)
+			continue;
+		assert_int_equal(tls_hello_message(copy + 5, k - 5, false, &h), TLS_MORE);
+		assert_int_equal(tls_hello_message(copy + 5, k - 5, true, &h), s);
+	}
+	assert_true(named > 50 && named < n);
+	data[3 + 5]++; /* of a length that does not fit its extensions */
+	assert_int_equal(tls_hello_message(data + 5, n - 5, true, &h), TLS_OTHER);
+}
+
 static void anything_is_taken_or_refused(void **state)
 {
 	uint8_t real[HELLO_ROOM];
@@ -185,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(versions_and_names), cmocka_unit_test(cut_anywhere),	 cmocka_unit_test(split_over_records),
 	    cmocka_unit_test(what_is_no_hello),	  cmocka_unit_test(names_that_are_none), cmocka_unit_test(anything_is_taken_or_refused),
+	    cmocka_unit_test(an_encrypted_hello), cmocka_unit_test(bare_and_cut_messages),
 	};
 
 	return cmocka_run_group_tests_name("tls_hello", tests, NULL, NULL);

@@ -30,8 +30,6 @@ static void fill(struct pieces *p, size_t at, const uint8_t *data, size_t n)
 	for (unsigned i = 0; i < p->nruns && from < end; i++) {
 		const struct piece_run *r = &p->runs[i];
 
-		if (r->to <= from)
-			continue;
 		if (r->from > from)
 			memcpy(p->data + from, data + (from - at), MIN(r->from, end) - from);
 		from = MAX(from, r->to);

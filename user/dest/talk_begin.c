@@ -116,6 +116,40 @@ static enum begin http_begin(const struct view *v, struct beginning *ret)
 	return !v->cut && (s == HTTP_MORE || more) ? BEGIN_PART : BEGIN_OTHER;
 }
 
+/* --- what a load balancer puts before it (HAProxy's PROXY protocol, 2.1 and 2.2) ---------------- */
+
+#define PROXY_LINE_MOST 107
+
+static const uint8_t proxy_mark[12] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
+
+/* Bytes of a header's line or of its binary form; 0: none; *ret_more: it may become one. */
+static size_t proxy_header(const struct view *v, bool *ret_more)
+{
+	bool line = !memcmp(v->p, "PROXY ", MIN(v->n, 6)), binary = !memcmp(v->p, proxy_mark, MIN(v->n, sizeof(proxy_mark)));
+	const uint8_t *end = line ? memmem(v->p, MIN(v->n, PROXY_LINE_MOST), "\r\n", 2) : NULL;
+
+	*ret_more = (line && !end && v->n < PROXY_LINE_MOST) || (binary && v->n < 16);
+	if (end)
+		return (size_t)(end - v->p) + 2;
+	if (!binary || v->n < 16 || v->p[12] >> 4 != 2)
+		return 0;
+	size_t len = 16 + (size_t)(v->p[14] << 8 | v->p[15]);
+	*ret_more = len > v->n;
+	return len;
+}
+
+/* True: the view now begins behind it. */
+static bool skip_proxy_header(struct view *v, bool *ret_more)
+{
+	size_t len = proxy_header(v, ret_more);
+
+	if (!len || *ret_more)
+		return false;
+	v->p += len;
+	v->n -= len;
+	return true;
+}
+
 /* --- all ----------------------------------------------------------------------------------- */
 
 static enum begin known_begin(const struct view *v, struct beginning *ret)
@@ -140,10 +174,18 @@ static bool may_be_middle(const struct view *v, const struct beginning *b)
 
 void beginning_of(const struct view *v, struct beginning *ret)
 {
+	struct view behind = *v;
+	bool more;
+
 	*ret = (struct beginning){.what = v->hole ? BEGIN_DIM : BEGIN_NONE};
 	if (!v->n)
 		return;
-	ret->what = known_begin(v, ret);
-	if (ret->what == BEGIN_OTHER && may_be_middle(v, ret))
+	bool skipped = skip_proxy_header(&behind, &more);
+	if (!behind.n || (more && !v->cut)) {
+		ret->what = BEGIN_PART;
+		return;
+	}
+	ret->what = known_begin(&behind, ret);
+	if (ret->what == BEGIN_OTHER && !skipped && may_be_middle(v, ret))
 		ret->what = BEGIN_DIM;
 }

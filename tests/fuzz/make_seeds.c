@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Inputs to start from, a directory for each target: `make_seeds DIR`. Made anew each time, so that none lies in the tree. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/fuzz/no_cmocka.h"
+#include "tests/fuzz/script.h"
+#include "tests/unit/quic_fixture.h"
+#include "tests/unit/tls_fixture.h"
+
+static const char *root;
+
+static void put(const char *target, const char *name, const void *data, size_t n)
+{
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", root, target);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/%s/%s", root, target, name);
+	f = fopen(path, "w");
+	assert_true(f && fwrite(data, 1, n, f) == n && !fclose(f));
+}
+
+static void put_text(const char *target, const char *name, const char *text)
+{
+	put(target, name, text, strlen(text));
+}
+
+/* --- a connection as a script ---------------------------------------------------------------- */
+
+static uint8_t script[65536];
+static size_t script_len;
+
+static void packet(uint8_t op, const void *data, size_t n)
+{
+	script[script_len++] = op;
+	script[script_len++] = (uint8_t)(n >> 8);
+	script[script_len++] = (uint8_t)n;
+	memcpy(script + script_len, data, n);
+	script_len += n;
+}
+
+static void put_script(const char *name)
+{
+	put("talk", name, script, script_len);
+	script_len = 0;
+}
+
+static void packets_of(const struct wire *w, uint8_t op)
+{
+	for (unsigned i = 0; i < w->n && i < 4; i++)
+		packet(op | (w->flights[i].by_client ? SCRIPT_OUT : 0), w->flights[i].data, MIN(w->flights[i].n, 1500));
+}
+
+static void tls_seeds(void)
+{
+	static const int versions[] = {TLS1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION};
+	static struct wire w;
+
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "tls%zu", i);
+		wire_make(&(struct tls_wish){.least = versions[i], .most = versions[i], .name = "seed.example"}, &w);
+		put("tls_hello", name, w.flights[0].data, w.flights[0].n);
+		put("tls_hello", i ? "server1" : "server0", w.flights[1].data, MIN(w.flights[1].n, 200));
+		packets_of(&w, 0);
+		put_script(name);
+		packet(SCRIPT_OUT, "EHLO a\r\nSTARTTLS\r\n", 18);
+		packet(0, "220 go\r\n", 8);
+		packets_of(&w, 0);
+		put_script(i ? "starttls1" : "starttls0");
+	}
+	wire_make(&(struct tls_wish){.dtls = true, .cookie = true, .least = DTLS1_2_VERSION, .most = DTLS1_2_VERSION, .name = "d.example"}, &w);
+	put("tls_hello", "dtls", w.flights[0].data, w.flights[0].n);
+	packets_of(&w, SCRIPT_UDP);
+	put_script("dtls");
+}
+
+static void quic_seeds(void)
+{
+	uint8_t data[1 + PACKET_ROOM];
+
+	for (int v2 = 0; v2 < 2; v2++) {
+		packet(SCRIPT_UDP | SCRIPT_OUT, data, rfc_initial(v2, data));
+		packet(SCRIPT_UDP, data, unhex(v2 ? RFC_SERVER_V2 : RFC_SERVER_V1, data));
+		put_script(v2 ? "quic2" : "quic1");
+		data[0] = 0;
+		put("quic", v2 ? "raw2" : "raw1", data, 1 + rfc_initial(v2, data + 1));
+	}
+	data[0] = 1;
+	put("quic", "frames", data, 1 + unhex(RFC_CLIENT_FRAME, data + 1));
+	data[0] = 0;
+	put("quic", "retry", data, 1 + unhex(RFC_RETRY_V1, data + 1));
+}
+
+static void other_scripts(void)
+{
+	static const char get[] = "GET /a?b HTTP/1.1\r\nHost: a.example\r\nX-aws-ec2-metadata-token: t\r\n\r\n";
+	static const char tunnel[] = "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n";
+	static const char ssh[] = "SSH-2.0-x\r\n\0\0\1\0\x8\x14" "aaaaaaaaaaaaaaaa";
+	uint8_t wireguard[148] = {1, 0, 0, 0, 7, 7, 7, 7};
+
+	packet(SCRIPT_OUT, get, sizeof(get) - 1);
+	put_script("get");
+	packet(SCRIPT_OUT, tunnel, sizeof(tunnel) - 1);
+	packet(0, "HTTP/1.1 200 OK\r\n\r\n", 19);
+	put_script("connect");
+	packet(SCRIPT_OUT, ssh, sizeof(ssh) - 1);
+	packet(0, ssh, sizeof(ssh) - 1);
+	put_script("ssh");
+	packet(SCRIPT_UDP | SCRIPT_OUT, wireguard, sizeof(wireguard));
+	put_script("wireguard");
+	put("http_head", "get", get, sizeof(get) - 1);
+	put("http_head", "connect", tunnel, sizeof(tunnel) - 1);
+	put_text("http_head", "url", "GET http://u@[::1]:8/p?q#f HTTP/1.1\r\nHost: a\r\n b\r\n\r\n");
+}
+
+/* --- the others ------------------------------------------------------------------------------ */
+
+static void dns_seeds(void)
+{
+	static const uint8_t answer[] = {0, 7, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0, 1, 'a', 2, 'b', 'c', 0, 0, 1, 0, 1, 0xc0, 12, 0, 5, 0, 1,
+					 0, 0, 0, 9, 0, 4, 1, 'd', 0xc0, 14, 0xc0, 0x22, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 10, 0, 0, 1};
+
+	put("dns", "answer", answer, sizeof(answer));
+	put("dns", "question", answer, 22);
+}
+
+static void text_seeds(void)
+{
+	put_text("aws_ranges", "two",
+		 "{\"syncToken\":\"1\",\"createDate\":\"2026-01-01-00-00-00\",\"prefixes\":[{\"ip_prefix\":\"10.0.0.0/8\",\"region\":\"r\","
+		 "\"service\":\"S3\",\"network_border_group\":\"r\"},{\"ip_prefix\":\"10.0.0.0/8\",\"region\":\"r\",\"service\":\"AMAZON\","
+		 "\"network_border_group\":\"r\"}],\"ipv6_prefixes\":[{\"ipv6_prefix\":\"2600::/32\",\"region\":\"r\",\"service\":\"EC2\","
+		 "\"network_border_group\":\"r\"}]}");
+	put_text("imds", "identity", "i{\"instanceId\":\"i-1\",\"region\":\"eu-central-1\",\"accountId\":\"123456789012\"}");
+	put_text("imds", "macs", "m0e:01:02:03:04:05/\n0e:01:02:03:04:06/\n");
+	put_text("imds", "blocks", "b10.0.0.0/16\n2600:1::/56\r\n");
+	put_text("aws_name", "bucket", "my.bucket.s3.dualstack.eu-central-1.amazonaws.com");
+	put_text("aws_name", "point", "ap-123456789012.s3-accesspoint.us-east-1.amazonaws.com");
+	put_text("aws_name", "vpce", "vpce-1-2.sts.us-east-1.vpce.amazonaws.com");
+	put_text("config", "least", "datasets:\n  - id: a\n    root: /data\n");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2)
+		return 2;
+	root = argv[1];
+	tls_seeds();
+	quic_seeds();
+	other_scripts();
+	dns_seeds();
+	text_seeds();
+	return 0;
+}
