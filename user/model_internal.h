@@ -364,6 +364,7 @@ struct model {
 	uint32_t self; /* the monitor's own process; 0: not known */
 	struct model_vpc vpc;
 	char ranges_why[512];
+	struct said_figures said_figures;
 	int64_t wall_offset;  /* wall clock less boot time */
 	int64_t start_offset; /* the same, left alone while the clock only drifts: a process keeps
 				 its start */

@@ -55,6 +55,13 @@ struct m_said {
  * many that differ, the flow stays as it was; -ENOMEM. */
 int model_set_said(struct model *m, uint64_t flow, const struct said_facts *facts, bool waiting);
 
+/* What is kept of first words and of DNS, and what there was no room for: totals since the start. */
+struct said_figures {
+	uint64_t conversations, names; /* kept now */
+	uint64_t forgotten;	       /* conversations given up for want of room before they were whole */
+	uint64_t missed;	       /* questions to name servers that there was no room for */
+};
+
 /* One more user of it; NULL stays NULL. */
 struct m_said *said_ref(struct m_said *s);
 void said_unref(struct model *m, struct m_said *s);

@@ -421,6 +421,7 @@ int said_book_tell(struct said_book *b, void (*introduce)(void *arg, const struc
 		if (!err && !c->fresh && now_ns - c->last_ns > IDLE_NS)
 			forget(b, c);
 	}
+	b->m->said_figures = said_book_figures(b);
 	return err ? err : tell_uses(b, introduce, arg, now_ns);
 }
 

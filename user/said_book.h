@@ -5,6 +5,7 @@
 
 #include "include/ledger.h"
 #include "user/model.h"
+#include "user/model_said.h"
 
 struct said_book;
 
@@ -19,11 +20,6 @@ void said_book_hear(struct said_book *b, const void *record, size_t len, uint64_
  * the model knows a subject. -ENOMEM. */
 int said_book_tell(struct said_book *b, void (*introduce)(void *arg, const struct subject *who), void *arg, uint64_t now_ns);
 
-struct said_figures {
-	uint64_t conversations, names; /* kept now */
-	uint64_t forgotten;	       /* conversations given up for want of room before they were whole */
-	uint64_t missed;	       /* questions to name servers that there was no room for */
-};
 struct said_figures said_book_figures(const struct said_book *b);
 
 #endif

@@ -208,6 +208,14 @@ static json_t *get_ranges(matter *s)
 			 "prefixes", json_count(r ? r->prefixes : 0), "why", json_told(s->m->ranges_why));
 }
 
+static json_t *get_names(matter *s)
+{
+	const struct said_figures *f = &s->m->said_figures;
+
+	return JSON_OF({"known", json_count(f->names)}, {"conversations", json_count(f->conversations)},
+		       {"forgotten", json_count(f->forgotten)}, {"questions_missed", json_count(f->missed)});
+}
+
 /* Files of long-lived credentials, and whose uses are not known. */
 static json_t *get_credentials(matter *s)
 {
@@ -255,6 +263,7 @@ const struct field health_fields[] = {
     {"trusted", get_trusted},
     {"vpc", get_vpc},
     {"aws_ranges", get_ranges},
+    {"names", get_names},
     {"credentials", get_credentials},
     {"late_ms", get_late},
     {"records_waiting", get_waiting},
