@@ -14,6 +14,9 @@
 #ifndef FAN_REPORT_PIDFD
 #define FAN_REPORT_PIDFD 0x80
 #endif
+#ifndef FAN_EVENT_INFO_TYPE_PIDFD
+#define FAN_EVENT_INFO_TYPE_PIDFD 4
+#endif
 
 int credential_marks_open(bool *ret_pidfds)
 {
@@ -27,6 +30,27 @@ int credential_marks_open(bool *ret_pidfds)
 		return -errno;
 	*ret_pidfds = pidfds;
 	return fd;
+}
+
+/* It stands behind the event, in a header of its own. */
+int credential_marks_pidfd(const struct fanotify_event_metadata *e)
+{
+	const char *at = (const char *)e + e->metadata_len, *end = (const char *)e + e->event_len;
+	struct {
+		uint8_t type, pad;
+		uint16_t len;
+		int32_t pidfd;
+	} info;
+
+	while (at + sizeof(info) <= end) {
+		memcpy(&info, at, sizeof(info));
+		if (info.type == FAN_EVENT_INFO_TYPE_PIDFD)
+			return info.pidfd;
+		if (info.len < 4)
+			return -1;
+		at += info.len;
+	}
+	return -1;
 }
 
 static bool same_time(const struct timespec *a, const struct timespec *b)

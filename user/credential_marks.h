@@ -38,6 +38,10 @@ struct credential_marks {
 /* A descriptor for marks, and whether its events name processes by descriptors, or what the kernel says against it. */
 int credential_marks_open(bool *ret_pidfds);
 
+struct fanotify_event_metadata;
+/* The descriptor of the process, the caller's now; negative: there is none. */
+int credential_marks_pidfd(const struct fanotify_event_metadata *e);
+
 /* The fact that is measured by it, as gaps name facts. */
 #define CREDENTIAL_FACT "credential.files"
 #define CREDENTIAL_FACT_TEXT "uses of long-lived credentials"

@@ -14,10 +14,6 @@
 #include "user/credential_marks.h"
 #include "user/subjects.h"
 
-#ifndef FAN_EVENT_INFO_TYPE_PIDFD
-#define FAN_EVENT_INFO_TYPE_PIDFD 4
-#endif
-
 #define SEEN_MAX 1024		/* uses that wait to be taken */
 #define HINTS_MAX 64
 #define SCAN_LEAST_NS (2 * NSEC)
@@ -26,6 +22,7 @@
 #define STUCK_NS (30 * NSEC)	/* without a word of the thread */
 #define EVENT_BYTES 2048	/* each event in it is an open descriptor, or two */
 #define EVENTS_MOST 200		/* in a second; from then on with a pause before each look at them, */
+#define ROUNDS_MOST 64		/* of looks, for one who waits for what was opened before */
 #define PAUSE_US 50000		/* in which the kernel makes one event of all that a process does to a file */
 
 /* A use as the thread saw it. */
@@ -40,6 +37,8 @@ struct seen {
 struct credential_watch {
 	const char *passwd;
 	pthread_mutex_t lock;
+	pthread_cond_t settled;
+	unsigned asked, answered; /* by credential_watch_settle() */
 	unsigned users; /* of this memory: the thread, the owner */
 	bool stop;
 	int wake;
@@ -141,30 +140,9 @@ static void note(struct credential_watch *w, const struct opened *o, const struc
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* The pidfd stands behind the event, in a header of its own. */
-static int pidfd_of(const struct fanotify_event_metadata *e)
-{
-	const char *at = (const char *)e + e->metadata_len, *end = (const char *)e + e->event_len;
-	struct {
-		uint8_t type, pad;
-		uint16_t len;
-		int32_t pidfd;
-	} info;
-
-	while (at + sizeof(info) <= end) {
-		memcpy(&info, at, sizeof(info));
-		if (info.type == FAN_EVENT_INFO_TYPE_PIDFD)
-			return info.pidfd;
-		if (info.len < 4)
-			return -1;
-		at += info.len;
-	}
-	return -1;
-}
-
 static void take_event(struct credential_watch *w, const struct fanotify_event_metadata *e)
 {
-	_cleanup_close_ int fd = e->fd, pidfd = pidfd_of(e);
+	_cleanup_close_ int fd = e->fd, pidfd = credential_marks_pidfd(e);
 	struct opened o = {.pid = (uint32_t)e->pid, .fd = fd, .pidfd = pidfd};
 
 	if (e->mask & FAN_Q_OVERFLOW)
@@ -326,6 +304,7 @@ static void dispose(struct credential_watch *w)
 		close(w->marks.fan);
 	if (w->wake >= 0)
 		close(w->wake);
+	pthread_cond_destroy(&w->settled);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
@@ -340,30 +319,50 @@ static void leave(struct credential_watch *w)
 		dispose(w);
 }
 
-static bool is_over(struct credential_watch *w)
+/* False: it is over. */
+static bool goes_on(struct credential_watch *w, unsigned *ret_asked)
 {
 	pthread_mutex_lock(&w->lock);
 	bool stop = w->stop;
+	*ret_asked = w->asked;
 	pthread_mutex_unlock(&w->lock);
-	return stop;
+	return !stop;
+}
+
+static void answer(struct credential_watch *w, unsigned asked)
+{
+	for (unsigned i = 0; i < ROUNDS_MOST && events_wait(w); i++)
+		take_events(w);
+	pthread_mutex_lock(&w->lock);
+	w->answered = asked;
+	pthread_cond_broadcast(&w->settled);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void wait_for_news(struct credential_watch *w, uint64_t due)
+{
+	uint64_t wakes, now = now_boot_ns(), wait = due > now ? MIN(due - now, STUCK_NS / 3) / 1000000 + 1 : 0;
+	struct pollfd fds[] = {{.fd = w->wake, .events = POLLIN}, {.fd = w->marks.fan, .events = POLLIN}};
+
+	poll(fds, 2, (int)wait);
+	beat(w);
+	if (fds[1].revents)
+		take_events(w);
+	if (fds[0].revents && read(w->wake, &wakes, sizeof(wakes)) == sizeof(wakes))
+		follow_hints(w);
 }
 
 static void *work(void *arg)
 {
 	struct credential_watch *w = arg;
-	uint64_t due = w->marks.fan < 0 ? UINT64_MAX : 0, wakes;
+	uint64_t due = w->marks.fan < 0 ? UINT64_MAX : 0;
+	unsigned asked, answered = 0;
 
-	while (!is_over(w)) {
-		uint64_t now = now_boot_ns();
-		struct pollfd fds[] = {{.fd = w->wake, .events = POLLIN}, {.fd = w->marks.fan, .events = POLLIN}};
-		uint64_t wait = due > now ? MIN(due - now, STUCK_NS / 3) / 1000000 + 1 : 0;
-
-		poll(fds, 2, (int)wait);
-		beat(w);
-		if (fds[1].revents)
-			take_events(w);
-		if (fds[0].revents && read(w->wake, &wakes, sizeof(wakes)) == sizeof(wakes))
-			follow_hints(w);
+	while (goes_on(w, &asked)) {
+		if (asked != answered)
+			answer(w, asked);
+		answered = asked;
+		wait_for_news(w, due);
 		if (w->marks.fan >= 0 && now_boot_ns() >= due)
 			due = scan(w);
 	}
@@ -404,6 +403,7 @@ int credential_watch_new(const char *passwd, struct credential_watch **ret)
 	w->beat_ns = now_boot_ns();
 	w->marks.files = HASHMAP_OF(struct credential_mark, id);
 	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->settled, NULL);
 	open_marks(w);
 	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int err = w->wake < 0 ? -errno : start(w);
@@ -440,6 +440,23 @@ void credential_watch_hint(struct credential_watch *w, const struct credential_h
 	if (w->nhints < HINTS_MAX)
 		w->hints[w->nhints++] = *h;
 	wake(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void credential_watch_settle(struct credential_watch *w, unsigned ms)
+{
+	struct timespec until;
+	int err = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)ms * 1000000;
+	until.tv_sec += (time_t)(ns / NSEC);
+	until.tv_nsec = (long)(ns % NSEC);
+	pthread_mutex_lock(&w->lock);
+	unsigned mine = ++w->asked;
+	wake(w);
+	while (!err && (int)(w->answered - mine) < 0)
+		err = pthread_cond_timedwait(&w->settled, &w->lock, &until);
 	pthread_mutex_unlock(&w->lock);
 }
 

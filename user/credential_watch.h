@@ -20,6 +20,9 @@ struct credential_watch *credential_watch_free(struct credential_watch *w);
 /* Never waits. With too many at once this one is left out. */
 void credential_watch_hint(struct credential_watch *w, const struct credential_hint *h);
 
+/* Waits until all that was opened before this call was seen, but no longer than so. */
+void credential_watch_settle(struct credential_watch *w, unsigned ms);
+
 /* What was seen since the last call, and how well, into the model. -ENOMEM. */
 int credential_watch_take(struct credential_watch *w, struct model *m);
 

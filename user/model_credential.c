@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define LATE_NS NSEC /* between a process's end and the last word of what it opened */
+#define LATE_NS (5 * NSEC) /* between a process's end and the last word of what it opened; so soon its number is nobody else's */
 
 const char *credential_lost_name(enum credential_lost l)
 {

@@ -283,6 +283,7 @@ static int finish(struct monitor *m)
 
 	if (m->trust)
 		trust_check(m->trust, m->model);
+	monitor_settle_credentials(m);
 	/* twice: what closed while the maps were read the first time waits in the ring */
 	monitor_tick(m, 0);
 	monitor_tick(m, 0);

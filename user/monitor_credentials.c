@@ -8,6 +8,8 @@
 #include "user/credential_files.h"
 #include "user/credential_watch.h"
 
+#define SETTLE_MS 1000
+
 /* SLUICE_PASSWD names another file than the host's: tests have no homes there. */
 void monitor_start_credentials(struct monitor *m)
 {
@@ -21,6 +23,12 @@ void monitor_start_credentials(struct monitor *m)
 void monitor_stop_credentials(struct monitor *m)
 {
 	m->credentials = credential_watch_free(m->credentials);
+}
+
+void monitor_settle_credentials(struct monitor *m)
+{
+	if (m->credentials)
+		credential_watch_settle(m->credentials, SETTLE_MS);
 }
 
 static int say_nothing_is_watched(struct monitor *m)

@@ -101,6 +101,7 @@ void monitor_retry_carry(struct monitor *m, uint64_t now);
 void monitor_start_credentials(struct monitor *m);
 void monitor_stop_credentials(struct monitor *m);
 int monitor_take_credentials(struct monitor *m);
+void monitor_settle_credentials(struct monitor *m); /* waits a little */
 
 /* monitor_records.c */
 void monitor_give_records(struct monitor *m, uint64_t now, bool final);

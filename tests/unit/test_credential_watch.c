@@ -16,6 +16,7 @@
 #define TEXT "machine a login b password c\n"
 
 static char dir[64], passwd[128], file[128];
+static int opened[2]; /* a child writes into it when it has */
 
 static void put(const char *path, const char *text)
 {
@@ -36,11 +37,14 @@ static int begin(void **state)
 	snprintf(line, sizeof(line), "a:x:4001:1::%s:/\n", dir);
 	put(passwd, line);
 	put(file, TEXT);
+	assert_int_equal(pipe2(opened, O_CLOEXEC), 0);
 	return 0;
 }
 
 static int end(void **state)
 {
+	close(opened[0]);
+	close(opened[1]);
 	unlink(file);
 	unlink(passwd);
 	rmdir(dir);
@@ -88,7 +92,8 @@ static pid_t open_by_child(unsigned times)
 			_exit(1);
 		close(fd);
 	}
-	pause();
+	if (write(opened[1], "", 1) == 1)
+		pause();
 	_exit(0);
 }
 
@@ -114,6 +119,32 @@ static void test_use(void **state)
 	assert_string_equal(t.m->credentials->state.why, "");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	credential_watch_free(w);
+	fixture_end(&t);
+}
+
+/* At the end nothing that was opened before is left out. */
+static void test_settles(void **state)
+{
+	struct credential_watch *w;
+	struct fixture t;
+
+	if (refused())
+		skip();
+	fixture_begin(&t, NULL);
+	assert_int_equal(credential_watch_new(passwd, &w), 0);
+	wait_for(&t, w, holds_one);
+	for (unsigned i = 1; i < 20; i++) {
+		pid_t pid = open_by_child(1);
+		char c;
+
+		assert_int_equal(read(opened[0], &c, 1), 1);
+		credential_watch_settle(w, 10000);
+		assert_int_equal(credential_watch_take(w, t.m), 0);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		assert_int_equal(t.m->credentials->n, i);
+	}
 	credential_watch_free(w);
 	fixture_end(&t);
 }
@@ -189,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_use, begin, end),
+		cmocka_unit_test_setup_teardown(test_settles, begin, end),
 		cmocka_unit_test_setup_teardown(test_not_ours, begin, end),
 		cmocka_unit_test_setup_teardown(test_hint, begin, end),
 		cmocka_unit_test_setup_teardown(test_without_passwd, begin, end),
