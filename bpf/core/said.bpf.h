@@ -72,10 +72,11 @@ static __always_inline void said_fill(struct __sk_buff *skb, struct said *s, con
 	__builtin_memset(s->pad, 0, sizeof(s->pad));
 }
 
-/* Of `room` bytes. The length is masked, as 5.10 does not follow a comparison here. */
+/* Of `room` bytes, a power of two. The length is masked behind the compiler's back: verifiers before 6.2 do not follow its
+ * comparisons (of 32 bits). */
 static __always_inline void said_tell(struct __sk_buff *skb, const struct saying *w, const __u32 room)
 {
-	__u32 kept = w->d->bytes < room ? w->d->bytes : room;
+	__u32 kept = w->d->bytes < room ? w->d->bytes : room, len = kept - 1;
 	struct said *s = bpf_ringbuf_reserve(&said, sizeof(*s) + room, 0);
 
 	if (!s) {
@@ -83,7 +84,8 @@ static __always_inline void said_tell(struct __sk_buff *skb, const struct saying
 		return;
 	}
 	said_fill(skb, s, w, kept);
-	if (!kept || bpf_skb_load_bytes(skb, w->at, s->data, ((kept - 1) & (room - 1)) + 1))
+	barrier_var(len);
+	if (!kept || bpf_skb_load_bytes(skb, w->at, s->data, (len & (room - 1)) + 1))
 		s->kept = 0;
 	bpf_ringbuf_submit(s, said_flags());
 }
