@@ -119,7 +119,7 @@ def test_bad_file_on_reload(sluice, config, dataset, lab, sink, actor, ranges):
     m.signal(signal.SIGHUP)
     wait_for("the new file is in force", lambda: health(m)["created"] == "2026-09-01T00:00:00.000Z")
     assert health(m)["prefixes"] == 2
-    assert [f["remote"]["class"] for f in m.now("findings")["items"]] == ["aws:KMS:eu-west-1"]
+    assert [f["remote"]["class"] for f in m.findings()] == ["aws:KMS:eu-west-1"]
     assert "aws:S3:eu-west-1" in m.stop().classes(s)
 
 

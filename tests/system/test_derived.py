@@ -292,7 +292,7 @@ def test_reload(sluice, config, dataset, masked, lab, sink, mover):
     m = sluice(policy(config, masked))
     mask(mover, "write", dataset, out)
     upload(mover, out, s)
-    assert {f["dataset"] for f in m.now("findings")["items"]} == {"masked"}
+    assert {f["dataset"] for f in m.findings()} == {"masked"}
     m.write(policy(config, masked, declared=False))
     m.signal(signal.SIGHUP)
     wait_for("the new policy is in force", lambda: item(m, "masked")["derived"] is None)

@@ -315,7 +315,7 @@ def test_severity(sluice, lab, dataset, sink, actor, size, sent, severity):
     assert s.bytes() == sent
     # The dataset's size, of which a tenth is critical, may be known a moment after the finding.
     def judged():
-        told = m.now("findings")["items"]
+        told = m.findings()
         return told and (told[0]["severity"], told[0]["leak_bound"]) == (severity, sent)
     wait_for(f"severity {severity}; findings: {m.so_far().findings()}", judged, 20)
     f = m.stop().finding("exfil.volume", s)

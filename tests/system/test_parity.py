@@ -95,7 +95,7 @@ def ledger(r):
             flows[*who, figure] += f[figure] or 0
     findings = sorted((judged(f) for f in r.findings().values()), key=json.dumps)
     flat = [[*key, n] for counter in (access, flows) for key, n in sorted(counter.items()) if n]
-    return {"figures": flat, "findings": findings}
+    return {"figures": flat, "findings": findings, "heard": ["plain"] if any(f["encrypted"] is False for f in r.of("flow")) else []}
 
 
 def only(these, those):
@@ -135,6 +135,7 @@ def test_parity(set_refusals, tmp, data, lab, sink, actor):
     arrived = [{name: to[1] for name, to in relayed[hooks].items() if to} for hooks in SETS]
     assert arrived[0] == arrived[1] and len(arrived[0]) > 10
     one, other = (ledgers[name] for name in SETS)
+    assert one["heard"], "no flow told how it began"
     assert len(one["figures"]) >= 40 and len(one["findings"]) >= 2, "nothing much was compared"
     differ = {what: [only(one[what], other[what]), only(other[what], one[what])] for what in one}
     assert not any(any(pair) for pair in differ.values()), "\n".join(

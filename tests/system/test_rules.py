@@ -94,7 +94,7 @@ def test_budget(sluice, config, dataset, lab, sink, actor):
     p = actor(f"read:{dataset}/f", s.to, "send:90001", "say:half", "wait-line", "send:90001")
     p.wait_said("half")
     m.wait_records("the first half", lambda r: r.to(s) == 90001)
-    assert m.now("findings")["items"] == []
+    assert m.findings() == []
     p.go()
     p.truth()
     r = m.stop()

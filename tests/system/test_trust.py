@@ -87,7 +87,7 @@ def test_changed_is_trusted_no_more(sluice, config, dataset, tmp, agent, lab, si
     m = sluice({**config, "trusted": [agent]})
     leak(tmp, agent, dataset, s)
     assert m.show("health")["health"]["trusted"] == [{"path": agent, "trusted": True, "why_not": None}]
-    assert m.now("findings")["items"] == []
+    assert m.findings() == []
     with open(agent, "ab") as f:
         f.write(b"x")
     wait_for("the change is seen", lambda: not m.show("health")["health"]["trusted"][0]["trusted"])
@@ -98,7 +98,7 @@ def test_reload(sluice, config, dataset, tmp, agent, lab, sink):
     s = sink(lab.internet)
     m = sluice({**config, "trusted": [agent]})
     leak(tmp, agent, dataset, s)
-    assert m.now("findings")["items"] == []
+    assert m.findings() == []
     m.write(config)
     m.signal(signal.SIGHUP)
     wait_for("the new policy is in force", lambda: m.show("health")["health"]["trusted"] == [])
