@@ -19,7 +19,7 @@ static bool flow_given(const struct m_flow *f)
 /* Bytes that left and that a bound still has to account for. */
 static bool flow_counts(const struct m_flow *f)
 {
-	return (flow_tainted(f) && class_outside(f->dest.class)) || flow_feeds(f);
+	return (flow_tainted(f) && flow_outside(f)) || flow_feeds(f);
 }
 
 static void flow_to_past(struct model *m, struct m_flow *f)

@@ -86,23 +86,33 @@ const char *name_source_text(enum name_source s)
 const char *name_belief_text(enum name_belief b)
 {
 	static const char *const text[BELIEFS] = {
-		[BELIEF_CLAIMED] = "claimed", [BELIEF_FRONTED] = "fronted", [BELIEF_RESOLVED] = "resolved",
+		[BELIEF_CLAIMED] = "claimed", [BELIEF_FRONTED] = "fronted", [BELIEF_PROXY] = "proxy", [BELIEF_RESOLVED] = "resolved",
 	};
 
 	return (unsigned)b < BELIEFS ? text[b] : NULL;
 }
 
-static bool has_name(const struct m_flow *f)
+const char *flow_name(const struct m_flow *f)
 {
-	return f->said && *f->said->facts.name && flow_has_remote(f);
+	return f->said && flow_has_remote(f) ? f->said->facts.name : "";
+}
+
+bool flow_name_proven(const struct m_flow *f)
+{
+	return *flow_name(f) && f->said->facts.belief >= BELIEF_PROXY;
+}
+
+bool flow_outside(const struct m_flow *f)
+{
+	return class_outside(f->dest.class) || (f->said && f->said->facts.proxied && f->dest.class == CLASS_VPC);
 }
 
 char *dest_about(char buf[static DEST_LEN], const struct m_flow *f)
 {
 	char text[REMOTE_LEN];
 
-	if (has_name(f) && f->said->facts.belief == BELIEF_RESOLVED)
-		snprintf(buf, DEST_LEN, "%s:%u", f->said->facts.name, f->f.rport);
+	if (flow_name_proven(f))
+		snprintf(buf, DEST_LEN, "%s:%u", flow_name(f), f->f.rport);
 	else
 		snprintf(buf, DEST_LEN, "%s", flow_text(text, f));
 	return buf;
@@ -112,8 +122,8 @@ char *dest_text(char buf[static DEST_TEXT_LEN], const struct m_flow *f)
 {
 	char text[REMOTE_LEN];
 
-	if (has_name(f))
-		snprintf(buf, DEST_TEXT_LEN, "%s (%s)", f->said->facts.name, flow_text(text, f));
+	if (*flow_name(f))
+		snprintf(buf, DEST_TEXT_LEN, "%s (%s%s)", flow_name(f), f->said->facts.proxied ? "by way of " : "", flow_text(text, f));
 	else
 		snprintf(buf, DEST_TEXT_LEN, "%s", flow_text(text, f));
 	return buf;

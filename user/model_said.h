@@ -23,6 +23,7 @@ enum name_belief {
 	BELIEF_NONE,	 /* there is no name */
 	BELIEF_CLAIMED,	 /* only said: no answer of a name server was seen that would tell */
 	BELIEF_FRONTED,	 /* said, but that name resolved to other addresses alone */
+	BELIEF_PROXY,	 /* a proxy inside is asked for it, which looks it up itself */
 	BELIEF_RESOLVED, /* that name resolved to this address, by a name server that the host is set up to ask */
 	BELIEFS,
 };
@@ -40,7 +41,7 @@ struct said_facts {
 	uint8_t starttls; /* encrypted, but it began in the clear */
 	uint8_t hidden;	  /* the true name is encrypted (ECH) */
 	uint8_t nameless; /* TLS that asks for no name */
-	uint8_t pad;
+	uint8_t proxied;  /* to a proxy, which goes on to what it is asked for */
 };
 
 /* One for all flows that say the same. */
@@ -67,6 +68,13 @@ struct m_said *said_ref(struct m_said *s);
 void said_unref(struct model *m, struct m_said *s);
 /* All of them, whoever uses them still. */
 void said_free(struct model *m);
+
+/* Its name, "" without; is it proven, so that it stands for where the flow goes? */
+const char *flow_name(const struct m_flow *f);
+bool flow_name_proven(const struct m_flow *f);
+
+/* Does it leave the VPC? Also by a proxy in it, which is there to go on. */
+bool flow_outside(const struct m_flow *f);
 
 const char *name_source_text(enum name_source s); /* NULL: none */
 const char *name_belief_text(enum name_belief b); /* NULL: none */

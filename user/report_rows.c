@@ -154,11 +154,14 @@ int report_take_access(struct report *r, json_t *record)
 
 /* --- flows ---------------------------------------------------------------------------------- */
 
+/* A proxy goes on to what it is asked for. */
 static bool is_outside(const json_t *remote)
 {
 	static const char *const inside[] = {"host", "vpc", "imds", "dns"};
 	const char *class = report_text_at(remote, "class");
 
+	if (!strcmp(class, "vpc") && !strcmp(report_text_at(remote, "name_source"), "connect"))
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(inside); i++)
 		if (!strcmp(class, inside[i]))
 			return false;

@@ -24,7 +24,7 @@
 
 struct conversation {
 	uint64_t flow; /* the key */
-	struct conversation *prev, *next; /* the longest silent first */
+	struct conversation *prev, *next; /* of the same list */
 	struct talk *talk; /* NULL: all is known */
 	struct talk_facts facts;
 	uint64_t first_ns, last_ns;
@@ -32,6 +32,7 @@ struct conversation {
 	uint8_t raddr[16];
 	bool fresh; /* not told yet as it is */
 	bool dns;
+	bool inside;
 	bool metadata; /* with an endpoint that gives credentials, */
 	bool used;     /* which the model was told */
 	struct subject who;
@@ -51,11 +52,16 @@ struct use {
 	char url[ADDR_LEN + HTTP_PATH_LEN + 16];
 };
 
+/* The longest silent first. */
+struct conversations {
+	struct conversation *first, *last;
+	size_t n;
+};
+
 struct said_book {
 	struct model *m;
 	struct hashmap all;
-	struct conversation *first, *last;
-	size_t talking;
+	struct conversations talking, quiet; /* with a talk, and without */
 	struct names *names;
 	struct resolvers *resolvers;
 	struct question *questions;
@@ -67,44 +73,55 @@ struct said_book {
 
 /* --- conversations --------------------------------------------------------------------------- */
 
+static struct conversations *list_of(struct said_book *b, const struct conversation *c)
+{
+	return c->talk ? &b->talking : &b->quiet;
+}
+
 static void unlink_one(struct said_book *b, struct conversation *c)
 {
-	*(c->prev ? &c->prev->next : &b->first) = c->next;
-	*(c->next ? &c->next->prev : &b->last) = c->prev;
+	struct conversations *l = list_of(b, c);
+
+	*(c->prev ? &c->prev->next : &l->first) = c->next;
+	*(c->next ? &c->next->prev : &l->last) = c->prev;
 	c->prev = c->next = NULL;
+	l->n--;
 }
 
 static void append(struct said_book *b, struct conversation *c)
 {
-	c->prev = b->last;
-	*(b->last ? &b->last->next : &b->first) = c;
-	b->last = c;
+	struct conversations *l = list_of(b, c);
+
+	c->prev = l->last;
+	*(l->last ? &l->last->next : &l->first) = c;
+	l->last = c;
+	l->n++;
 }
 
 static void stop_talking(struct said_book *b, struct conversation *c)
 {
-	if (c->talk)
-		b->talking--;
+	unlink_one(b, c);
 	c->talk = talk_free(c->talk);
+	append(b, c);
 }
 
 static void forget(struct said_book *b, struct conversation *c)
 {
 	hashmap_remove(&b->all, &c->flow);
 	unlink_one(b, c);
-	stop_talking(b, c);
+	talk_free(c->talk);
 	free(c);
 }
 
 /* The longest silent gives way. */
 static void make_room(struct said_book *b)
 {
-	for (struct conversation *c = b->first; c && b->talking >= TALKING_MAX; c = c->next) {
-		b->forgotten += c->talk != NULL;
-		stop_talking(b, c);
+	while (b->talking.n >= TALKING_MAX) {
+		b->forgotten++;
+		stop_talking(b, b->talking.first);
 	}
 	while (b->all.used >= CONVERSATIONS_MAX)
-		forget(b, b->first);
+		forget(b, b->quiet.first ? b->quiet.first : b->talking.first);
 }
 
 static enum dest_class class_of(const struct said_book *b, const struct said *s)
@@ -114,6 +131,7 @@ static enum dest_class class_of(const struct said_book *b, const struct said *s)
 
 static struct conversation *begin(struct said_book *b, const struct said *s, uint64_t now_ns)
 {
+	enum dest_class class;
 	struct conversation *c;
 
 	make_room(b);
@@ -124,7 +142,9 @@ static struct conversation *begin(struct said_book *b, const struct said *s, uin
 	c->first_ns = now_ns;
 	c->netns = s->netns;
 	c->who = s->who;
-	c->metadata = class_of(b, s) == CLASS_IMDS;
+	class = class_of(b, s);
+	c->metadata = class == CLASS_IMDS;
+	c->inside = !class_outside(class);
 	memcpy(c->raddr, s->raddr, sizeof(c->raddr));
 	if (talk_new(&c->talk) || hashmap_add(&b->all, c)) {
 		talk_free(c->talk);
@@ -133,7 +153,6 @@ static struct conversation *begin(struct said_book *b, const struct said *s, uin
 	}
 	talk_tcp_start(c->talk, true, 0);
 	talk_tcp_start(c->talk, false, 0);
-	b->talking++;
 	append(b, c);
 	return c;
 }
@@ -263,10 +282,12 @@ static enum name_source source_of(const struct talk_facts *t)
 	}
 }
 
-/* Of a proxy the address says nothing; behind ECH the true name is another. */
+/* Of what a proxy is asked for its address says nothing: outside anyone can play one. Behind ECH the true name is another. */
 static enum name_belief belief_of(const struct said_book *b, const struct conversation *c, uint64_t now_ns)
 {
-	if (c->facts.proxied || c->facts.encrypted_name)
+	if (c->facts.proxied)
+		return c->inside ? BELIEF_PROXY : BELIEF_CLAIMED;
+	if (c->facts.encrypted_name)
 		return BELIEF_CLAIMED;
 	switch (names_check(b->names, c->facts.name, c->raddr, now_ns)) {
 	case NAME_PROVEN:
@@ -314,6 +335,7 @@ static void facts_of(const struct said_book *b, const struct conversation *c, ui
 	f->starttls = t->starttls;
 	if (!t->client && (is_tls(t) || t->kind == TALK_HTTP))
 		return; /* asked for was a name of ours */
+	f->proxied = t->proxied;
 	f->hidden = t->encrypted_name;
 	f->nameless = is_tls(t) && !*t->name;
 	if (!*t->name) {
@@ -403,14 +425,11 @@ static int tell_questions(struct said_book *b, void (*introduce)(void *arg, cons
 	return err;
 }
 
-int said_book_tell(struct said_book *b, void (*introduce)(void *arg, const struct subject *who), void *arg, uint64_t now_ns)
+static int tell_list(struct said_book *b, const struct conversations *l, uint64_t now_ns)
 {
-	int err = tell_questions(b, introduce, arg, now_ns);
+	int err = 0;
 
-	if (!err)
-		err = resolvers_configure(b->resolvers, b->m->config->network.resolvers, b->m->config->network.nresolvers);
-	resolvers_refresh(b->resolvers);
-	for (struct conversation *c = b->first, *next; c && !err; c = next) {
+	for (struct conversation *c = l->first, *next; c && !err; c = next) {
 		int e = c->fresh ? tell(b, c, now_ns) : 0;
 
 		if (c->fresh)
@@ -421,6 +440,20 @@ int said_book_tell(struct said_book *b, void (*introduce)(void *arg, const struc
 		if (!err && !c->fresh && now_ns - c->last_ns > IDLE_NS)
 			forget(b, c);
 	}
+	return err;
+}
+
+int said_book_tell(struct said_book *b, void (*introduce)(void *arg, const struct subject *who), void *arg, uint64_t now_ns)
+{
+	int err = tell_questions(b, introduce, arg, now_ns);
+
+	if (!err)
+		err = resolvers_configure(b->resolvers, b->m->config->network.resolvers, b->m->config->network.nresolvers);
+	resolvers_refresh(b->resolvers);
+	if (!err)
+		err = tell_list(b, &b->talking, now_ns);
+	if (!err)
+		err = tell_list(b, &b->quiet, now_ns);
 	b->m->said_figures = said_book_figures(b);
 	return err ? err : tell_uses(b, introduce, arg, now_ns);
 }
@@ -461,8 +494,10 @@ struct said_book *said_book_free(struct said_book *b)
 {
 	if (!b)
 		return NULL;
-	while (b->first)
-		forget(b, b->first);
+	while (b->talking.first)
+		forget(b, b->talking.first);
+	while (b->quiet.first)
+		forget(b, b->quiet.first);
 	hashmap_free(&b->all);
 	names_free(b->names);
 	resolvers_free(b->resolvers);

@@ -102,7 +102,7 @@ int snapshot_outside(struct snapshot_work *w, unsigned dataset, bool any, const 
 	int err = flows ? 0 : -ENOMEM;
 
 	for (const struct m_flow *f = err ? NULL : w->m->first_flow; f; f = f->next) {
-		if ((f->reach & BIT(dataset)) && class_outside(f->dest.class) &&
+		if ((f->reach & BIT(dataset)) && flow_outside(f) &&
 		    (any || (f->who ? f->who->job : NULL) == job))
 			flows[n++] = f;
 	}

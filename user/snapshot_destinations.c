@@ -80,7 +80,7 @@ static bool among(const void **v, const void *one)
 
 static void end_add(const struct model *m, struct end *e, const struct m_flow *f)
 {
-	bool outside = class_outside(f->dest.class), s3 = flow_is_s3(f);
+	bool outside = flow_outside(f), s3 = flow_is_s3(f);
 	const struct allow_rule *rule = s3 ? flow_allow_bucket(m, f, f->reach) : outside ? flow_allow(m, f, f->reach) : NULL;
 
 	e->out += f->out;
@@ -130,7 +130,7 @@ static json_t *json_jobs(const struct end *e)
 /* Inside nothing has to be allowed but a bucket. */
 static bool must_be_allowed(const struct end *e)
 {
-	return class_outside(e->any->dest.class) || flow_is_s3(e->any);
+	return flow_outside(e->any) || flow_is_s3(e->any);
 }
 
 static json_t *json_allowed(const struct end *e)

@@ -2,6 +2,10 @@
 /*
  * Any bytes as a file of credentials of any kind, and as an environment: no crash, no leak, and no more of a key than its last
  * four characters.
+ */
+/*
+ * Any bytes as a file of credentials of any kind, and as an environment: no crash, no leak, and no more of a key than its last
+ * four characters.
  *
  *   clang -g -O1 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined -o fuzz_secret \
  *         tests/fuzz/fuzz_secret.c user/secret_file.c user/util.c user/policy/yaml_tree.c -lyaml -ljansson

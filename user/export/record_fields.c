@@ -185,7 +185,7 @@ json_t *json_allow_rule(const struct model *m, const struct allow_rule *a)
 /* Which entry allows it; null: none does, or none has to. */
 static json_t *get_allowed(matter *s)
 {
-	return json_allow_rule(s->m, class_outside(s->flow->dest.class) ? flow_allow(s->m, s->flow, s->flow->reach) : NULL);
+	return json_allow_rule(s->m, flow_outside(s->flow) ? flow_allow(s->m, s->flow, s->flow->reach) : NULL);
 }
 
 /* How; false: not at all; null: not known. */

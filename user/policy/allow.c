@@ -4,11 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *name_of(const struct m_flow *f)
-{
-	return f->said ? f->said->facts.name : "";
-}
-
 static bool is_aws(const struct m_flow *f)
 {
 	return f->said && f->said->is_aws;
@@ -23,7 +18,7 @@ static bool at_service(const struct m_flow *f, const char *service)
 
 static bool believed(const struct m_flow *f)
 {
-	return f->said && (f->said->facts.belief == BELIEF_RESOLVED ||
+	return f->said && (flow_name_proven(f) ||
 			   (is_aws(f) && f->said->facts.belief != BELIEF_FRONTED && at_service(f, f->said->aws.service)));
 }
 
@@ -67,7 +62,7 @@ static bool entry_covers(const struct allow_rule *a, const struct m_flow *f)
 	if (asks_for_name(a) && !believed(f))
 		return false;
 	return (!a->has_cidr || cidr_holds(&a->cidr, f->f.raddr)) && (!a->service || service_matches(a->service, f)) &&
-	       (!a->name || name_matches(a->name, name_of(f))) && (!a->bucket || bucket_matches(a->bucket, f)) &&
+	       (!a->name || name_matches(a->name, flow_name(f))) && (!a->bucket || bucket_matches(a->bucket, f)) &&
 	       (!a->account || account_matches(a->account, f));
 }
 
@@ -105,7 +100,9 @@ const struct allow_rule *flow_allow(const struct model *m, const struct m_flow *
 
 bool flow_is_s3(const struct m_flow *f)
 {
-	return is_aws(f) && f->said->aws.form != S3_NONE && f->said->aws.form != S3_CONTROL;
+	if (is_aws(f))
+		return f->said->aws.form != S3_NONE && f->said->aws.form != S3_CONTROL;
+	return f->dest.class == CLASS_AWS && f->dest.service && !strcmp(f->dest.service, "S3");
 }
 
 static bool names_owner(const struct allow_rule *a)

@@ -61,7 +61,7 @@ static int outside_flows(const struct model *m, unsigned dataset, const struct m
 	uint64_t sent = 0;
 
 	for (const struct m_flow *f = m->first_flow; f; f = f->next) {
-		if (!(f->reach & BIT(dataset)) || !class_outside(f->dest.class))
+		if (!(f->reach & BIT(dataset)) || !flow_outside(f))
 			continue;
 		int err = array_grow((void **)&flows, &max, n + 1, sizeof(*flows));
 		if (err) {

@@ -93,7 +93,7 @@ int judge_unexpected(struct judging *j)
 	int err = 0;
 
 	for (struct m_flow *f = j->m->first_flow; f; f = f->next) {
-		if (!f->filled || f->folded || !class_outside(f->dest.class) || !talks(f))
+		if (!f->filled || f->folded || !flow_outside(f) || !talks(f))
 			continue;
 		if (wait_for_name(j, f) || !watched(j->m, f) || flow_allowed(j->m, f, carried(j->m, f)))
 			continue;

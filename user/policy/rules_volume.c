@@ -27,11 +27,6 @@ static int compare_addresses(const struct m_flow *a, const struct m_flow *b)
 	return c ? c : order(a->f.rport, b->f.rport);
 }
 
-static const char *name_of(const struct m_flow *f)
-{
-	return f->said ? f->said->facts.name : "";
-}
-
 static bool no_other(const struct m_flow *f)
 {
 	return false;
@@ -49,24 +44,14 @@ static enum severity medium_at_least(const struct m_flow *f, enum severity s)
 
 /* --- exfil.volume ------------------------------------------------------------------- */
 
-static bool goes_outside(const struct m_flow *f)
-{
-	return class_outside(f->dest.class);
-}
-
-static bool is_proven(const struct m_flow *f)
-{
-	return *name_of(f) && flow_has_remote(f) && f->said->facts.belief == BELIEF_RESOLVED;
-}
-
 /* One name has many addresses, and goes on to others; a name that is only claimed joins nothing. */
 static int compare_ends(const struct m_flow *a, const struct m_flow *b)
 {
-	int c = is_proven(a) - is_proven(b);
+	int c = flow_name_proven(a) - flow_name_proven(b);
 
-	if (c || !is_proven(a))
+	if (c || !flow_name_proven(a))
 		return c ? c : compare_addresses(a, b);
-	c = strcmp(name_of(a), name_of(b));
+	c = strcmp(flow_name(a), flow_name(b));
 	return c ? c : order(a->f.rport, b->f.rport);
 }
 
@@ -78,7 +63,7 @@ static int title_volume(struct finding *f, const struct leak_words *w)
 int judge_volume(struct judging *j)
 {
 	static const struct leak_rule rule = {
-		RULE_EXFIL_VOLUME, goes_outside, flow_allowed, compare_ends, no_other,
+		RULE_EXFIL_VOLUME, flow_outside, flow_allowed, compare_ends, no_other,
 		dest_about,	   dest_text,	 by_volume,    title_volume,
 	};
 
@@ -99,29 +84,33 @@ static bool bucket_allowed(const struct model *m, const struct m_flow *f, uint64
 
 static int compare_names(const struct m_flow *a, const struct m_flow *b)
 {
-	return strcmp(name_of(a), name_of(b));
+	return strcmp(flow_name(a), flow_name(b));
 }
 
 static char *host_key(char buf[static DEST_LEN], const struct m_flow *f)
 {
-	snprintf(buf, DEST_LEN, "%s", name_of(f));
+	snprintf(buf, DEST_LEN, "%s", *flow_name(f) ? flow_name(f) : "?");
 	return buf;
 }
 
 /* Whose, as far as the name says. */
 static char *bucket_text(char buf[static DEST_TEXT_LEN], const struct m_flow *f)
 {
-	const struct aws_name *a = &f->said->aws;
+	static const struct aws_name none;
+	const struct aws_name *a = f->said ? &f->said->aws : &none;
 
 	switch (a->form) {
+	case S3_NONE:
+		snprintf(buf, DEST_TEXT_LEN, "a bucket that is not known");
+		break;
 	case S3_BUCKET:
 		snprintf(buf, DEST_TEXT_LEN, "bucket %s", a->resource);
 		break;
 	case S3_PATH:
-		snprintf(buf, DEST_TEXT_LEN, "a bucket that %s does not name", name_of(f));
+		snprintf(buf, DEST_TEXT_LEN, "a bucket that %s does not name", flow_name(f));
 		break;
 	default:
-		snprintf(buf, DEST_TEXT_LEN, "access point %s%s%s", *a->resource ? a->resource : name_of(f),
+		snprintf(buf, DEST_TEXT_LEN, "access point %s%s%s", *a->resource ? a->resource : flow_name(f),
 			 *a->account ? " of account " : "", a->account);
 	}
 	return buf;
@@ -160,7 +149,7 @@ static bool never(const struct model *m, const struct m_flow *f, uint64_t mask)
 
 static bool is_inside(const struct m_flow *f)
 {
-	return !class_outside(f->dest.class);
+	return !flow_outside(f);
 }
 
 /* The ranks of a training talk to each other so, each to each: that is one thing to know. */
