@@ -108,6 +108,8 @@ int canary_taste(struct canary *c);
 /* 0 if `got` is what was wanted, which is noted for the role; else refused by `call`. */
 int canary_bytes(struct canary *c, int role, const char *call, ssize_t got, size_t want);
 
+#define CANARY_NOWHERE 0x7f560101u /* 127.86.1.1 */
+
 /* Notes which inode the step is about. */
 int canary_about(struct canary *c, int fd);
 

@@ -292,3 +292,14 @@ int step_udp_send6(struct canary *c)
 {
 	return send_and_receive(c, AF_INET6);
 }
+
+/* To where nobody listens, as if to a name server: of loopback nothing else is told. */
+int step_first_words(struct canary *c)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = htonl(CANARY_NOWHERE)};
+	int fd = sender(c, AF_INET);
+
+	if (fd < 0)
+		return fd;
+	return canary_bytes(c, 0, "sendto over loopback", sendto(fd, page, 1171, 0, (struct sockaddr *)&to, sizeof(to)), 1171);
+}

@@ -62,6 +62,7 @@ int step_udp_connect4(struct canary *c);
 int step_udp_connect6(struct canary *c);
 int step_udp_send4(struct canary *c);
 int step_udp_send6(struct canary *c);
+int step_first_words(struct canary *c);
 int step_udp_release(struct canary *c);
 
 #endif

@@ -237,6 +237,19 @@ void check_datagram_in(const struct proof_row *row, const struct canary_note *no
 	ret->got = f ? f->in : 0;
 }
 
+void check_said(const struct proof_row *row, const struct canary_note *note, const struct evidence *ev,
+		struct verdict *ret)
+{
+	static const uint8_t nowhere[16] = {
+		[10] = 0xff, 0xff, CANARY_NOWHERE >> 24, CANARY_NOWHERE >> 16 & 0xff, CANARY_NOWHERE >> 8 & 0xff, CANARY_NOWHERE & 0xff,
+	};
+
+	ret->want = note->bytes[0];
+	for (size_t i = 0; i < ev->said.n; i++)
+		if (ev->said.v[i].out && !memcmp(ev->said.v[i].raddr, nowhere, sizeof(nowhere)))
+			ret->got += ev->said.v[i].bytes;
+}
+
 /* --- rows into facts ----------------------------------------------------------------------------
  */
 

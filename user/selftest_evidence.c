@@ -202,6 +202,13 @@ static int take_event(void *arg, void *data, size_t len)
 	return 0;
 }
 
+static int take_said(void *arg, void *data, size_t len)
+{
+	struct evidence *ev = arg;
+
+	return len >= sizeof(struct said) ? ADD(ev->said, data) : 0;
+}
+
 int evidence_drain(struct engine *e, struct evidence *ev)
 {
 	struct ring_buffer *ring =
@@ -210,7 +217,9 @@ int evidence_drain(struct engine *e, struct evidence *ev)
 
 	if (!ring)
 		return -errno;
-	n = ring_buffer__consume(ring);
+	n = ring_buffer__add(ring, engine_map_fd(e, MAP_SAID), take_said, ev);
+	if (!n)
+		n = ring_buffer__consume(ring);
 	ring_buffer__free(ring);
 	return n < 0 ? n : 0;
 }

@@ -41,6 +41,7 @@ struct seen_channel {
 	X(flows, struct flow)                                                                      \
 	X(closed, struct flow)	 /* told by the ring */                                            \
 	X(ended, struct subject) /* likewise */                                                    \
+	X(said, struct said)	 /* by its own, without the bytes */                               \
 	X(held, struct object)	 /* pipes that the walk over descriptors found */
 
 struct evidence {
@@ -102,7 +103,8 @@ extern const size_t proof_nrows;
 
 proof_check check_access, check_mapped, check_fork, check_exec, check_exit, check_edge,
     check_marked, check_tainted, check_channel, check_connected, check_swept, check_accepted,
-    check_closed, check_owner, check_released, check_datagram_out, check_datagram_in, check_found;
+    check_closed, check_owner, check_released, check_datagram_out, check_datagram_in, check_said,
+    check_found;
 
 /* Rows into facts; pure. `runs` NULL: not counted. */
 void selftest_sum_up(struct selftest *t, const struct plan *plan);

@@ -107,6 +107,8 @@ const struct proof_row proof_rows[] = {
 	OWNER("sendto, IPv6", F(UDP_OWNER_SEND6), step_udp_send6, 1),
 	ALSO("datagram out, IPv6", F(UDP_OUT), check_datagram_out),
 	ALSO("datagram in, IPv6", F(UDP_IN), check_datagram_in),
+	{.name = "first words", .facts = F(NAMES_OF_HOSTS), .needs = F(UDP_OWNER), .run = step_first_words, .check = check_said,
+	 .bytes = true},
 	{.name = "close", .facts = F(UDP_RELEASE), .needs = F(UDP_OWNER), .run = step_udp_release, .check = check_released},
 };
 // clang-format on
