@@ -237,6 +237,9 @@ enum hook {
 #define SL_LIMIT_SCTP "what SCTP sends again counts again"
 #define SL_LIMIT_MPTCP                                                                             \
 	"who accepted one is known within 5 s, at the latest when it closes; before 6.5 what MPTCP sends again counts again"
+#define SL_LIMIT_NAMES                                                                             \
+	"a client may ask for another host or bucket inside TLS than in its hello; not of connections over loopback, nor of " \
+	"those that had begun before; DNS by TLS or HTTPS proves no name"
 #define SL_LIMIT_CHANNEL "passthrough requests on a disk's own device node are not told from its use as a disk"
 
 #define SL_LIMIT_TTY "what TIOCSTI pushes into a terminal is not seen"
@@ -279,6 +282,8 @@ enum hook {
 	X(SET_TRACEPOINT, FACT_SHM_OTHERS, SL_LIMIT_SHM_OTHERS)                                    \
 	X(SET_TRAMPOLINE, FACT_LOOPBACK, SL_LIMIT_LOCAL)                                           \
 	X(SET_TRACEPOINT, FACT_LOOPBACK, SL_LIMIT_LOCAL "; nor pieces of a repeating receive of io_uring") \
+	X(SET_TRAMPOLINE, FACT_NAMES_OF_HOSTS, SL_LIMIT_NAMES)                                     \
+	X(SET_TRACEPOINT, FACT_NAMES_OF_HOSTS, SL_LIMIT_NAMES)                                     \
 	X(SET_TRAMPOLINE, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRACEPOINT, FACT_SCTP, SL_LIMIT_SCTP)                                                \
 	X(SET_TRAMPOLINE, FACT_MPTCP, SL_LIMIT_MPTCP)                                              \
