@@ -239,7 +239,8 @@ enum hook {
 	"who accepted one is known within 5 s, at the latest when it closes; before 6.5 what MPTCP sends again counts again"
 #define SL_LIMIT_NAMES                                                                             \
 	"a client may ask for another host or bucket inside TLS than in its hello; not of connections over loopback, nor of " \
-	"those that had begun before; DNS by TLS or HTTPS proves no name"
+	"those that had begun before; DNS by TLS or HTTPS proves no name; of a segment with several questions over TCP only the first " \
+	"2048 bytes are looked at"
 #define SL_LIMIT_CHANNEL "passthrough requests on a disk's own device node are not told from its use as a disk"
 
 #define SL_LIMIT_TTY "what TIOCSTI pushes into a terminal is not seen"

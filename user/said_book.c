@@ -226,27 +226,12 @@ static void note_question(struct said_book *b, const struct said *s, const struc
 	memcpy(q->server, s->raddr, sizeof(q->server));
 }
 
-/* Over TCP a message comes behind its length, in the same segment or after it. */
-static const uint8_t *message_of(const struct said *s, size_t *ret_n)
-{
-	size_t n = s->kept;
-
-	if (s->proto == IPPROTO_TCP && n > 2 && (size_t)(s->data[0] << 8 | s->data[1]) == s->bytes - 2) {
-		*ret_n = n - 2;
-		return s->data + 2;
-	}
-	*ret_n = n;
-	return s->data;
-}
-
 /* False: it is none. */
-static bool ask_or_answer(struct said_book *b, const struct said *s, uint64_t now_ns)
+static bool take_message(struct said_book *b, const struct said *s, const uint8_t *data, size_t n, bool cut, uint64_t now_ns)
 {
 	struct dns_message d;
-	size_t n;
-	const uint8_t *data = message_of(s, &n);
 
-	if (dns_parse(data, n, s->kept < s->bytes, &d))
+	if (dns_parse(data, n, cut, &d))
 		return false;
 	is_dns(b, s, now_ns);
 	if (d.answer && !s->out)
@@ -254,6 +239,30 @@ static bool ask_or_answer(struct said_book *b, const struct said *s, uint64_t no
 	else if (!d.answer && s->out)
 		note_question(b, s, &d);
 	return true;
+}
+
+/* Over TCP each comes behind its length, which may have been a segment of its own. */
+static bool take_messages(struct said_book *b, const struct said *s, uint64_t now_ns)
+{
+	bool any = false;
+	size_t len;
+
+	for (size_t at = 0; at + 2 < s->kept; at += 2 + len) {
+		len = (size_t)(s->data[at] << 8 | s->data[at + 1]);
+		size_t n = MIN(len, s->kept - at - 2);
+
+		if (!take_message(b, s, s->data + at + 2, n, n < len, now_ns))
+			break;
+		any = true;
+	}
+	return any || take_message(b, s, s->data, s->kept, s->kept < s->bytes, now_ns);
+}
+
+static bool ask_or_answer(struct said_book *b, const struct said *s, uint64_t now_ns)
+{
+	if (s->proto == IPPROTO_TCP)
+		return take_messages(b, s, now_ns);
+	return take_message(b, s, s->data, s->kept, s->kept < s->bytes, now_ns);
 }
 
 void said_book_hear(struct said_book *b, const void *record, size_t len, uint64_t now_ns)

@@ -11,9 +11,7 @@
 
 #define SAID_OUT 8192  /* of a connection's bytes: a hello of TLS, and what may come before it */
 #define SAID_IN 2048   /* how the server answers to it */
-#define SAID_DNS 65536 /* to and from a name server */
 #define SAID_SEGMENTS 32
-#define SAID_SEGMENTS_DNS 256
 #define SAID_DATAGRAMS 8192 /* of QUIC: a hello may need several packets */
 #define PORT_DNS 53
 #define QUIC_LONG 0x80 /* RFC 9000, 17.2: the header's form, which only the handshake's packets have */
@@ -125,15 +123,14 @@ static __always_inline void datagram_said(struct __sk_buff *skb, struct datagram
 
 /* --- TCP -------------------------------------------------------------------------------- */
 
-/* Is its socket still near its beginning? */
+/* Is its socket still near its beginning? Of DNS every segment is wanted. */
 static __always_inline bool tcp_begins(struct bpf_sock *sk, const struct bpf_tcp_sock *t, bool out)
 {
-	bool dns = sk->dst_port == __builtin_bswap16(PORT_DNS);
-	__u32 segments = dns ? SAID_SEGMENTS_DNS : SAID_SEGMENTS;
-
+	if (sk->dst_port == __builtin_bswap16(PORT_DNS))
+		return true;
 	if (out)
-		return t->bytes_acked < (dns ? SAID_DNS : SAID_OUT) && t->data_segs_out <= segments;
-	return t->bytes_received < (dns ? SAID_DNS : SAID_IN) && t->data_segs_in <= segments;
+		return t->bytes_acked < SAID_OUT && t->data_segs_out <= SAID_SEGMENTS;
+	return t->bytes_received < SAID_IN && t->data_segs_in <= SAID_SEGMENTS;
 }
 
 /* The payload's number, its first byte as 0 would be that behind a SYN; as of the socket, see tcp_read(). */

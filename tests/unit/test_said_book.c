@@ -192,6 +192,29 @@ static void test_dns_over_tcp(void **state)
 	}
 }
 
+/* Several at once, the last one cut. */
+static void test_questions_over_tcp(void **state)
+{
+	struct packet p = {.flow = 5, .addr = RESOLVER, .port = 53};
+	uint8_t messages[1024];
+	size_t w = 0;
+	struct desk d;
+
+	desk_begin(&d);
+	for (unsigned i = 0; i < 5; i++) {
+		size_t n = dns(messages + w + 2, "api.example.org", NULL);
+
+		messages[w] = 0;
+		messages[w + 1] = (uint8_t)n;
+		w += 2 + n;
+	}
+	connects(&d, 5, RESOLVER);
+	hear(&d, p, messages, w - 5);
+	tell(&d);
+	assert_int_equal(d.t.m->first_subject->asker->questions, 4);
+	desk_end(&d);
+}
+
 /* Without a word of its own, the address's name, if it has only one. */
 static void test_name_of_address(void **state)
 {
@@ -335,7 +358,7 @@ static void test_metadata(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_belief),	   cmocka_unit_test(test_dns_over_tcp), cmocka_unit_test(test_name_of_address),
+		cmocka_unit_test(test_belief),	   cmocka_unit_test(test_dns_over_tcp), cmocka_unit_test(test_questions_over_tcp), cmocka_unit_test(test_name_of_address),
 		cmocka_unit_test(test_flow_comes_later), cmocka_unit_test(test_flood),  cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_question),   cmocka_unit_test(test_metadata),
 	};
