@@ -190,10 +190,15 @@ run_job() {
 # The figure of one key in a JSON text, however that is laid out.
 figure() { tr -d ' \n' | grep -oE "\"$1\":[0-9]+" | cut -d: -f2 | awk '{ n += $1 } END { print n + 0 }'; }
 
-# Four readers of one dataset hold no more than the dataset, once it has been measured after they read.
-measured() { [ "$("$sluice" show findings --json --socket "$tmp/sock" | figure exposed)" -le "$dataset_bytes" ]; }
+# What is said of the finding of one rule.
+of_rule() { # RULE
+	"$sluice" show findings --json --socket "$tmp/sock" | tr -d ' \n' | sed 's/"id":"f-/\n&/g' | grep "\"rule\":\"$1\""
+}
 
-found() { "$sluice" show findings --json --socket "$tmp/sock" | grep -q exfil.volume; }
+# Four readers of one dataset hold no more than the dataset, once it has been measured after they read.
+measured() { [ "$(of_rule exfil.volume | figure exposed)" -le "$dataset_bytes" ]; }
+
+found() { of_rule exfil.volume >/dev/null; }
 # Sums of the flow records so far are totals.
 tainted_out() { tr -d ' ' <"$tmp/events.jsonl" | grep '"type":"flow"' | grep "\"addr\":\"$1\"" | figure tainted_out; }
 tainted_all() { [ "$(tainted_out $internet)" -ge $leaked ]; }
@@ -218,7 +223,8 @@ compare() { # bound, tainted and received must be one figure
 	[ "$bound" = "$outside" ] || die "the leak bound is $bound, and $outside tagged bytes left"
 	[ "$tainted" = "$outside" ] || die "Sluice counted $tainted tainted bytes, the receiver $outside"
 	[ "$named" -gt 0 ] || die "the finding does not name the job slurm:4242.0"
-	[ "$findings" = 1 ] || die "there are $findings findings where one was due"
+	[ "$plain" = "$outside" ] || die "of $outside bytes that left unencrypted $plain are said to have"
+	[ "$findings" = 2 ] || die "there are $findings findings where two were due"
 }
 
 # --- all of it -------------------------------------------------------------
@@ -250,9 +256,10 @@ wait_until 10 tainted_all
 wait_until 10 measured
 show datasets
 show findings
-bound=$("$sluice" show findings --json --socket "$tmp/sock" | figure leak_bound)
-findings=$("$sluice" show findings --json --socket "$tmp/sock" | tr -d ' \n' | grep -o '"rule":' | wc -l)
-named=$("$sluice" show findings --json --socket "$tmp/sock" | grep -c 'slurm:4242\.0')
+bound=$(of_rule exfil.volume | figure leak_bound)
+findings=$(of_rule '[^"]*' | wc -l)
+plain=$(of_rule egress.plaintext | figure leak_bound)
+named=$(of_rule exfil.volume | grep -c 'slurm:4242\.0')
 tainted=$(tainted_out $internet)
 inside=$(counted "$storage" storage)
 outside=$(counted "$outsider" outside)
@@ -260,7 +267,8 @@ compare
 cat <<END
 
 No process that sent anything ever opened a file: the bytes came by fork and pipe from those that did, and were counted on the way.
-Sent inside the VPC they are no finding; outside they are one, with a figure that is never below what left and here exactly that.
+Sent inside the VPC they are no finding; outside they are, with a figure that is never below what left and here exactly that, and
+so is that they left unencrypted.
 
 To watch your own data, write sluice.yaml:
 

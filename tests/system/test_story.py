@@ -164,8 +164,11 @@ def test_dns_names(sluice, rules, files, lab, sink, shell, job):
     r = m.stop()
     assert s.bytes() > SIZE * 8 / 5
     assert r.to(s, "bytes_out") == s.bytes()
-    f = one_finding(r, s, job, "python3", SIZE, SIZE, exposed=SIZE)
-    assert hops(f) == ["read", "udp"]
+    f = r.finding("exfil.volume", s)
+    assert (f["job"], f["leak_bound"], hops(f)) == (job.name, SIZE, ["read", "udp"])
+    f = r.finding("dns.tunnel", s)
+    assert (f["job"], f["leak_bound"], hops(f)) == (job.name, SIZE, ["read", "dns"])
+    assert len(r.findings()) == 2
 
 
 PASS = """

@@ -162,7 +162,7 @@ static int judge_group(struct judging *j, const struct leak_rule *rule, const st
 			return err;
 		f->sent = sent;
 		f->joined = !strcmp(key->about, ABOUT_OTHERS);
-		f->has_remote = !f->joined && flow_has_remote(flows[0]) && !rule->many(flows[0]);
+		f->has_remote = !f->joined && flow_has_remote(flows[0]);
 	}
 	return update(j, rule, f, g, flows, n, &leak);
 }

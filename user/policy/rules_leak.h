@@ -15,7 +15,6 @@ struct leak_rule {
 	bool (*about)(const struct m_flow *f); /* is the flow one of those it looks at? */
 	bool (*allowed)(const struct model *m, const struct m_flow *f, uint64_t mask);
 	int (*compare)(const struct m_flow *a, const struct m_flow *b); /* 0: they have one finding; an order */
-	bool (*many)(const struct m_flow *f); /* are there several remote ends in that finding? */
 	char *(*key)(char buf[static DEST_LEN], const struct m_flow *f); /* what makes it this one */
 	char *(*dest)(char buf[static DEST_TEXT_LEN], const struct m_flow *f); /* in words */
 	enum severity (*severity)(const struct m_flow *f, enum severity by_volume);

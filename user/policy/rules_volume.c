@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * exfil.volume: tagged bytes that can have left for where nobody allowed them to go; s3.foreign-bucket: for a bucket that
- * nobody allowed, at whatever address; egress.plaintext: without encryption.
+ * nobody allowed, at whatever address; egress.plaintext: to the outside without encryption.
  */
 #include "user/policy/rules_leak.h"
 
@@ -25,11 +25,6 @@ static int compare_addresses(const struct m_flow *a, const struct m_flow *b)
 	if (!c)
 		c = memcmp(a->f.raddr, b->f.raddr, sizeof(a->f.raddr));
 	return c ? c : order(a->f.rport, b->f.rport);
-}
-
-static bool no_other(const struct m_flow *f)
-{
-	return false;
 }
 
 static enum severity by_volume(const struct m_flow *f, enum severity s)
@@ -63,7 +58,7 @@ static int title_volume(struct finding *f, const struct leak_words *w)
 int judge_volume(struct judging *j)
 {
 	static const struct leak_rule rule = {
-		RULE_EXFIL_VOLUME, flow_outside, flow_allowed, compare_ends, no_other,
+		RULE_EXFIL_VOLUME, flow_outside, flow_allowed, compare_ends,
 		dest_about,	   dest_text,	 by_volume,    title_volume,
 	};
 
@@ -124,7 +119,7 @@ static int title_bucket(struct finding *f, const struct leak_words *w)
 int judge_buckets(struct judging *j)
 {
 	static const struct leak_rule rule = {
-		RULE_S3_FOREIGN_BUCKET, goes_to_s3,  bucket_allowed, compare_names, no_other,
+		RULE_S3_FOREIGN_BUCKET, goes_to_s3,  bucket_allowed, compare_names,
 		host_key,		bucket_text, medium_at_least,    title_bucket,
 	};
 
@@ -133,53 +128,16 @@ int judge_buckets(struct judging *j)
 
 /* --- egress.plaintext --------------------------------------------------------------- */
 
-/* Questions to name servers, which dns.tunnel is about, and to the instance's metadata are never encrypted. */
+/* Inside the VPC ranks of a training talk so, each to each, and so do NFS and Lustre: a flow's record says it, and that is all.
+ * Questions to name servers are what dns.tunnel is about. */
 static bool goes_in_the_clear(const struct m_flow *f)
 {
-	enum dest_class c = f->dest.class;
-
-	return f->said && f->said->facts.plain && strcmp(f->said->facts.spoken, SPOKEN_DNS) && c != CLASS_HOST &&
-	       c != CLASS_DNS && c != CLASS_IMDS;
+	return f->said && f->said->facts.plain && flow_outside(f) && strcmp(f->said->facts.spoken, SPOKEN_DNS);
 }
 
 static bool never(const struct model *m, const struct m_flow *f, uint64_t mask)
 {
 	return false;
-}
-
-static bool is_inside(const struct m_flow *f)
-{
-	return !flow_outside(f);
-}
-
-/* The ranks of a training talk to each other so, each to each: that is one thing to know. */
-static int compare_clear(const struct m_flow *a, const struct m_flow *b)
-{
-	int c = is_inside(a) - is_inside(b);
-
-	return c || is_inside(a) ? c : compare_ends(a, b);
-}
-
-static char *clear_key(char buf[static DEST_LEN], const struct m_flow *f)
-{
-	if (!is_inside(f))
-		return dest_about(buf, f);
-	snprintf(buf, DEST_LEN, "vpc");
-	return buf;
-}
-
-static char *clear_text(char buf[static DEST_TEXT_LEN], const struct m_flow *f)
-{
-	if (!is_inside(f))
-		return dest_text(buf, f);
-	snprintf(buf, DEST_TEXT_LEN, "others in the VPC");
-	return buf;
-}
-
-/* Inside, it is who else reads along that matters, not how much it is. */
-static enum severity clear_severity(const struct m_flow *f, enum severity s)
-{
-	return is_inside(f) ? MIN(s, SEVERITY_LOW) : MAX(s, SEVERITY_MEDIUM);
 }
 
 static int title_clear(struct finding *f, const struct leak_words *w)
@@ -190,8 +148,8 @@ static int title_clear(struct finding *f, const struct leak_words *w)
 int judge_plaintext(struct judging *j)
 {
 	static const struct leak_rule rule = {
-		RULE_EGRESS_PLAINTEXT, goes_in_the_clear, never,	  compare_clear, is_inside,
-		clear_key,	       clear_text,	  clear_severity, title_clear,
+		RULE_EGRESS_PLAINTEXT, goes_in_the_clear, never,	   compare_ends,
+		dest_about,	       dest_text,	  medium_at_least, title_clear,
 	};
 
 	return judge_leaks(j, &rule);
