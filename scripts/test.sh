@@ -23,7 +23,7 @@ kernels="5.10 6.1 7.2"
 all_kernels="5.10 6.1 6.12 6.18 7.2 7.3 6.1-arm64 6.12-arm64"
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Seconds. A part that hangs is a failure, not a hanging test run.
-unit_limit=300 fuzz_limit=120 fuzz_seconds=5 system_limit=3900 vm_limit=2400 vm_all_limit=14400
+unit_limit=300 fuzz_limit=120 fuzz_seconds=3 system_limit=3900 vm_limit=2400 vm_all_limit=14400
 logs=build/log
 passed=0 failed=0 skipped=0
 
