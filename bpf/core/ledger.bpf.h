@@ -34,15 +34,6 @@ static __noinline int account_overflow(__u64 task, struct ledger_key *k, __u64 b
 
 #define EEXIST 17
 
-/* Once it fills up, and then not again until it is emptied. */
-static __always_inline __u64 reads_flags(void)
-{
-	if (reads_woken || bpf_ringbuf_query(&reads, BPF_RB_AVAIL_DATA) <= SL_READS_BYTES / 4)
-		return BPF_RB_NO_WAKEUP;
-	reads_woken = 1;
-	return BPF_RB_FORCE_WAKEUP;
-}
-
 static __always_inline void tell_read(const struct subject *who, const struct object *what, __u32 dataset)
 {
 	struct file_read *r = bpf_ringbuf_reserve(&reads, sizeof(*r), 0);
@@ -55,7 +46,7 @@ static __always_inline void tell_read(const struct subject *who, const struct ob
 	r->what = *what;
 	r->dataset = dataset;
 	r->pad = 0;
-	bpf_ringbuf_submit(r, reads_flags());
+	bpf_ringbuf_submit(r, wake_once(&reads, SL_READS_BYTES, &reads_woken));
 }
 
 /* Out of line, so that account_read() does without its stack. */

@@ -21,6 +21,15 @@ static __always_inline __u64 ring_flags(void)
 									      : BPF_RB_NO_WAKEUP;
 }
 
+/* Likewise of a ring that user space looks at less often: once when it is a quarter full, and then not again until it is emptied. */
+static __always_inline __u64 wake_once(void *ring, __u64 size, volatile __u32 *woken)
+{
+	if (*woken || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) <= size / 4)
+		return BPF_RB_NO_WAKEUP;
+	*woken = 1;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
 /* Once per interval: room is getting scarce. */
 static __always_inline void crowd(void)
 {

@@ -19,14 +19,6 @@
 #define LOOPBACK_IFINDEX 1 /* include/net/flow.h */
 #define TCP_FLAG_SYN 2
 
-static __always_inline __u64 said_flags(void)
-{
-	if (said_woken || bpf_ringbuf_query(&said, BPF_RB_AVAIL_DATA) <= SL_SAID_BYTES / 4)
-		return BPF_RB_NO_WAKEUP;
-	said_woken = 1;
-	return BPF_RB_FORCE_WAKEUP;
-}
-
 static __always_inline bool is_loopback(const __u8 addr[16])
 {
 	const __u32 *word = (const __u32 *)addr;
@@ -85,7 +77,7 @@ static __always_inline void said_tell(struct __sk_buff *skb, const struct saying
 	barrier_var(len);
 	if (!kept || bpf_skb_load_bytes(skb, w->at, s->data, (len & (room - 1)) + 1))
 		s->kept = 0;
-	bpf_ringbuf_submit(s, said_flags());
+	bpf_ringbuf_submit(s, wake_once(&said, SL_SAID_BYTES, &said_woken));
 }
 
 static __always_inline void said_by(struct __sk_buff *skb, const struct saying *w)

@@ -18,6 +18,18 @@ enum severity severity_of(uint64_t bytes, uint64_t dataset_size)
 	return bytes < 64 << 20 ? SEVERITY_MEDIUM : SEVERITY_HIGH;
 }
 
+bool take_leak(struct finding *f, const struct leak *leak, bool *ret_grew)
+{
+	bool had = f->count && leak->bound == f->leak_bound && leak->exposed == f->exposed;
+
+	*ret_grew = !f->count || leak->bound > f->leak_bound || leak->exposed > f->exposed;
+	f->rough = !leak->exact;
+	f->has_leak = f->has_exposed = true;
+	f->leak_bound = leak->bound;
+	f->exposed = leak->exposed;
+	return !had;
+}
+
 char *dataset_label(char buf[static DATASET_LEN], const struct m_dataset *d)
 {
 	const char *type = NULL;

@@ -69,15 +69,11 @@ static int describe(const struct model *m, struct finding *f, const struct m_sub
 static int update(struct judging *j, struct finding *f, struct ds_graph *g, const struct m_subject *s,
 		  const struct m_channel *c, const struct holders *h, const struct leak *leak)
 {
-	bool grew = leak->bound > f->leak_bound || leak->exposed > f->exposed || !f->count;
+	bool grew;
 	int err;
 
-	f->rough = !leak->exact;
-	if (!grew && leak->bound == f->leak_bound && leak->exposed == f->exposed)
+	if (!take_leak(f, leak, &grew))
 		return 0;
-	f->has_leak = f->has_exposed = true;
-	f->leak_bound = leak->bound;
-	f->exposed = leak->exposed;
 	f->severity = SEVERITY_HIGH;
 	f->given = false;
 	err = finding_chain_to_channel(j->m, f, g, h->v, h->n, c);

@@ -120,16 +120,12 @@ static int describe(struct judging *j, struct finding *f, const struct m_domain 
 static int update(struct judging *j, struct finding *f, struct ds_graph *g, const struct m_domain *d, const struct tally *t,
 		  const struct askers *a, const struct leak *leak)
 {
-	bool grew = leak->bound > f->leak_bound || leak->exposed > f->exposed || !f->count;
+	bool grew;
 	char names[NAMES_LEN];
 	int err;
 
-	f->rough = !leak->exact;
-	if (!grew && leak->bound == f->leak_bound && leak->exposed == f->exposed)
+	if (!take_leak(f, leak, &grew))
 		return 0;
-	f->has_leak = f->has_exposed = true;
-	f->leak_bound = leak->bound;
-	f->exposed = leak->exposed;
 	f->given = false;
 	err = finding_chain_to_names(j->m, f, g, a->v, a->n, names_text(names, d->text, t->names, d->full), t->bytes, t->since_ns);
 	if (a->n && (!f->process || !f->nchain))

@@ -4,6 +4,7 @@
 #define SLUICE_RULES_INTERNAL_H
 
 #include "user/lineage.h"
+#include "user/model_graph.h"
 #include "user/policy/allow.h"
 #include "user/policy/finding.h"
 
@@ -32,6 +33,10 @@ bool flow_allowed(const struct model *m, const struct m_flow *f, uint64_t mask);
 /* Who has a flow is told by the collector, mostly in the same interval: rules wait one evaluation
  * for it, and a moment longer for what a hello says that is not all there. */
 bool wait_for_name(const struct judging *j, struct m_flow *f);
+
+/* The finding takes the bound over. False: it had it already. A bound that falls (its sender became known) is told, but is no
+ * growth. */
+bool take_leak(struct finding *f, const struct leak *leak, bool *ret_grew);
 
 /* By what left at most, of a dataset of this size (0: not known). */
 enum severity severity_of(uint64_t bytes, uint64_t dataset_size);

@@ -113,20 +113,14 @@ static int describe(struct judging *j, const struct leak_rule *rule, struct find
 	return rule->title(f, &w);
 }
 
-/* A bound that fell (the sender became known) is told, but is no growth. */
 static int update(struct judging *j, const struct leak_rule *rule, struct finding *f, struct ds_graph *g,
-			 const struct m_flow *const *flows, size_t n, const struct leak *leak)
+		  const struct m_flow *const *flows, size_t n, const struct leak *leak)
 {
-	bool grew = leak->bound > f->leak_bound || leak->exposed > f->exposed || !f->count;
+	bool grew, news = take_leak(f, leak, &grew);
 	int err;
 
-	f->rough = !leak->exact;
-	if (!grew && leak->bound == f->leak_bound && leak->exposed == f->exposed &&
-	    f->severity == rule->severity(flows[0], severity_of(f->leak_bound, j->m->datasets[f->dataset].size)))
+	if (!news && f->severity == rule->severity(flows[0], severity_of(f->leak_bound, j->m->datasets[f->dataset].size)))
 		return 0;
-	f->has_leak = f->has_exposed = true;
-	f->leak_bound = leak->bound;
-	f->exposed = leak->exposed;
 	f->given = false;
 	err = finding_chain(j->m, f, g, flows, n);
 	if (!f->process && flows[0]->who)
