@@ -75,8 +75,8 @@ def test_fetched_checked_and_used(sluice, auto, publisher, dataset, lab, sink, a
     actor(f"read:{dataset}/f", out.to, f"send:{SENT}").truth()
     r = m.stop()
     assert r.classes(out) == {"aws:S3:eu-west-1"}
-    # whose bucket it is no range tells: outside all the same
-    assert r.exfil(out)["leak_bound"] == SENT
+    # whose bucket it is no range tells: outside all the same, and nobody allowed it
+    assert r.finding("exfil.volume", out)["leak_bound"] == r.finding("s3.foreign-bucket", out)["leak_bound"] == SENT
     assert os.stat(kept(m)).st_size == len(publisher.body)
     assert len(publisher.asked) == 1
 
