@@ -25,7 +25,7 @@ static void check(const struct talk_facts *f)
 			abort();
 }
 
-static void run(struct talk *t, uint8_t op, uint32_t *seq, const uint8_t *data, size_t n)
+static void run(struct talk *t, bool udp, uint8_t op, uint32_t *seq, const uint8_t *data, size_t n)
 {
 	bool out = op & SCRIPT_OUT;
 	size_t kept = op & SCRIPT_CUT ? n / 2 : n;
@@ -36,9 +36,9 @@ static void run(struct talk *t, uint8_t op, uint32_t *seq, const uint8_t *data, 
 		*seq -= (uint32_t)n;
 	if (op & SCRIPT_AHEAD && n >= 2)
 		*seq += (uint32_t)(data[0] << 8 | data[1]);
-	if (op & SCRIPT_START)
+	if (op & SCRIPT_START && !udp)
 		talk_tcp_start(t, out, *seq);
-	if (op & SCRIPT_UDP)
+	if (udp)
 		talk_udp(t, out, copy, kept, n);
 	else
 		talk_tcp(t, out, *seq, copy, kept, n);
@@ -50,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct talk_facts last = {0};
 	uint32_t seq[2] = {0xfffffff0u, 100};
+	bool udp = len && data[0] & SCRIPT_UDP;
 	struct talk *t;
 
 	if (talk_new(&t))
@@ -58,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		uint8_t op = data[0];
 		size_t n = MIN((size_t)(data[1] << 8 | data[2]), len - 3);
 
-		run(t, op, &seq[op & SCRIPT_OUT], data + 3, n);
+		run(t, udp, op, &seq[op & SCRIPT_OUT], data + 3, n);
 		check(talk_facts(t));
 		if (last.settled && memcmp(&last, talk_facts(t), sizeof(last)))
 			abort();

@@ -5,7 +5,7 @@
 
 enum script_op {
 	SCRIPT_OUT = 1,
-	SCRIPT_UDP = 2,
+	SCRIPT_UDP = 2,	   /* counts in the first packet: a socket has one protocol */
 	SCRIPT_CUT = 4,	   /* only half of it is kept */
 	SCRIPT_BACK = 8,   /* the sequence number goes back by as much again */
 	SCRIPT_AHEAD = 16, /* it jumps by the data's first bytes */
