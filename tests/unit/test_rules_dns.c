@@ -246,6 +246,38 @@ static void who_holds_nothing_tells_nothing(void **state)
 	fixture_end(&t);
 }
 
+#define POLICY(allow) "datasets: [{id: patients, path: /data/patients}, {id: other, path: /data/other}]\nnetwork: {allow: [" allow "]}\n"
+
+static unsigned shards_found(const char *policy)
+{
+	uint32_t seed = 1;
+	struct fixture t;
+	char name[300];
+
+	fixture_begin(&t, policy);
+	introduce(&t, 10, "python3", "slurm:4242.0");
+	reads(&t, 10, 0, READ);
+	for (uint32_t i = 0; i < 100; i++) {
+		shard(name, i, &seed);
+		asks(&t, 10, name);
+	}
+	settle(&t);
+	unsigned n = findings(&t, RULE_DNS_TUNNEL);
+	fixture_end(&t);
+	return n;
+}
+
+/* Whoever may have the data by its own name need not be suspected of asking for it by others. */
+static void who_is_allowed_by_name(void **state)
+{
+	assert_int_equal(shards_found(POLICY("")), 1);
+	assert_int_equal(shards_found(POLICY("{name: '*.cdn.somewhere.io'}")), 0);
+	assert_int_equal(shards_found(POLICY("{name: somewhere.io, port: 443}")), 0);
+	assert_int_equal(shards_found(POLICY("{name: '*.cdn.somewhere.io', datasets: [patients]}")), 0);
+	assert_int_equal(shards_found(POLICY("{name: '*.cdn.somewhere.io', datasets: [other]}")), 1);
+	assert_int_equal(shards_found(POLICY("{name: '*.nosomewhere.io'}, {cidr: 203.0.113.0/24}")), 1);
+}
+
 static void one_per_dataset_job_and_domain(void **state)
 {
 	uint32_t seed = 1;
@@ -335,7 +367,8 @@ int main(void)
 	    cmocka_unit_test(bounded_by_what_is_held),
 	    cmocka_unit_test(one_process_per_name),
 	    cmocka_unit_test(who_holds_nothing_tells_nothing),
-	    cmocka_unit_test(one_per_dataset_job_and_domain),
+	    cmocka_unit_test(who_is_allowed_by_name),
+		cmocka_unit_test(one_per_dataset_job_and_domain),
 	    cmocka_unit_test(findings_are_bounded),
 	    cmocka_unit_test(hostile_domains),
 	};

@@ -96,6 +96,20 @@ const struct allow_rule *flow_allow(const struct model *m, const struct m_flow *
 	return first(m, f, mask, NULL);
 }
 
+bool domain_allowed(const struct model *m, const char *domain, uint64_t mask)
+{
+	size_t n = strlen(domain);
+
+	for (size_t i = 0; n && i < m->config->network.nallow; i++) {
+		const struct allow_rule *a = &m->config->network.allow[i];
+		size_t len = a->name ? strlen(a->name) : 0;
+
+		if (len >= n && !strcmp(a->name + len - n, domain) && (len == n || a->name[len - n - 1] == '.') && entry_for(m, a, mask))
+			return true;
+	}
+	return false;
+}
+
 /* --- buckets ------------------------------------------------------------------------------------ */
 
 bool flow_is_s3(const struct m_flow *f)

@@ -13,6 +13,9 @@
 /* The first entry that covers the flow and each dataset in `mask`; NULL: none does. Owned by the configuration. */
 const struct allow_rule *flow_allow(const struct model *m, const struct m_flow *f, uint64_t mask);
 
+/* Does an entry name the domain, or a host in it, for each dataset in `mask`? Its owner may have them then. */
+bool domain_allowed(const struct model *m, const char *domain, uint64_t mask);
+
 /* Does it go to S3, by its name, or where it says none of AWS's by its address? Not where it is only about buckets, not about
  * what is in them. */
 bool flow_is_s3(const struct m_flow *f);

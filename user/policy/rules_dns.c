@@ -6,7 +6,8 @@
  * Names are weighed, in shares of what is enough by itself, and the shares add up: bytes in labels that look encoded (those
  * of very long ones count double and four times, since nothing else is that long), names that differ by more than numbers,
  * all names. What is met again counts once. The more if most questions are of types that no one needs to find a server;
- * much less where a provider alone sees the questions, as with bucket names. See user/dest/name_shape.h for both.
+ * much less where a provider alone sees the questions, as with bucket names, or somebody whom network.allow names. See
+ * user/dest/name_shape.h for the shapes and the providers.
  *
  * The bound is all that stands below the domain in all questions, repeated ones too: that they look like data makes the
  * finding, not the figure.
@@ -30,7 +31,7 @@
 #define ODD_FACTOR 2.0
 #define PROVIDER_FACTOR (1 / 16.0)
 
-static double weigh(const struct m_domain *d, const struct tally *t)
+static double weigh(const struct model *m, const struct m_domain *d, const struct tally *t)
 {
 	double w = (double)t->skeletons / SKELETONS + (double)t->skeleton_bytes / SKELETON_BYTES;
 
@@ -41,7 +42,9 @@ static double weigh(const struct m_domain *d, const struct tally *t)
 		w += (double)t->coded_points / CODED_POINTS;
 	if (t->names >= CODED_NAMES && t->odd * 2 >= t->questions)
 		w *= ODD_FACTOR;
-	return d->provider && !d->asked_out ? w * PROVIDER_FACTOR : w;
+	if (!d->asked_out && (d->provider || domain_allowed(m, d->text, t->mask)))
+		w *= PROVIDER_FACTOR;
+	return w;
 }
 
 /* --- who asked, and what they hold ---------------------------------------- */
@@ -183,7 +186,7 @@ static int judge_dataset(struct judging *j, struct m_domain *d, unsigned dataset
 	    .about = d->text,
 	};
 
-	if (!finding_find(j->m, &key) && weigh(d, &t) < ENOUGH)
+	if (!finding_find(j->m, &key) && weigh(j->m, d, &t) < ENOUGH)
 		return 0;
 	(*left)--;
 	if (!finding_has_place(j->m, &key))
