@@ -72,6 +72,12 @@ static void tls_seeds(void)
 		packet(0, "220 go\r\n", 8);
 		packets_of(&w, 0);
 		put_script(i ? "starttls1" : "starttls0");
+		packet(SCRIPT_OUT | SCRIPT_START, "\5\1\0", 3);
+		packet(SCRIPT_START, "\5\0", 2);
+		packet(SCRIPT_OUT, "\5\1\0\3\ta.example\1\xbb", 16);
+		packet(0, "\5\0\0\1\0\0\0\0\0\0", 10);
+		packets_of(&w, 0);
+		put_script(i ? "socks1" : "socks0");
 	}
 	wire_make(&(struct tls_wish){.dtls = true, .cookie = true, .least = DTLS1_2_VERSION, .most = DTLS1_2_VERSION, .name = "d.example"}, &w);
 	put("tls_hello", "dtls", w.flights[0].data, w.flights[0].n);

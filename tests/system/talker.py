@@ -101,6 +101,19 @@ def serve_tls(address, certificate, versions):
                 counts["bytes"] += len(head)
             c.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
 
+        def as_socks(c):
+            """The same by SOCKS 5."""
+            def exactly(n):
+                data = c.recv(n, socket.MSG_WAITALL)
+                with lock:
+                    counts["bytes"] += len(data)
+                return data
+
+            exactly(exactly(2)[1])
+            c.sendall(b"\5\0")
+            exactly(exactly(5)[4] + 2)
+            c.sendall(b"\5\0\0\1" + bytes(6))
+
         def pump(step):
             """Until OpenSSL has what it wants."""
             while True:
@@ -119,8 +132,11 @@ def serve_tls(address, certificate, versions):
 
         with c:
             try:
-                if c.recv(8, socket.MSG_PEEK) == b"CONNECT ":
+                first = c.recv(8, socket.MSG_PEEK)
+                if first == b"CONNECT ":
                     as_proxy(c)
+                elif first[:1] == b"\5":
+                    as_socks(c)
                 pump(s.do_handshake)
                 while True:
                     head = b""

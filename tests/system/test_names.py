@@ -5,6 +5,8 @@ name and bucket let through, whose bucket it is, and what goes unencrypted. The 
 """
 import os
 import shutil
+import socket
+import subprocess
 
 import pytest
 
@@ -376,13 +378,14 @@ def test_foreign_bucket(sluice, policy, dataset, lab, tls, names, run, job, wher
 
 # --- by a proxy --------------------------------------------------------------------
 
-def test_proxy(sluice, policy, dataset, lab, tls, names, run, job):
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_proxy(sluice, policy, dataset, lab, tls, names, run, job, scheme):
     """What it is asked for is where the bytes go, though its own address is inside."""
     s = tls(lab.vpc)
     d = names({})
     m = sluice(policy(d, {"name": API}))
     for name in (API, THIEF):
-        run(d, upload(dataset, f"https://{name}/x", "--proxy", f"http://{s.at}"))
+        run(d, upload(dataset, f"https://{name}/x", "--proxy", f"{scheme}://{s.at}"))
     r = m.stop()
     assert r.to(s, "bytes_out") == s.bytes() > 2 * SIZE
     assert r.classes(s) == {"vpc"}
@@ -416,6 +419,51 @@ def test_quic(sluice, policy, dataset, lab, sink, names, run):
     assert set(ends) == {(API, "quic", "resolved", "quic")}
     assert r.to(s, "bytes_out") == s.bytes() >= 1200
     assert r.findings() == {} and not r.findings("egress.plaintext")
+
+
+SEGMENTED = """
+import socket, struct, sys
+api, port, hello, more = sys.argv[1], int(sys.argv[2]), open(sys.argv[3], "rb").read(), int(sys.argv[4])
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((socket.gethostbyname(api), port))
+size = len(hello)
+stun = struct.pack("!HHI12sHH", 1, size - 20, 0x2112a442, b"0123456789ab", 0x8022, size - 24) + bytes(size - 24)
+s.sendmsg([stun + hello * (1 + more)], [(17, 103, struct.pack("H", size))])  # SOL_UDP, UDP_SEGMENT
+"""
+
+
+def hello_of(name, tmp):
+    """A QUIC client's first datagram, caught at loopback."""
+    with open(f"{tmp}/hosts", "w", encoding="utf-8") as f:
+        f.write(f"127.0.0.1 {name}\n")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        s.settimeout(PATIENCE)
+        port = s.getsockname()[1]
+        say = f"mount --bind {tmp}/hosts /etc/hosts; exec gtlsclient -q --timeout=1s --handshake-timeout=1s {name} {port} https://{name}:{port}/"
+        with subprocess.Popen(["unshare", "--mount", "bash", "-e", "-c", say]) as p:
+            hello = s.recv(65536)
+            p.kill()
+    with open(f"{tmp}/hello", "wb") as f:
+        f.write(hello)
+    return f"{tmp}/hello", len(hello)
+
+
+def test_quic_segmented(sluice, policy, dataset, lab, sink, names, run, tmp):
+    """Several datagrams as one packet, which the card cuts: the hello is in the second."""
+    client("gtlsclient")
+    hello, size = hello_of(API, tmp)
+    s = sink(lab.internet, udp=True)
+    d = names({API: [s.ip]})
+    m = sluice(policy(d, {"name": API}))
+    with open(f"{tmp}/send.py", "w", encoding="utf-8") as f:
+        f.write(SEGMENTED)
+    run(d, f"mapfile -t x < {dataset}/f; {PYTHON} {tmp}/send.py {API} {s.port} {hello} 5")
+    r = m.stop()
+    ends = [(f["remote"]["name"], f["remote"]["name_source"], f["remote"]["name_belief"], f["encrypted"])
+            for f in r.of("flow", proto="udp") if f["remote"]["port"] == s.port]
+    assert set(ends) == {(API, "quic", "resolved", "quic")}
+    assert r.to(s, "bytes_out") == s.bytes() == 7 * size
 
 
 AWS_CONFIG = """

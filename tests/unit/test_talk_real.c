@@ -84,6 +84,44 @@ static void curl_through_a_tunnel(void **state)
 	assert_string_equal(talk_word(f), "tls1.3");
 }
 
+#define SOCKS5_OK "\5\0\0\1\0\0\0\0\0\0"
+#define SOCKS4_OK "\0\x5a\0\0\0\0\0\0"
+
+static const struct {
+	const char *scheme;
+	struct step steps[4];
+} socks_talks[] = {
+    {"socks5h://", {{"\5", "\5\0", 2}, {"target.example", SOCKS5_OK, 10}, {0}}},
+    {"socks5h://me:secret@", {{"\5", "\5\2", 2}, {"secret", "\1\0", 2}, {"target.example", SOCKS5_OK, 10}, {0}}},
+    {"socks4a://", {{"target.example", SOCKS4_OK, 8}, {0}}},
+    {"socks4a://someone@", {{"target.example", SOCKS4_OK, 8}, {0}}},
+};
+
+static void curl_by_socks(void **state)
+{
+	NEED_PROGRAM("curl");
+
+	for (size_t i = 0; i < ARRAY_SIZE(socks_talks); i++) {
+		_cleanup_(talk_freep) struct talk *t = new_talk(), *plain = new_talk();
+		const struct talk_facts *f = talk_facts(t), *p = talk_facts(plain);
+		char proxy[64];
+		uint16_t port;
+		_cleanup_close_ int fd = bind_local(SOCK_STREAM, &port);
+
+		snprintf(proxy, sizeof(proxy), "%s127.0.0.1:%u", socks_talks[i].scheme, port);
+		char *over_tls[] = {CURL, "-x", proxy, "https://target.example/", NULL};
+		talk_with(fd, over_tls, socks_talks[i].steps, 0, t);
+		assert_int_equal(f->kind, TALK_TLS);
+		assert_true(f->client && f->proxied && f->agreed && !f->starttls);
+		assert_string_equal(f->name, "target.example");
+		char *in_plain[] = {CURL, "-m", "1", "-x", proxy, "http://target.example/", NULL};
+		talk_with(fd, in_plain, socks_talks[i].steps, NO_TLS, plain);
+		assert_int_equal(p->kind, TALK_PLAIN);
+		assert_true(p->client && p->proxied && !p->settled);
+		assert_string_equal(p->name, "target.example");
+	}
+}
+
 static void curl_over_tls(void **state)
 {
 	NEED_PROGRAM("curl");
@@ -219,7 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(curl_asks),	   cmocka_unit_test(curl_asks_a_proxy), cmocka_unit_test(curl_through_a_tunnel),
-	    cmocka_unit_test(curl_over_tls),	   cmocka_unit_test(ssh_begins),	cmocka_unit_test(quic_client_begins),
+	    cmocka_unit_test(curl_by_socks), cmocka_unit_test(curl_over_tls),	   cmocka_unit_test(ssh_begins),	cmocka_unit_test(quic_client_begins),
 	    cmocka_unit_test(openssl_turns_to_tls),
 	};
 

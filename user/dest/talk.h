@@ -2,7 +2,7 @@
 /*
  * What a connection is, from its first bytes in both directions: packets may be missing, repeated, out of order, or cut. What
  * goes out decides, and what comes in can only agree: nobody makes this host's plain words count as encrypted by what he sends
- * to it. Memory: some 8 KiB a direction, none once settled.
+ * to it. A talk is one socket's: of TCP or of UDP, never both. Memory: some 8 KiB a direction, none once settled.
  */
 #ifndef SLUICE_TALK_H
 #define SLUICE_TALK_H
@@ -24,11 +24,11 @@ enum talk_kind {
 
 struct talk_facts {
 	enum talk_kind kind;
-	bool client;   /* this host began as the client of TLS, DTLS, QUIC or HTTP, or as WireGuard's initiator; of SSH it is not told */
+	bool client;   /* this host began: TLS, DTLS, QUIC, HTTP, SOCKS as their client, WireGuard as initiator; not told of SSH */
 	bool settled;  /* nothing that may still come can change this: the talk can be freed */
 	bool waiting;  /* the start of something known has come, but not all of it */
 	bool starttls; /* it began in plain text, and then turned to TLS */
-	bool proxied;  /* HTTP CONNECT, or a whole URL as the target: name is the target's, also where TLS came behind it */
+	bool proxied;  /* SOCKS, HTTP CONNECT, or a whole URL as the target: name is the target's, also where TLS came behind it */
 	char name[TLS_NAME_LEN]; /* SNI or Host, lower case, no port; "": none */
 	uint16_t version;	 /* of TLS and DTLS as on the wire: the agreed when `agreed`, else the highest offered; 0: not known */
 	bool agreed;		 /* the server's hello was seen */

@@ -116,6 +116,22 @@ static enum begin http_begin(const struct view *v, struct beginning *ret)
 	return !v->cut && (s == HTTP_MORE || more) ? BEGIN_PART : BEGIN_OTHER;
 }
 
+/* --- SOCKS ----------------------------------------------------------------------------------- */
+
+/* Only where the direction is known to begin: few bytes are enough to look like it. */
+static enum begin socks_begin(const struct view *v, struct beginning *ret)
+{
+	switch (v->told ? socks_parse(v->p, v->n, &ret->socks) : SOCKS_OTHER) {
+	case SOCKS_REQUEST:
+		ret->socks_version = v->p[0];
+		return BEGIN_SOCKS;
+	case SOCKS_MORE:
+		return v->cut ? BEGIN_OTHER : BEGIN_PART;
+	default:
+		return BEGIN_OTHER;
+	}
+}
+
 /* --- what a load balancer puts before it (HAProxy's PROXY protocol, 2.1 and 2.2) ---------------- */
 
 #define PROXY_LINE_MOST 107
@@ -163,6 +179,8 @@ static enum begin known_begin(const struct view *v, struct beginning *ret)
 		if (ssh != BEGIN_OTHER)
 			return ssh;
 	}
+	if (v->p[0] == 4 || v->p[0] == 5)
+		return socks_begin(v, ret);
 	return http_begin(v, ret);
 }
 

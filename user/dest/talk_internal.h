@@ -5,6 +5,7 @@
 
 #include "user/dest/pieces.h"
 #include "user/dest/quic.h"
+#include "user/dest/socks.h"
 #include "user/dest/talk.h"
 
 #define TALK_KEEP 8192 /* bytes of a direction */
@@ -51,6 +52,7 @@ enum begin {
 	BEGIN_REQUEST,	/* HTTP */
 	BEGIN_RESPONSE, /* HTTP */
 	BEGIN_SSH,
+	BEGIN_SOCKS, /* a client of it */
 	BEGIN_OTHER,
 };
 
@@ -59,6 +61,8 @@ struct beginning {
 	struct tls_hello hello; /* BEGIN_CLIENT */
 	uint16_t version;	/* BEGIN_SERVER */
 	struct http_head head;	/* BEGIN_REQUEST */
+	struct socks_request socks; /* BEGIN_SOCKS */
+	uint8_t socks_version;	    /* BEGIN_SOCKS */
 	bool token;		/* BEGIN_REQUEST: of the metadata service */
 	bool sure;		/* BEGIN_SSH: its key exchange follows; BEGIN_OTHER: it is a beginning */
 };

@@ -6,7 +6,7 @@
 /* What was said in plain, so that it is not TLS's other side. */
 static bool is_plain(enum begin b)
 {
-	return b == BEGIN_OTHER || b == BEGIN_REQUEST || b == BEGIN_RESPONSE || b == BEGIN_SSH;
+	return b == BEGIN_OTHER || b == BEGIN_REQUEST || b == BEGIN_RESPONSE || b == BEGIN_SSH || b == BEGIN_SOCKS;
 }
 
 static void agree(struct talk_facts *f, uint16_t version)
@@ -67,6 +67,19 @@ static void say_ssh(struct talk_facts *f, const struct beginning *out, const str
 	f->settled = out->sure && in->what == BEGIN_SSH;
 }
 
+/* What follows is between the client and whom it asks for; TLS is found as where it turns to it. */
+static void say_socks(const struct talk *t, struct talk_facts *f, const struct beginning *out)
+{
+	struct view in = stream_view(&t->ways[0], 0);
+
+	f->kind = TALK_PLAIN;
+	if (in.n && !socks_answers(out->socks_version, in.p, in.n))
+		return;
+	f->client = f->proxied = true;
+	f->strange_name = out->socks.strange;
+	memcpy(f->name, out->socks.host, sizeof(f->name));
+}
+
 /* A server may say something before its line (RFC 4253, 4.2). */
 static bool ssh_behind(const struct stream *s)
 {
@@ -95,7 +108,7 @@ static void judge_in(struct talk_facts *f, const struct beginning *out, const st
 		f->client = true;
 	} else if (in->what == BEGIN_SSH) {
 		f->kind = TALK_SSH;
-	} else if (in->what == BEGIN_OTHER && out->what == BEGIN_NONE) {
+	} else if ((in->what == BEGIN_OTHER || in->what == BEGIN_SOCKS) && out->what == BEGIN_NONE) {
 		f->kind = TALK_PLAIN;
 	}
 }
@@ -154,6 +167,9 @@ static void judge_begin(const struct talk *t, struct talk_facts *f, const struct
 		else
 			say_ssh(f, out, in);
 		break;
+	case BEGIN_SOCKS:
+		say_socks(t, f, out);
+		break;
 	case BEGIN_OTHER:
 		f->kind = TALK_PLAIN;
 		break;
@@ -167,6 +183,8 @@ static size_t turns_after(const struct talk *t, const struct talk_facts *f, bool
 {
 	if (b->what == BEGIN_REQUEST)
 		return b->head.connect && f->client == out ? b->head.len : 0;
+	if (b->what == BEGIN_SOCKS)
+		return f->proxied && f->client == out ? b->socks.len : 0;
 	return b->what == BEGIN_OTHER || b->what == BEGIN_DIM ? turn_asked(&t->ways[out]) : 0;
 }
 
