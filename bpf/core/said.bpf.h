@@ -12,6 +12,7 @@
 #define SAID_OUT 8192  /* of a connection's bytes: a hello of TLS, and what may come before it */
 #define SAID_IN 2048   /* how the server answers to it */
 #define SAID_SEGMENTS 32
+#define SAID_SEGMENTED 4    /* datagrams of one packet */
 #define SAID_DATAGRAMS 8192 /* of QUIC: a hello may need several packets */
 #define PORT_DNS 53
 #define QUIC_LONG 0x80 /* RFC 9000, 17.2: the header's form, which only the handshake's packets have */
@@ -101,6 +102,21 @@ static __always_inline bool datagram_begins(struct __sk_buff *skb, const struct 
 	return !before || (!bpf_skb_load_bytes(skb, w->at, &first, 1) && first & QUIC_LONG);
 }
 
+/* Offloaded segmentation: one packet here, several on the wire, all but the last of gso_size (cf62089b0edd, 5.6). */
+static __always_inline void datagrams_told(struct __sk_buff *skb, struct saying *w)
+{
+	__u32 rest = w->d->bytes, each = skb->gso_size;
+
+	if (!each || each > rest)
+		each = rest;
+	for (int i = 0; i < SAID_SEGMENTED && rest; i++) {
+		w->d->bytes = each < rest ? each : rest;
+		said_by(skb, w);
+		w->at += w->d->bytes;
+		rest -= w->d->bytes;
+	}
+}
+
 /* Counted already. */
 static __always_inline void datagram_said(struct __sk_buff *skb, struct datagram *d, struct flow *f, bool out)
 {
@@ -110,7 +126,7 @@ static __always_inline void datagram_said(struct __sk_buff *skb, struct datagram
 		return;
 	w.at = skb->len - d->bytes;
 	if (d->rport == PORT_DNS || datagram_begins(skb, &w))
-		said_by(skb, &w);
+		datagrams_told(skb, &w);
 }
 
 /* --- TCP -------------------------------------------------------------------------------- */
