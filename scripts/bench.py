@@ -44,11 +44,11 @@ START_SECONDS = 60
 GROUPS = [
     ['null', 'pread', 'hotpread', 'orc'],
     ['seq', 'uring', 'mmap', 'write'],
-    ['rr', 'bulk', 'tiny', 'conn', 'loader'],
+    ['rr', 'bulk', 'tiny', 'conn', 'hello', 'loader'],
 ]
 # Workloads whose own process reads tagged files by read or pread alone: there the ledger can be held against the truth.
 READERS = {'pread', 'hotpread', 'orc', 'seq'}
-NON_READERS = {'null', 'write', 'rr', 'bulk', 'tiny', 'conn'}
+NON_READERS = {'null', 'write', 'rr', 'bulk', 'tiny', 'conn', 'hello'}
 
 VARIANTS = {
     'none': 'no monitor',

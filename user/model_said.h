@@ -59,6 +59,7 @@ int model_set_said(struct model *m, uint64_t flow, const struct said_facts *fact
 /* What is kept of first words and of DNS, and what there was no room for: totals since the start. */
 struct said_figures {
 	uint64_t conversations, names; /* kept now */
+	uint64_t heard;		       /* packets that were looked into */
 	uint64_t forgotten;	       /* conversations given up for want of room before they were whole */
 	uint64_t missed;	       /* questions to name servers that there was no room for */
 };

@@ -68,7 +68,7 @@ struct said_book {
 	size_t nquestions, questions_cap;
 	struct use *uses;
 	size_t nuses, uses_cap;
-	uint64_t forgotten, missed;
+	uint64_t heard, forgotten, missed;
 };
 
 /* --- conversations --------------------------------------------------------------------------- */
@@ -269,6 +269,7 @@ void said_book_hear(struct said_book *b, const void *record, size_t len, uint64_
 {
 	const struct said *s = record;
 
+	b->heard++;
 	if (len < sizeof(*s) || s->kept > len - sizeof(*s) || s->kept > s->bytes || !s->flow)
 		return;
 	if (s->rport != PORT_DNS || !ask_or_answer(b, s, now_ns))
@@ -469,7 +470,7 @@ int said_book_tell(struct said_book *b, void (*introduce)(void *arg, const struc
 
 struct said_figures said_book_figures(const struct said_book *b)
 {
-	return (struct said_figures){b->all.used, names_count(b->names).pairs, b->forgotten, b->missed};
+	return (struct said_figures){b->all.used, names_count(b->names).pairs, b->heard, b->forgotten, b->missed};
 }
 
 static uint32_t own_netns(void)

@@ -18,6 +18,7 @@ from where import PATIENCE
 pytestmark = pytest.mark.one_set
 
 SIZE = 300007
+OTHERS = 200  # packets of whatever else this machine does meanwhile
 PYTHON = "/usr/bin/python3"
 API, MODELS, THIEF = "api.example.org", "approved-models.s3.eu-west-1.amazonaws.com", "thief.s3.eu-west-1.amazonaws.com"
 
@@ -336,6 +337,18 @@ def test_plain_in_the_vpc(sluice, policy, dataset, lab, sink, actor, job):
     assert r.findings() == {} and not r.findings("egress.plaintext")
     assert r.to(s) == s.bytes() == 10007
     assert False in spoken(r, s)
+
+
+def test_only_first_packets(sluice, policy, dataset, lab, sink, actor, job):
+    """However much is sent, a few packets of a connection are looked into."""
+    s = sink(lab.internet)
+    m = sluice(policy())
+    before = m.show("health")["health"]["names"]["packets"]
+    actor(f"read:{dataset}/f", s.to, "send:300000007", cgroup=job).truth()
+    r = m.stop()
+    assert r.to(s) == s.bytes() == 300000007
+    looked = r.of("health")[-1]["names"]["packets"] - before
+    assert 0 < looked <= 64 + OTHERS, looked
 
 
 def test_name_by_address(sluice, policy, dataset, lab, sink, names, run, actor, job):

@@ -292,6 +292,7 @@ static const struct workload {
     {"bulk", bulk_setup, bulk_step, serve_drain, false, "TCP, 128 KiB sends"},
     {"tiny", tiny_setup, tiny_step, serve_batches, false, "TCP, 64-byte sends, no delay"},
     {"conn", conn_setup, conn_step, serve_nothing, false, "TCP connect and close"},
+    {"hello", hello_setup, hello_step, serve_hello, false, "TCP connect, a TLS hello, an answer, close, at an address off loopback"},
     {"loader", loader_setup, loader_step, NULL, true,
      "8 processes read files of about 100 KB, a parent takes them by pipes"},
 };

@@ -5,7 +5,11 @@
 
 #include "tests/work/bench.h"
 
+#include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 
 #define BULK (128 * 1024)
 #define TINY 64
@@ -99,7 +103,7 @@ __attribute__((noreturn)) static inline void net_serve(int listener, serve_fn se
 	}
 }
 
-static inline void net_start(serve_fn serve)
+static inline void net_start_at(const char *at, serve_fn serve)
 {
 	int listener;
 
@@ -108,12 +112,17 @@ static inline void net_start(serve_fn serve)
 			misuse("--peer: '%s' is not ADDR:PORT", run.peer);
 		return;
 	}
-	listener = net_listen("127.0.0.1:0");
+	listener = net_listen(at);
 	net.to.len = sizeof(net.to.sa);
 	must(getsockname(listener, (struct sockaddr *)&net.to.sa, &net.to.len), "getsockname");
 	if (helper_start())
 		net_serve(listener, serve);
 	close(listener);
+}
+
+static inline void net_start(serve_fn serve)
+{
+	net_start_at("127.0.0.1:0", serve);
 }
 
 static inline void rr_setup(void)
@@ -189,6 +198,91 @@ static inline void conn_step(void)
 		if (recv(fd, net.buffer, 1, 0) != 0)
 			quit(EXIT_SAD, "conn wants a peer that closes at once");
 		close(fd);
+		run.ops++;
+	}
+}
+
+/* --- connections that have a name ---------------------------------------------------------- */
+
+#define HELLO 517 /* as browsers and OpenSSL fill it up to */
+#define HELLO_ANSWER 1021
+#define ELSEWHERE "10.77.77.77"
+
+/* A network namespace of its own, whose loopback has an address that does not look it. */
+static inline void net_elsewhere(void)
+{
+	struct ifreq up = {.ifr_name = "lo"}, more = {.ifr_name = "lo:1"};
+	struct sockaddr_in *in = (struct sockaddr_in *)&more.ifr_addr;
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		quit(EXIT_UNSUPPORTED, "unshare: %s", strerror(errno));
+	fd = (int)must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
+	must(ioctl(fd, SIOCGIFFLAGS, &up), "lo");
+	up.ifr_flags |= IFF_UP;
+	must(ioctl(fd, SIOCSIFFLAGS, &up), "lo");
+	in->sin_family = AF_INET;
+	inet_pton(AF_INET, ELSEWHERE, &in->sin_addr);
+	must(ioctl(fd, SIOCSIFADDR, &more), ELSEWHERE);
+	close(fd);
+}
+
+/* A hello of TLS 1.2 for bench.example, its rest padding. */
+static inline void hello_fill(void)
+{
+	static const unsigned char head[] = {22, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3};
+	static const unsigned char body[] = {0, 0, 2, 0xc0, 0x2f, 1, 0, (HELLO - 52) >> 8, (HELLO - 52) & 255, 0, 0, 0, 18, 0, 16, 0, 0, 13};
+	unsigned char *p = (unsigned char *)net.buffer;
+
+	memset(p, 7, HELLO);
+	memcpy(p, head, sizeof(head));
+	p += sizeof(head) + 32;
+	memcpy(p, body, sizeof(body));
+	p += sizeof(body);
+	memcpy(p, "bench.example", 13);
+	p += 13;
+	size_t left = (size_t)((unsigned char *)net.buffer + HELLO - p) - 4;
+	p[0] = 0;
+	p[1] = 21; /* RFC 7685 */
+	p[2] = (unsigned char)(left >> 8);
+	p[3] = (unsigned char)left;
+	memset(p + 4, 0, left);
+}
+
+/* The server's hello, and a record of something sealed. */
+static inline void serve_hello(int fd)
+{
+	static const unsigned char hello[] = {22, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3}, end[] = {0, 0xc0, 0x2f, 0};
+	static const unsigned char sealed[] = {23, 3, 3, (HELLO_ANSWER - 52) >> 8, (HELLO_ANSWER - 52) & 255};
+	unsigned char answer[HELLO_ANSWER];
+
+	memset(answer, 7, sizeof(answer));
+	memcpy(answer, hello, sizeof(hello));
+	memcpy(answer + 43, end, sizeof(end));
+	memcpy(answer + 47, sealed, sizeof(sealed));
+	if (recv(fd, net.buffer, HELLO, MSG_WAITALL) == HELLO)
+		send(fd, answer, sizeof(answer), MSG_NOSIGNAL);
+}
+
+static inline void hello_setup(void)
+{
+	if (!run.peer)
+		net_elsewhere();
+	hello_fill();
+	net_start_at(ELSEWHERE ":0", serve_hello);
+}
+
+static inline void hello_step(void)
+{
+	for (int i = 0; i < 16; i++) {
+		int fd = net_connect();
+
+		if (send(fd, net.buffer, HELLO, MSG_NOSIGNAL) != HELLO)
+			die("send");
+		while (must(recv(fd, net.buffer + HELLO, HELLO_ANSWER, 0), "recv"))
+			;
+		close(fd);
+		run.bytes += HELLO;
 		run.ops++;
 	}
 }

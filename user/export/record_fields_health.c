@@ -212,7 +212,7 @@ static json_t *get_names(matter *s)
 {
 	const struct said_figures *f = &s->m->said_figures;
 
-	return JSON_OF({"known", json_count(f->names)}, {"conversations", json_count(f->conversations)},
+	return JSON_OF({"known", json_count(f->names)}, {"conversations", json_count(f->conversations)}, {"packets", json_count(f->heard)},
 		       {"forgotten", json_count(f->forgotten)}, {"questions_missed", json_count(f->missed)});
 }
 
