@@ -7,6 +7,7 @@
 
 #include "user/array.h"
 #include "user/dest/dns.h"
+#include "user/dest/hosts_file.h"
 #include "user/dest/names.h"
 #include "user/dest/resolvers.h"
 #include "user/dest/talk.h"
@@ -64,6 +65,8 @@ struct said_book {
 	struct conversations talking, quiet; /* with a talk, and without */
 	struct names *names;
 	struct resolvers *resolvers;
+	struct hosts_file *hosts;
+	uint32_t netns; /* the monitor's own */
 	struct question *questions;
 	size_t nquestions, questions_cap;
 	struct use *uses;
@@ -461,6 +464,8 @@ int said_book_tell(struct said_book *b, void (*introduce)(void *arg, const struc
 		err = resolvers_configure(b->resolvers, b->m->config->network.resolvers, b->m->config->network.nresolvers);
 	resolvers_refresh(b->resolvers);
 	if (!err)
+		err = hosts_file_tell(b->hosts, b->names, b->netns, now_ns);
+	if (!err)
 		err = tell_list(b, &b->talking, now_ns);
 	if (!err)
 		err = tell_list(b, &b->quiet, now_ns);
@@ -488,10 +493,13 @@ int said_book_new(struct model *m, struct said_book **ret)
 	if (!b)
 		return -ENOMEM;
 	b->m = m;
+	b->netns = own_netns();
 	b->all = HASHMAP_OF(struct conversation, flow);
 	err = names_new(NAMES_MAX, &b->names);
 	if (!err)
-		err = resolvers_new("/", own_netns(), &b->resolvers);
+		err = resolvers_new("/", b->netns, &b->resolvers);
+	if (!err)
+		err = hosts_file_new("/", &b->hosts);
 	if (err) {
 		said_book_free(b);
 		return err;
@@ -511,6 +519,7 @@ struct said_book *said_book_free(struct said_book *b)
 	hashmap_free(&b->all);
 	names_free(b->names);
 	resolvers_free(b->resolvers);
+	hosts_file_free(b->hosts);
 	free(b->questions);
 	free(b->uses);
 	free(b);

@@ -24,7 +24,7 @@ struct resolvers {
 	} sources[ARRAY_SIZE(files)];
 };
 
-static bool is_loopback(const uint8_t addr[static 16])
+bool address_is_loopback(const uint8_t addr[static 16])
 {
 	static const uint8_t v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127}, v6[16] = {[15] = 1};
 
@@ -33,8 +33,7 @@ static bool is_loopback(const uint8_t addr[static 16])
 
 /* --- the files ------------------------------------------------------------ */
 
-/* "10.0.0.2", "fe80::1%eth0"; false: neither. */
-static bool address_parse(const char *word, struct host_addr *ret)
+bool address_parse(const char *word, struct host_addr *ret)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct host_addr a = {.addr = {[10] = 0xff, [11] = 0xff}};
@@ -67,7 +66,7 @@ static void parse(char *text, struct source *to)
 		parse_line(line, to);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
+bool file_unchanged(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
@@ -96,7 +95,7 @@ bool resolvers_refresh(struct resolvers *r)
 		snprintf(path, sizeof(path), "%s/%s", r->root, files[i]);
 		if (stat(path, &now))
 			now = (struct stat){0};
-		if (same_file(&now, &r->sources[i].as))
+		if (file_unchanged(&now, &r->sources[i].as))
 			continue;
 		r->sources[i] = (struct source){0};
 		read_source(path, &r->sources[i]);
@@ -160,7 +159,7 @@ static bool holds(const struct host_addr *v, size_t n, const uint8_t addr[static
 bool resolver_believed(const struct resolvers *r, uint32_t netns, const uint8_t addr[static 16], uint16_t port,
 		       enum dest_class class)
 {
-	if (port != DNS_PORT || (is_loopback(addr) && netns != r->netns))
+	if (port != DNS_PORT || (address_is_loopback(addr) && netns != r->netns))
 		return false;
 	if (class == CLASS_DNS || holds(r->configured, r->nconfigured, addr))
 		return true;

@@ -11,6 +11,8 @@
 #ifndef SLUICE_RESOLVERS_H
 #define SLUICE_RESOLVERS_H
 
+#include <sys/stat.h>
+
 #include "user/dest/class.h"
 
 #define RESOLVERS_MOST 16 /* of one file */
@@ -34,5 +36,12 @@ bool resolvers_refresh(struct resolvers *r);
 /* Port in host order; `class` is the address's. */
 bool resolver_believed(const struct resolvers *r, uint32_t netns, const uint8_t addr[static 16], uint16_t port,
 		       enum dest_class class);
+
+/* "10.0.0.2", "fe80::1%eth0"; false: neither. IPv4 as ::ffff:a.b.c.d. */
+bool address_parse(const char *word, struct host_addr *ret);
+bool address_is_loopback(const uint8_t addr[static 16]);
+
+/* By device, inode, size and time of change. */
+bool file_unchanged(const struct stat *a, const struct stat *b);
 
 #endif
