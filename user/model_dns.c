@@ -182,10 +182,24 @@ static uint64_t held_at(struct model *m, const struct m_subject *s, uint64_t at_
 	return held;
 }
 
+/* Where it stands, else the oldest of those that could be there. */
+static struct heard *heard_place(struct questions *q, uint64_t hash)
+{
+	struct heard *set = q->heard[hash % HEARD_SETS], *oldest = set;
+
+	for (unsigned i = 0; i < HEARD_WAYS; i++) {
+		if (set[i].hash == hash)
+			return &set[i];
+		if (set[i].at_ns < oldest->at_ns)
+			oldest = &set[i];
+	}
+	return oldest;
+}
+
 /* A name that carries data is known to no other job unless that holds the data too, and is judged for it. */
 static bool is_relay(const struct model *m, const struct m_subject *s, const struct asked *a)
 {
-	const struct heard *h = &m->questions->heard[a->hash % ARRAY_SIZE(m->questions->heard)];
+	const struct heard *h = heard_place(m->questions, a->hash);
 	const struct m_subject *first;
 
 	if (h->hash != a->hash || h->at_ns > a->at_ns || a->at_ns - h->at_ns > RELAY_NS || same_subject(&h->who, &a->who))
@@ -196,7 +210,7 @@ static bool is_relay(const struct model *m, const struct m_subject *s, const str
 
 static void hear(struct questions *q, const struct asked *a)
 {
-	struct heard *h = &q->heard[a->hash % ARRAY_SIZE(q->heard)];
+	struct heard *h = heard_place(q, a->hash);
 
 	if (h->hash == a->hash && a->at_ns - h->at_ns <= RELAY_NS)
 		return;

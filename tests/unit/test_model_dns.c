@@ -266,6 +266,28 @@ static void relays(void **state)
 	fixture_end(&t);
 }
 
+/* As many as a moment brings: none of them is the forwarder's own. */
+static void many_relays(void **state)
+{
+	struct fixture t;
+	char name[64];
+
+	fixture_begin(&t, NULL);
+	introduce(&t, 10, "python3", "slurm:1.0");
+	introduce(&t, 12, "systemd-resolve", "unit:systemd-resolved.service");
+	reads(&t, 10, 0, 1000);
+	reads(&t, 12, 0, 1000);
+	for (unsigned i = 0; i < 3001; i++) {
+		snprintf(name, sizeof(name), "n%u.evil.net", i);
+		asks_of(&t, process(10), name, DNS_TYPE_A, "127.0.0.53");
+		asks(&t, 12, name);
+	}
+	settle(&t);
+	assert_int_equal(t.m->questions->relayed, 3001);
+	assert_int_equal(only_tally(&t, 0).questions, 3001);
+	fixture_end(&t);
+}
+
 static void rooms_are_bounded(void **state)
 {
 	struct fixture t;
@@ -381,7 +403,7 @@ int main(void)
 	    cmocka_unit_test(domains),		   cmocka_unit_test(words_are_not_coded), cmocka_unit_test(data_is_coded),
 	    cmocka_unit_test(any_name),		   cmocka_unit_test(totals_of_a_process), cmocka_unit_test(counts_of_different),
 	    cmocka_unit_test(senseless_questions), cmocka_unit_test(since_the_taint),	  cmocka_unit_test(relays),
-	    cmocka_unit_test(rooms_are_bounded),   cmocka_unit_test(history_moves),
+	    cmocka_unit_test(many_relays),	   cmocka_unit_test(rooms_are_bounded),	  cmocka_unit_test(history_moves),
 	    cmocka_unit_test(any_question),
 	};
 
