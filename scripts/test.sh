@@ -249,7 +249,7 @@ vm_wait() {
 	machines=
 }
 
-machines=
+machines='' beside=''
 # Side by side, with one processor each, machines take half the time of one after the other.
 run_vm() { # KERNEL
 	build build-vm all work || return
@@ -266,6 +266,36 @@ start_share() { # KERNEL
 		-k "tracepoint and (test_calls or test_nothing or tracepoint-1 or tracepoint-3-)" ;;
 	*) vm_start "$1" "" tests/system/test_parity.py ;;
 	esac
+}
+
+# One after the other, on what time the host's own tests leave of the processors.
+vm_beside() {
+	trap 'kill "${machines%%:*}" 2>/dev/null; wait; exit 130' TERM
+	read -r self _ </proc/self/stat
+	chrt -i -p 0 "$self" 2>/dev/null || true
+	for kernel in $kernels; do
+		machines=
+		start_share "$kernel"
+		machines=${machines# }
+		wait "${machines%%:*}"
+		echo $? >"$logs/vm-$kernel.status"
+	done
+}
+
+start_vm_beside() {
+	build build-vm all work || return
+	rm -f "$logs"/vm-*.status
+	vm_beside &
+	beside=$!
+}
+
+count_vm_beside() {
+	[ -n "$beside" ] || return
+	wait "$beside"
+	beside=
+	for kernel in $kernels; do
+		vm_count "$kernel" "$(cat "$logs/vm-$kernel.status" 2>/dev/null || echo 1)"
+	done
 }
 
 run_vm_share() {
@@ -295,7 +325,7 @@ run_vm_all() {
 # A machine left behind would go on for half an hour; run.sh clears up when told to end.
 stop() {
 	trap - INT TERM HUP
-	for machine in $machines; do
+	for machine in $machines $beside; do
 		kill "${machine%%:*}" 2>/dev/null
 	done
 	wait
@@ -320,8 +350,9 @@ case $part in
 all)
 	run_unit
 	run_fuzz
+	start_vm_beside
 	run_system
-	run_vm_share ;;
+	count_vm_beside ;;
 unit) run_unit ;;
 fuzz) run_fuzz ;;
 system) run_system ;;
