@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-#include "user/said_book.h"
+#include "user/said_internal.h"
 
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "user/array.h"
-#include "user/dest/dns.h"
-#include "user/dest/hosts_file.h"
-#include "user/dest/names.h"
-#include "user/dest/resolvers.h"
-#include "user/dest/talk.h"
-#include "user/model_credential.h"
 #include "user/model_dns.h"
-#include "user/model_internal.h"
 
 #define CONVERSATIONS_MAX 16384
 #define TALKING_MAX 4096 /* of which the bytes are kept */
@@ -22,57 +15,6 @@
 #define IDLE_NS (60 * NSEC)
 #define UNKNOWN_NS (10 * NSEC) /* how long a flow may be unknown to the model */
 #define PORT_DNS 53
-
-struct conversation {
-	uint64_t flow; /* the key */
-	struct conversation *prev, *next; /* of the same list */
-	struct talk *talk; /* NULL: all is known */
-	struct talk_facts facts;
-	uint64_t first_ns, last_ns;
-	uint32_t netns;
-	uint8_t raddr[16];
-	bool fresh; /* not told yet as it is */
-	bool dns;
-	bool inside;
-	bool metadata; /* with an endpoint that gives credentials, */
-	bool used;     /* which the model was told */
-	struct subject who;
-};
-
-struct question {
-	struct subject who;
-	uint64_t flow;
-	struct dns_message message;
-	uint8_t server[16];
-	uint16_t port;
-};
-
-struct use {
-	struct subject who;
-	enum secret_kind kind;
-	char url[ADDR_LEN + HTTP_PATH_LEN + 16];
-};
-
-/* The longest silent first. */
-struct conversations {
-	struct conversation *first, *last;
-	size_t n;
-};
-
-struct said_book {
-	struct model *m;
-	struct hashmap all;
-	struct conversations talking, quiet; /* with a talk, and without */
-	struct names *names;
-	struct resolvers *resolvers;
-	struct hosts_file *hosts;
-	uint32_t netns; /* the monitor's own */
-	struct question *questions;
-	size_t nquestions, questions_cap;
-	struct use *uses;
-	size_t nuses, uses_cap;
-	uint64_t heard, forgotten, missed;
-};
 
 /* --- conversations --------------------------------------------------------------------------- */
 
@@ -281,141 +223,12 @@ void said_book_hear(struct said_book *b, const void *record, size_t len, uint64_
 
 /* --- what the model is told ---------------------------------------------------------------------- */
 
-static enum name_source source_of(const struct talk_facts *t)
-{
-	if (t->proxied)
-		return NAME_FROM_CONNECT;
-	switch (t->kind) {
-	case TALK_HTTP:
-		return NAME_FROM_HTTP;
-	case TALK_QUIC:
-		return NAME_FROM_QUIC;
-	default:
-		return NAME_FROM_SNI;
-	}
-}
-
-/* Of what a proxy is asked for its address says nothing: outside anyone can play one. Behind ECH the true name is another. */
-static enum name_belief belief_of(const struct said_book *b, const struct conversation *c, uint64_t now_ns)
-{
-	if (c->facts.proxied)
-		return c->inside ? BELIEF_PROXY : BELIEF_CLAIMED;
-	if (c->facts.encrypted_name)
-		return BELIEF_CLAIMED;
-	switch (names_check(b->names, c->facts.name, c->raddr, now_ns)) {
-	case NAME_PROVEN:
-		return BELIEF_RESOLVED;
-	case NAME_ELSEWHERE:
-		return BELIEF_FRONTED;
-	default:
-		return BELIEF_CLAIMED;
-	}
-}
-
-/* Who asks for no name in its hello may have been given any of those that live there. */
-static void name_by_address(const struct said_book *b, const struct conversation *c, uint64_t now_ns, struct said_facts *f)
-{
-	bool sole = false;
-	const char *name = names_find(b->names, c->netns, c->raddr, now_ns, &sole);
-
-	if (!name || !sole)
-		return;
-	snprintf(f->name, sizeof(f->name), "%s", name);
-	f->source = NAME_FROM_DNS;
-	f->belief = !f->nameless && names_check(b->names, name, c->raddr, now_ns) == NAME_PROVEN ? BELIEF_RESOLVED
-											       : BELIEF_CLAIMED;
-}
-
-static bool is_tls(const struct talk_facts *t)
-{
-	return t->kind == TALK_TLS || t->kind == TALK_QUIC;
-}
-
-static void facts_of(const struct said_book *b, const struct conversation *c, uint64_t now_ns, struct said_facts *f)
-{
-	const struct talk_facts *t = &c->facts;
-	const char *word = talk_word(t);
-
-	*f = (struct said_facts){0};
-	if (c->dns) {
-		snprintf(f->spoken, sizeof(f->spoken), "%s", SPOKEN_DNS);
-		f->plain = true;
-		return;
-	}
-	snprintf(f->spoken, sizeof(f->spoken), "%s", word ? word : "");
-	f->encrypted = talk_encrypted(t);
-	f->plain = t->kind == TALK_PLAIN || t->kind == TALK_HTTP;
-	f->starttls = t->starttls;
-	if (!t->client && (is_tls(t) || t->kind == TALK_HTTP))
-		return; /* asked for was a name of ours */
-	f->proxied = t->proxied;
-	f->hidden = t->encrypted_name;
-	f->nameless = is_tls(t) && !*t->name;
-	if (!*t->name) {
-		name_by_address(b, c, now_ns, f);
-		return;
-	}
-	snprintf(f->name, sizeof(f->name), "%s", t->name);
-	f->source = (uint8_t)source_of(t);
-	f->belief = (uint8_t)belief_of(b, c, now_ns);
-}
-
-/* --- endpoints of credentials ------------------------------------------------------------------- */
-
-static const uint8_t imds[2][16] = {
-	{[10] = 0xff, [11] = 0xff, [12] = 169, [13] = 254, [14] = 169, [15] = 254},
-	{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54},
-};
-
-static enum secret_kind kind_of(const struct conversation *c)
-{
-	if (memcmp(c->raddr, imds[0], 16) && memcmp(c->raddr, imds[1], 16))
-		return SECRET_CONTAINER;
-	return c->facts.imds_token || !strcmp(c->facts.method, "PUT") ? SECRET_IMDS : SECRET_IMDS_V1;
-}
-
-/* By the first request of each connection. */
-static void note_use(struct said_book *b, struct conversation *c)
-{
-	char addr[ADDR_LEN];
-	struct use *u;
-
-	if (c->used || !c->metadata || c->facts.kind != TALK_HTTP || !c->facts.client || c->facts.waiting || !c->who.tgid)
-		return;
-	c->used = true;
-	if (array_grow((void **)&b->uses, &b->uses_cap, b->nuses + 1, sizeof(*b->uses)))
-		return;
-	u = &b->uses[b->nuses++];
-	u->who = c->who;
-	u->kind = kind_of(c);
-	addr_text(addr, c->raddr);
-	snprintf(u->url, sizeof(u->url), strchr(addr, ':') ? "http://[%s]%s" : "http://%s%s", addr, c->facts.path);
-}
-
-static int tell_uses(struct said_book *b, void (*introduce)(void *arg, const struct subject *who), void *arg, uint64_t now_ns)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < b->nuses && err != -ENOMEM; i++) {
-		struct use u = b->uses[i]; /* whoever is introduced lets more come */
-		struct credential_use use = {
-			.pid = u.who.tgid, .start_ns = u.who.start_ns, .span_ns = 1, .when_ns = now_ns, .opens = 1,
-			.kind = u.kind,	   .path = u.url,
-		};
-
-		introduce(arg, &u.who);
-		err = model_set_credential_use(b->m, &use);
-	}
-	b->nuses = 0;
-	return err == -ENOMEM ? err : 0;
-}
-
 static int tell(struct said_book *b, struct conversation *c, uint64_t now_ns)
 {
 	struct said_facts f;
 	int err;
 
-	facts_of(b, c, now_ns, &f);
+	said_facts_of(b, c, now_ns, &f);
 	err = model_set_said(b->m, c->flow, &f, c->facts.waiting && c->talk);
 	if (err == -ENOENT)
 		return now_ns - c->first_ns < UNKNOWN_NS ? -EAGAIN : 0;
@@ -446,7 +259,7 @@ static int tell_list(struct said_book *b, const struct conversations *l, uint64_
 		int e = c->fresh ? tell(b, c, now_ns) : 0;
 
 		if (c->fresh)
-			note_use(b, c);
+			said_note_use(b, c);
 		next = c->next;
 		c->fresh = e == -EAGAIN;
 		err = c->fresh ? 0 : e;
@@ -470,7 +283,7 @@ int said_book_tell(struct said_book *b, void (*introduce)(void *arg, const struc
 	if (!err)
 		err = tell_list(b, &b->quiet, now_ns);
 	b->m->said_figures = said_book_figures(b);
-	return err ? err : tell_uses(b, introduce, arg, now_ns);
+	return err ? err : said_tell_uses(b, introduce, arg, now_ns);
 }
 
 struct said_figures said_book_figures(const struct said_book *b)
