@@ -18,9 +18,9 @@ It says {"port": ..., "control": ...} on its standard output when it is ready.
 Faults are in awsd_faults.KINDS: fault(kind, op="*", n=1, skip=0, p=1.0, ...): for the next n calls (None: all) after `skip` whose
 operation matches ("PutLogEvents", "logs.*", "sts.AssumeRole", "imds.token", "imds.credentials", "container.get"), each with
 probability p.
-What was stored is in D/state.jsonl, each call that was answered (or whose answer was about to be sent, or was withheld by a fault) in
-D/calls.jsonl: both are written before the answer. Killed at any time and started again it has what it acknowledged, and
-what it stored and could not acknowledge any more. Settings and faults are not kept."""
+What was stored is in D/state.jsonl, each call in D/calls.jsonl, also one whose answer a fault withheld: both are written before
+the answer is sent. Killed at any time and started again it has what it acknowledged, and what it stored and could not
+acknowledge any more. Settings and faults are not kept."""
 import argparse
 import http.client
 import json

@@ -82,8 +82,8 @@ class Sts:
         if path != "/":
             raise ApiError("InvalidAction", f"nothing is at {path}", 404)
         try:
-            pairs = urllib.parse.parse_qsl(query + ("&" if query else "") + call.body.decode(), keep_blank_values=True,
-                                           strict_parsing=True, errors="strict")
+            form = "&".join(part for part in (query, call.body.decode()) if part)
+            pairs = urllib.parse.parse_qsl(form, keep_blank_values=True, strict_parsing=True, errors="strict")
         except ValueError as why:
             raise ApiError("MalformedQueryString", str(why), 404) from None
         if len(dict(pairs)) != len(pairs):
