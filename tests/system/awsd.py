@@ -83,7 +83,8 @@ class Awsd:
         self.front = Front(self, address, port, certificate)
         self.controller = Controller(self, address, control, COMMANDS)
         self.port, self.control = self.front.port, self.controller.port
-        self.url = f"{'https' if certificate else 'http'}://{address}:{self.port}"
+        host = f"[{address}]" if ":" in address else address
+        self.url = f"{'https' if certificate else 'http'}://{host}:{self.port}"
 
     def close(self):
         self.front.close()

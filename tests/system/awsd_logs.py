@@ -273,14 +273,17 @@ class Logs:
         token, forward = get(asked, "nextToken", str), bool(get(asked, "startFromHead", bool))
         if token is not None and not re.fullmatch(r"[fb]/\d{1,20}/\d{1,12}", token):
             raise invalid("The specified nextToken is invalid.")
+        if token is not None and token[0] == "f" and not forward:
+            raise invalid("a nextForwardToken is for calls with startFromHead true")
+        forward = token[0] == "f" if token else forward
         seen = self.visible(stream, start, end)
         low, high = self.page(seen, token, forward, limit)
+        end = low == high
         if call.fault and call.fault["kind"] == "empty_page":
-            low = high = low if token is None and forward or token and token[0] == "f" else high
+            low = high = low if forward else high   # where it was
         self.pages += 1
         return {"events": [self.event_out(entry) for entry in seen[low:high]],
-                "nextForwardToken": self.token("f", high, token, low == high),
-                "nextBackwardToken": self.token("b", low, token, low == high)}
+                "nextForwardToken": self.token("f", high, token, end), "nextBackwardToken": self.token("b", low, token, end)}
 
     def visible(self, stream, start, end):
         now, group = self.awsd.now_ms(), stream.group
@@ -295,7 +298,6 @@ class Logs:
         """As many as fit, onward from the token, or backward."""
         if token:
             at = min(int(token.split("/")[1]), len(seen))
-            forward = token[0] == "f"
         else:
             at = 0 if forward else len(seen)
         low = high = at

@@ -24,6 +24,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, address, handler, certificate=None):
         self.context, self.resets, self.open = None, set(), set()
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)

@@ -406,7 +406,7 @@ def test_read_forward_and_back(aws, logs):
     assert messages(get(logs, limit=3, nextToken=page["nextBackwardToken"])) == ["2", "3", "4"]
     assert messages(get(logs, startTime=at + 2, endTime=at + 4, startFromHead=True)) == ["2", "3"]
     put(logs, (at + 100, "new"))
-    assert messages(get(logs, nextToken=token["nextToken"])) == ["new"]
+    assert messages(get(logs, startFromHead=True, nextToken=token["nextToken"])) == ["new"]
 
 
 def test_pages_of_a_megabyte(aws, logs):
@@ -417,7 +417,8 @@ def test_pages_of_a_megabyte(aws, logs):
 
 def test_limits_of_reading(aws, logs):
     get(logs, limit=10_000)
-    for wrong in ({"limit": 0}, {"limit": 10_001}, {"nextToken": "f/x"}, {"nextToken": "7"}):
+    for wrong in ({"limit": 0}, {"limit": 10_001}, {"nextToken": "f/x"}, {"nextToken": "7"},
+                  {"nextToken": get(logs)["nextForwardToken"]}):   # without startFromHead
         with refused("InvalidParameterException"):
             get(logs, **wrong)
 

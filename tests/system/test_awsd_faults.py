@@ -225,18 +225,23 @@ def test_drip(aws):
 
 # --- of reading, and of findings ---
 
-def test_empty_page(aws):
-    put(aws)
+@pytest.mark.parametrize("forward", (True, False), ids=("forward", "backward"))
+def test_empty_page(aws, forward):
+    """Nothing is on some pages, and more is behind them: only a token that comes back as it was is the end."""
+    logs, way = client(aws, "logs"), "nextForwardToken" if forward else "nextBackwardToken"
+    for i in range(5):
+        put(aws, f"m{i}")
     aws.fault("empty_page", op="GetLogEvents")
-    logs = client(aws, "logs")
-    names = {"logGroupName": GROUP, "logStreamName": STREAM}
-    page = logs.get_log_events(**names, startFromHead=True)
-    assert page["events"] == []
-    page = logs.get_log_events(**names, nextToken=page["nextForwardToken"])
-    assert [e["message"] for e in page["events"]] == ["m"]
-    aws.fault("empty_page", op="GetLogEvents")
-    again = logs.get_log_events(**names, nextToken=page["nextForwardToken"])
-    assert again["events"] == []
+    aws.fault("empty_page", op="GetLogEvents", skip=1, n=2)
+    pages, token = [], {}
+    while True:
+        page = logs.get_log_events(logGroupName=GROUP, logStreamName=STREAM, limit=2, startFromHead=forward, **token)
+        if token.get("nextToken") == page[way]:
+            break
+        pages.append([e["message"] for e in page["events"]])
+        token = {"nextToken": page[way]}
+    there = [["m0", "m1"], ["m2", "m3"], ["m4"]] if forward else [["m3", "m4"], ["m1", "m2"], ["m0"]]
+    assert [page for page in pages if page] == there and pages[:4] == [[], there[0], [], []]
 
 
 # --- which calls ---
@@ -330,3 +335,14 @@ def test_away(tmp_path):
     with Awsd(f"{tmp_path}/aws", port=aws.port) as aws:
         logs.create_log_group(logGroupName="h")
         assert sorted(aws.state()["groups"]) == ["g", "h"]
+
+
+def test_over_ipv6(tmp_path):
+    try:
+        made = Awsd(f"{tmp_path}/aws", address="::1")
+    except OSError as why:
+        pytest.skip(f"no IPv6 on the loopback: {why}")
+    with made as aws:
+        assert aws.url.startswith("http://[::1]:")
+        client(aws, "logs").create_log_group(logGroupName="g")
+        assert list(aws.state()["groups"]) == ["g"]
