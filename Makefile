@@ -115,6 +115,12 @@ $(BUILD)/work/%: tests/work/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -lpthread
 
+# One of them is the program's own client of AWS, by itself.
+$(BUILD)/work/awscall: tests/work/awscall.c $(BUILD)/libsluice.a Makefile
+	$(call say,WORK,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libsluice.a $(LDLIBS)
+
 # Readers of hostile input once more, by clang, which counts what each input reaches.
 FUZZ_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
