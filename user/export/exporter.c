@@ -317,12 +317,10 @@ static void interrupt(struct exporter *x)
 	pthread_mutex_unlock(&x->lock);
 }
 
-bool exporter_stop(struct exporter *x, uint64_t patience_ns)
+bool exporter_stop(struct exporter *x, uint64_t patience_ns, struct exporter_told *ret_told)
 {
 	bool done;
 
-	if (!x)
-		return true;
 	pthread_mutex_lock(&x->lock);
 	x->closing = true;
 	pthread_cond_signal(&x->wake);
@@ -332,6 +330,8 @@ bool exporter_stop(struct exporter *x, uint64_t patience_ns)
 		interrupt(x);
 		done = joined(x, END_NS);
 	}
+	if (ret_told)
+		exporter_look(x, ret_told);
 	if (!done) {
 		pthread_detach(x->thread);
 		return false; /* it uses all of it */

@@ -31,8 +31,9 @@ struct exporter_options { /* texts are copied */
 int exporter_start(const struct exporter_options *options, struct exporter **ret);
 
 /* Gives it that long to send what the journal holds, and ends it. False: it could not be ended (looking up a name cannot be
- * interrupted) and goes on until the process ends; it holds the cursor until then. */
-bool exporter_stop(struct exporter *x, uint64_t patience_ns);
+ * interrupted) and goes on until the process ends; it holds the cursor until then. `ret_told`, which may
+ * be NULL: how far it came. */
+bool exporter_stop(struct exporter *x, uint64_t patience_ns, struct exporter_told *ret_told);
 
 /* It has sent all that the journal holds, and waits. Only for tests. */
 bool exporter_idle(struct exporter *x);
