@@ -229,14 +229,22 @@ static int put_record(struct exporter *x, const struct cw_line *l, const char *t
 	return 0;
 }
 
-/* When it will be by CloudWatch's clock; INT64_MIN: too old for it. */
+static bool takes(int64_t ms, int64_t now)
+{
+	return ms <= now + NEWEST_MS && ms >= now - OLDEST_MS;
+}
+
+/* The time by which CloudWatch will have it: its own, if that can be; else, this host's clock being wrong, what AWS's clock said
+ * then. INT64_MIN: it is too old. */
 static int64_t event_time(struct exporter *x, int64_t ms)
 {
-	int64_t now = export_now_ms(x);
+	int64_t now = export_now_ms(x), skew = now - export_local_ms();
 
-	if (ms > now + NEWEST_MS)
-		return now;
-	return ms < now - OLDEST_MS ? INT64_MIN : ms;
+	if (takes(ms, now))
+		return ms;
+	if (takes(ms + skew, now))
+		return ms + skew;
+	return ms > now ? now : INT64_MIN;
 }
 
 static void sum(struct exporter *x, const json_t *record, int64_t ms)
