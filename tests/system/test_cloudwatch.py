@@ -366,3 +366,95 @@ def test_killed_at_random(world):
     assert killed["exporter"] > ROUNDS / 2 and killed["late"] < ROUNDS / 2
     assert len(aws.calls("GetLogEvents")) > 0 and len(aws.batches()) > ROUNDS / 2
     assert not any(n["maybe_repeated"] for n in arrived.notices)
+
+
+# --- the monitor itself ---
+
+@pytest.fixture
+def exporting(tmp_path, config, monkeypatch):
+    """exporting(aws, ...): the configuration of a monitor that exports there."""
+    def made(aws, group="/sluice/{hostname}", **more):
+        for name, value in aws.environment("static").items():
+            monkeypatch.setenv(name, value)
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            monkeypatch.setenv(name, f"{tmp_path}/none")
+        return {**config, "journal": {"dir": f"{tmp_path}/j"}, **more,
+                "export": {"cloudwatch": {"endpoint": aws.url, "log_group": group, "retain_days": 7}}}
+
+    return made
+
+
+def exporter(m):
+    return m.now("health")["health"]["exporter"]
+
+
+@pytest.mark.one_set
+def test_monitor_exports(world, exporting, sluice, dataset, actor, lab, sink, show):
+    aws, outside = world.aws(), sink(lab.internet)
+    m = sluice(exporting(aws))
+    wait_for("the policy arrives", lambda: any('"policy"' in e["message"] for e in aws.events()))
+    began = time.monotonic()
+    actor(f"read:{dataset}/f", outside.to, "send:10007").truth()
+    wait_for("the finding arrives", lambda: any('"exfil.volume"' in e["message"] for e in aws.events()))
+    assert time.monotonic() - began < 12
+    told = exporter(m)
+    assert told["state"] == "good" and told["sent"] > 0 and told["why"] is None
+    assert told["credentials"] == {"source": "environment", "expire": None}
+    assert told["log_group"] == "/sluice/" + os.uname().nodename
+    r = m.stop()
+    arrived = assert_each_once(world, aws)
+    assert {seq for seq in arrived.records} >= {one["seq"] for one in r}  # to the last word
+    health = [json.loads(t[0]) for t in arrived.records.values() if '"type":"health"' in t[0]]
+    assert health[-1]["exporter"]["lag_records"] is not None
+    assert aws.logs.groups["/sluice/" + os.uname().nodename].retention == 7
+    assert not [f for f in r.findings().values() if f["remote"] and f["remote"]["addr"] == "127.0.0.1"]
+
+
+@pytest.mark.one_set
+def test_monitor_ends_without_it(world, exporting, sluice, dataset, actor):
+    """The endpoint is dead from the beginning: nothing is worse for it, the end comes soon, and the next one sends all."""
+    aws = world.aws(AwsdProcess)
+    aws.kill9()
+    m = sluice(exporting(aws))
+    actor(f"read:{dataset}/f").truth()
+    wait_for("it says so", lambda: exporter(m)["state"] == "failing")
+    assert exporter(m)["why"] and exporter(m)["sent"] == 0
+    wait_for("and tells people", lambda: "export: " in m.said())
+    began = time.monotonic()
+    r = m.stop()
+    assert time.monotonic() - began < 15
+    assert r.read() > 0
+    assert "not all has arrived" in m.said()
+    aws.start()
+    m.start()
+    wait_for("all arrives", lambda: exporter(m)["state"] == "good" and exporter(m)["lag_records"] == 0)
+    m.stop()
+    assert_each_once(world, aws)
+
+
+@pytest.mark.one_set
+def test_monitor_once(world, exporting, sluice):
+    """A run of so many seconds exports its last words too."""
+    aws = world.aws()
+    m = sluice(exporting(aws), once=3)
+    assert m.wait() == 0, m.said()
+    arrived = assert_each_once(world, aws)
+    assert arrived.metrics
+
+
+@pytest.mark.one_set
+def test_monitor_reloads(world, exporting, sluice):
+    aws = world.aws()
+    m = sluice(exporting(aws, "/one/{account}"))
+    wait_for("something arrives", aws.events)
+    m.write(exporting(aws, "/two/{region}"))
+    m.signal(signal.SIGHUP)
+    wait_for("and in the other group", lambda: any(e["group"] == "/two/eu-central-1" for e in aws.events()))
+    assert exporter(m)["log_group"] == "/two/eu-central-1"
+    m.write({**exporting(aws), "export": {"cloudwatch": False}})
+    m.signal(signal.SIGHUP)
+    wait_for("it is off", lambda: exporter(m) is None)
+    m.stop()
+    groups = {e["group"] for e in aws.events()}
+    assert groups == {"/one/123456789012", "/two/eu-central-1"}
+    assert all(len(texts) == 1 for texts in Arrived(aws).records.values())
