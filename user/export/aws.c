@@ -172,7 +172,8 @@ bool aws_mend_clock(struct aws *a, const struct aws_http_answer *got, const char
 static bool is_sane(const struct aws_request *q)
 {
 	return q->service && strspn(q->service, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(q->service) && *q->service &&
-	       q->len <= AWS_BODY_MAX && (q->body || !q->len) && (!q->path || q->path[0] == '/');
+	       q->len <= AWS_BODY_MAX && (q->body || !q->len) && (!q->path || q->path[0] == '/') &&
+	       !(q->len && q->method && !strcmp(q->method, "GET"));
 }
 
 /* 1: the same once more, with a corrected clock or newer credentials. */
