@@ -112,19 +112,18 @@ bool aws_surely_undone(long status, const char *error)
 
 void aws_error_name(const char *said, size_t n, char ret[static AWS_ERROR_LEN])
 {
-	const char *hash = memrchr(said, '#', n);
+	const char *hash;
 	size_t end;
 
-	if (hash) {
-		n -= (size_t)(hash + 1 - said);
-		said = hash + 1;
-	}
-	while (n && (*said == ' ' || *said == '\t')) {
+	for (; n && (*said == ' ' || *said == '\t'); n--)
 		said++;
-		n--;
-	}
 	for (end = 0; end < n && !memchr(": \t\r\n", said[end], 5); end++)
 		;
+	hash = memrchr(said, '#', end);
+	if (hash) {
+		end -= (size_t)(hash + 1 - said);
+		said = hash + 1;
+	}
 	text_safe(ret, AWS_ERROR_LEN, said, end);
 }
 
