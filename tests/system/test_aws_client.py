@@ -204,8 +204,11 @@ def test_roles_of_profiles(serve, client, tmp_path):
     assert len(server.asked) == 3
 
 
+JWT = "eyJ.one.sig-that-is-long-enough-to-be-found-nowhere-else"
+
+
 def web_identity(server, tmp_path, **more):
-    (tmp_path / "token").write_text("eyJ.one.sig\n")
+    (tmp_path / "token").write_text(JWT + "\n")
     return {"endpoint": server.url, "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
             "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/pod", **more}
 
@@ -227,18 +230,26 @@ def test_web_identity(serve, client, tmp_path, form):
     sts = server.asked[0]
     assert sts.method == "POST" and sts.path == "/" and sts.key is None
     assert sts.form == {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleSessionName": "pod-1",
-                        "RoleArn": "arn:aws:iam::123456789012:role/pod", "WebIdentityToken": "eyJ.one.sig"}
+                        "RoleArn": "arn:aws:iam::123456789012:role/pod", "WebIdentityToken": JWT}
     assert c.call()["outcome"] == "done" and len(server.asked) == 3
     (tmp_path / "token").write_text("eyJ.two.sig")  # as the kubelet does
     time.sleep(3.2)
     assert c.call()["outcome"] == "done"
-    assert [a.form.get("WebIdentityToken") for a in server.asked] == ["eyJ.one.sig", None, None, "eyJ.two.sig", None]
+    assert [a.form.get("WebIdentityToken") for a in server.asked] == [JWT, None, None, "eyJ.two.sig", None]
     assert server.asked[-1].key == credentials(2)["AccessKeyId"]
 
 
+def test_an_interface_endpoint_is_one_services(serve, client, tmp_path):
+    """What is for STS does not go to CloudWatch's address."""
+    server = serve(lambda asked: error("AccessDenied"))
+    r = client(**web_identity(server, tmp_path, endpoint="https://vpce-1-2.logs.eu-central-1.vpce.amazonaws.com",
+                              AWS_ENDPOINT_URL_STS=server.url)).call()
+    assert r["outcome"] == "none" and [a.form["Action"] for a in server.asked] == ["AssumeRoleWithWebIdentity"]
+
+
 def test_web_identity_that_fails_is_nobody_elses(serve, client, tmp_path):
-    server = serve(lambda asked: Reply(400, b"<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>eyJ.one.sig is bad</Message>"
-                                            b"</Error></ErrorResponse>"))
+    server = serve(lambda asked: Reply(400, b"<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>" + JWT.encode() + b" is bad"
+                                            b"</Message></Error></ErrorResponse>"))
     container = serve(lambda asked: Reply(body=json.dumps(credentials(1)).encode()))
     c = client(**web_identity(server, tmp_path, AWS_CONTAINER_CREDENTIALS_FULL_URI=container.url + "/c"))
     r = c.call()
@@ -428,7 +439,7 @@ def test_a_wrong_signature_with_a_right_clock_is_denied(serve, client):
     server = serve(lambda asked: error("InvalidSignatureException"))
     c = client(endpoint=server.url, **keys())
     r = c.call()
-    assert r["outcome"] == "denied" and abs(r["skew_ns"]) < 3e9 and len(server.asked) == 2  # once more with what is there
+    assert r["outcome"] == "denied" and abs(r["skew_ns"]) < 3e9 and len(server.asked) == 1
 
 
 # --- answers -------------------------------------------------------------------------
@@ -481,6 +492,13 @@ def test_late_answers_and_stopping(serve, client):
     c.ask(op="stop-in", ms=200)
     r = c.call()
     assert r["text"] == os.strerror(125) and r["ns"] < 1e9  # ECANCELED
+
+
+def test_a_call_ends_in_time(serve, client):
+    """Also where credentials are what it waits for."""
+    server, container = serve(), serve(lambda asked: Reply(body=json.dumps(credentials(1)).encode(), delay=3))
+    r = client(endpoint=server.url, AWS_CONTAINER_CREDENTIALS_FULL_URI=container.url + "/").call(timeout_ms=500)
+    assert r["outcome"] == "none" and r["ns"] < 1.5e9 and not server.asked
 
 
 def test_nothing_was_sent(client, serve, certificate):
@@ -577,6 +595,9 @@ def mappings(pid):
             yield at[0], at[1], "dd" in head, at[3]
 
 
+BEARER = "Bearer-of-a-container-that-is-long-enough"
+
+
 def places_of(pid, secret):
     found = []
     with open(f"/proc/{pid}/mem", "rb", 0) as mem:
@@ -600,7 +621,7 @@ def test_secrets_are_in_no_core_dump(serve, client, instance, tmp_path):
     profile(tmp_path, "credentials", "[default]\naws_access_key_id = AKIDA\naws_secret_access_key = " + credentials(5)["SecretAccessKey"] + "\n")
     server.secrets["AKIDA"] = credentials(5)["SecretAccessKey"]
     none = {"AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
-    for kind, number, env in (("container", 1, {**none, "AWS_CONTAINER_CREDENTIALS_FULL_URI": container.url + "/"}),
+    for kind, number, env in (("container", 1, {**none, "AWS_CONTAINER_CREDENTIALS_FULL_URI": container.url + "/", "AWS_CONTAINER_AUTHORIZATION_TOKEN": BEARER}),
                               ("web identity", 2, {**none, **web_identity(server, tmp_path)}),
                               ("instance", 1, {**none, **on_ec2(instance)}),
                               ("profile", 5, {}), ("environment", 4, keys(*[credentials(4)[k] for k in ("AccessKeyId", "SecretAccessKey", "Token")]))):
@@ -614,6 +635,7 @@ def test_secrets_are_in_no_core_dump(serve, client, instance, tmp_path):
             assert all(left_out for _, left_out in found), (kind, which, found)
             assert secret not in open(f"/proc/{c.process.pid}/environ", "rb").read()
             assert secret not in open(f"/proc/{c.process.pid}/cmdline", "rb").read()
+            assert all(left_out for key in (JWT, BEARER) for _, left_out in places_of(c.process.pid, key.encode())), kind
             if which == "SecretAccessKey" or kind != "profile":
                 assert found, "the scan finds nothing at all"
 

@@ -73,7 +73,7 @@ static int container_ask(struct creds_hunt *h, const struct aws_url *url, const 
 {
 	struct aws_http_header headers[] = {{"Accept", "application/json"}, {"Authorization", token}};
 	struct aws_http_request q = {.url = url, .method = "GET", .headers = headers, .nheaders = token ? 2 : 1, .direct = true,
-				     .connect_ms = CONTAINER_CONNECT_MS, .timeout_ms = CONTAINER_MS, .to = answer, .room = CREDS_ANSWER_MAX};
+				     .connect_ms = CONTAINER_CONNECT_MS, .timeout_ms = aws_left_ms(h->a, CONTAINER_MS), .to = answer, .room = CREDS_ANSWER_MAX};
 	struct aws_http_answer got;
 	int err = aws_http_send(h->a->http, &q, &got);
 

@@ -46,24 +46,30 @@ int aws_secret_read(const char *path, size_t most, char **ret, size_t *ret_len)
 	return 0;
 }
 
-static const char *home(void)
+/* A service may have no HOME. */
+static void home(char ret[static FILE_PATH_LEN])
 {
 	const char *said = aws_env("HOME");
-	const struct passwd *me = said ? NULL : getpwuid(geteuid());
+	char room[4096];
+	struct passwd me, *is = NULL;
 
-	return said ? said : me && me->pw_dir ? me->pw_dir : "/root";
+	if (!said && !getpwuid_r(geteuid(), &me, room, sizeof(room), &is) && is)
+		said = is->pw_dir;
+	snprintf(ret, FILE_PATH_LEN, "%s", said ?: "/root");
 }
 
 static void path_of(const char *variable, const char *name, char ret[static FILE_PATH_LEN])
 {
 	const char *said = aws_env(variable);
+	char at[FILE_PATH_LEN];
 
+	home(at);
 	if (said && said[0] == '~' && said[1] == '/')
-		snprintf(ret, FILE_PATH_LEN, "%s%s", home(), said + 1);
+		snprintf(ret, FILE_PATH_LEN, "%.2000s%.2000s", at, said + 1);
 	else if (said)
 		snprintf(ret, FILE_PATH_LEN, "%s", said);
 	else
-		snprintf(ret, FILE_PATH_LEN, "%s/.aws/%s", home(), name);
+		snprintf(ret, FILE_PATH_LEN, "%.4000s/.aws/%.16s", at, name);
 }
 
 static int load(const char *variable, const char *name, char **ret, size_t *ret_len, char *why, size_t room)
