@@ -119,8 +119,16 @@ static void check_url(const char *text)
 	if (query)
 		*query++ = '\0';
 	const struct sigv4_header headers[] = {{"host", authority}, {"x", whole}};
-	struct sigv4 q = {.access_key = "A", .secret_key = "s", .region = "r", .service = "s", .method = "GET", .path = u.path, .query = query,
-			  .headers = headers, .nheaders = 2, .date = "20261126T191934Z"};
+	struct sigv4 q = {.access_key = "A",
+			  .secret_key = "s",
+			  .region = "r",
+			  .service = "s",
+			  .method = "GET",
+			  .path = u.path,
+			  .query = query,
+			  .headers = headers,
+			  .nheaders = 2,
+			  .date = "20261126T191934Z"};
 	int err = sigv4_sign(&q, signature);
 	must(!err || err == -EINVAL);
 }

@@ -14,10 +14,12 @@ import threading
 import time
 import urllib.parse
 
+import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+import imds
 import where
 
 KEYS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "")
@@ -196,3 +198,87 @@ def sts_json(action, c, seconds):
     return json.dumps({f"{action}Response": {f"{action}Result": {"Credentials": {
         "AccessKeyId": c["AccessKeyId"], "SecretAccessKey": c["SecretAccessKey"], "SessionToken": c["Token"],
         "Expiration": seconds}}}}).encode()
+
+
+# --- fixtures --------------------------------------------------------------------
+
+@pytest.fixture
+def serve():
+    made = []
+
+    def start(*args, **kw):
+        made.append(Server(*args, **kw))
+        return made[-1]
+
+    yield start
+    for s in made:
+        s.close()
+        assert s.faults == []
+
+
+@pytest.fixture
+def client(tmp_path):
+    made = []
+
+    def start(**kw):
+        made.append(Client(tmp_path, **kw))
+        return made[-1]
+
+    yield start
+    for c in made:
+        c.close()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    d = tmp_path_factory.mktemp("tls")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", d / "key",
+                    "-out", d / "cert"], check=True, capture_output=True)
+    return str(d / "cert"), str(d / "key")
+
+
+def profile(home, name, text):
+    (home / ".aws").mkdir(exist_ok=True)
+    (home / ".aws" / name).write_text(text)
+
+
+class Instance(imds.Imds):
+    """The metadata service of an instance with a role."""
+    life, made, outage = 3600, 0, False
+
+    def tree(self, path):
+        base = "/latest/meta-data/iam/security-credentials"
+        if path == base:
+            return "the.role-1"
+        if path == base + "/the.role-1":
+            self.made += not self.outage
+            return json.dumps({"Code": "Success", "Type": "AWS-HMAC", "LastUpdated": expires(0),
+                               **credentials(self.made, self.life)})
+        return super().tree(path)
+
+
+@pytest.fixture
+def instance():
+    i = Instance()
+    yield i
+    i.close()
+    assert i.faults == []
+
+
+def on_ec2(instance, **env):
+    return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": instance.url, "AWS_EC2_METADATA_DISABLED": "false", **env}
+
+
+def knows(server):
+    server.secrets.update({credentials(n)["AccessKeyId"]: credentials(n)["SecretAccessKey"] for n in range(9)})
+    return server
+
+
+JWT = "eyJ.one.sig-that-is-long-enough-to-be-found-nowhere-else"
+
+
+def web_identity(server, tmp_path, **more):
+    (tmp_path / "token").write_text(JWT + "\n")
+    return {"endpoint": server.url, "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+            "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/pod", **more}

@@ -22,8 +22,9 @@
 
 static void of_json(void **state)
 {
-	static const char text[] = "{\"Code\":\"Success\",\"LastUpdated\":\"x\",\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s/+=\","
-				   "\"Token\":\"t\",\"Expiration\":\"2026-11-26T20:19:34Z\"}";
+	static const char text[] =
+	    "{\"Code\":\"Success\",\"LastUpdated\":\"x\",\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s/+=\","
+	    "\"Token\":\"t\",\"Expiration\":\"2026-11-26T20:19:34Z\"}";
 	_cleanup_locked_ struct creds *c = locked_alloc(sizeof(*c));
 
 	assert_int_equal(creds_from_json(text, sizeof(text) - 1, c), 0);
@@ -39,13 +40,20 @@ static void of_json_that_is_none(void **state)
 		const char *text;
 		int err;
 	} t[] = {
-	    {"", -EINVAL}, {"{}", -EINVAL}, {"[]", -EINVAL}, {"<html>", -EINVAL}, {"{\"AccessKeyId\":\"A\"}", -EINVAL},
-	    {"{\"AccessKeyId\":\"\",\"SecretAccessKey\":\"s\"}", -EINVAL}, {"{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"\"}", -EINVAL},
-	    {"{\"AccessKeyId\":\"A/B\",\"SecretAccessKey\":\"s\"}", -EINVAL}, {"{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s s\"}", -EINVAL},
+	    {"", -EINVAL},
+	    {"{}", -EINVAL},
+	    {"[]", -EINVAL},
+	    {"<html>", -EINVAL},
+	    {"{\"AccessKeyId\":\"A\"}", -EINVAL},
+	    {"{\"AccessKeyId\":\"\",\"SecretAccessKey\":\"s\"}", -EINVAL},
+	    {"{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"\"}", -EINVAL},
+	    {"{\"AccessKeyId\":\"A/B\",\"SecretAccessKey\":\"s\"}", -EINVAL},
+	    {"{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s s\"}", -EINVAL},
 	    {"{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Token\":\"a\\r\\nX: y\"}", -EINVAL},
 	    {"{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Token\":\"\\u00e9\"}", -EINVAL},
 	    {"{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Token\":[]}", -EINVAL},
-	    {"{\"AccessKeyIdX\":\"A\",\"SecretAccessKey\":\"s\"}", -EINVAL}, {"{\"Access\":\"A\",\"SecretAccessKey\":\"s\"}", -EINVAL},
+	    {"{\"AccessKeyIdX\":\"A\",\"SecretAccessKey\":\"s\"}", -EINVAL},
+	    {"{\"Access\":\"A\",\"SecretAccessKey\":\"s\"}", -EINVAL},
 	    {"{\"Code\":\"AssumeRoleUnauthorizedAccess\",\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\"}", -EACCES},
 	};
 	_cleanup_locked_ struct creds *c = locked_alloc(sizeof(*c));
@@ -55,9 +63,11 @@ static void of_json_that_is_none(void **state)
 			fail_msg("taken: %s", t[i].text);
 }
 
-#define XML(end) \
-	"<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials><AccessKeyId>ASIA1</AccessKeyId>" \
-	"<SecretAccessKey>s</SecretAccessKey><SessionToken>\n t/+= \n</SessionToken>" end "</Credentials></AssumeRoleResult></AssumeRoleResponse>"
+#define XML(end)                                                                                                                 \
+	"<AssumeRoleResponse "                                                                                                   \
+	"xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials><AccessKeyId>ASIA1</AccessKeyId>"    \
+	"<SecretAccessKey>s</SecretAccessKey><SessionToken>\n t/+= \n</SessionToken>" end                                        \
+	"</Credentials></AssumeRoleResult></AssumeRoleResponse>"
 
 static void of_sts(void **state)
 {
@@ -97,9 +107,23 @@ static void ends(void **state)
 		const char *text;
 		int64_t is;
 	} t[] = {
-	    {"2026-11-26T20:19:34Z", 1795724374}, {"2026-11-26T21:19:34.5+01:00", 1795724374}, {"1795724374", 1795724374},
-	    {"1.795724374E9", 1795724374}, {"1795724374.75", 1795724374}, {"17957243740e0", 17957243740}, {"1E+9", 1000000000},
-	    {"", 0}, {"soon", 0}, {"-5", 0}, {"1e99", 0}, {"1e999999999999", 0}, {"99999999999999999999", 0}, {"1E", 0}, {"1e-9", 0}, {"1x", 0}, {"2026-13-01T00:00:00Z", 0},
+	    {"2026-11-26T20:19:34Z", 1795724374},
+	    {"2026-11-26T21:19:34.5+01:00", 1795724374},
+	    {"1795724374", 1795724374},
+	    {"1.795724374E9", 1795724374},
+	    {"1795724374.75", 1795724374},
+	    {"17957243740e0", 17957243740},
+	    {"1E+9", 1000000000},
+	    {"", 0},
+	    {"soon", 0},
+	    {"-5", 0},
+	    {"1e99", 0},
+	    {"1e999999999999", 0},
+	    {"99999999999999999999", 0},
+	    {"1E", 0},
+	    {"1e-9", 0},
+	    {"1x", 0},
+	    {"2026-13-01T00:00:00Z", 0},
 	    {"999999999999", 0},
 	};
 
@@ -154,8 +178,9 @@ static void pauses(void **state)
 
 static void profiles(void **state)
 {
-	static const char text[] = "; c\n[default]\nregion=one\nregion = two\n[ profile  a b ]\nk : v = w\n[profile \"q\"]\nk=quoted\n[x]\nk=no\n"
-				   "[default]\nother=1\r\nnested =\n  region = no\nkey with no value\nEmpty =\n[broken\nregion=bad\n";
+	static const char text[] =
+	    "; c\n[default]\nregion=one\nregion = two\n[ profile  a b ]\nk : v = w\n[profile \"q\"]\nk=quoted\n[x]\nk=no\n"
+	    "[default]\nother=1\r\nnested =\n  region = no\nkey with no value\nEmpty =\n[broken\nregion=bad\n";
 	char got[8] = "";
 
 	assert_int_equal(aws_profile_find(text, sizeof(text) - 1, true, "default", "region", got, sizeof(got)), 0);
@@ -189,6 +214,7 @@ static void secrets_of_files(void **state)
 	assert_int_equal(n, 3);
 	assert_int_equal(aws_secret_read(path, 6, &text, &n), -EFBIG);
 	assert_int_equal(aws_secret_read("/tmp", 100, &text, &n), -EINVAL);
+	assert_int_equal(aws_secret_read("/dev/null", 100, &text, &n), -ENOENT);
 	assert_int_equal(aws_secret_read("/dev/zero", 100, &text, &n), -EINVAL);
 	assert_int_equal(aws_secret_read("/nonexistent", 100, &text, &n), -ENOENT);
 	assert_int_equal(ftruncate(fd, 0), 0);
@@ -206,9 +232,30 @@ static void urls(void **state)
 	struct aws_url u = {0};
 	char authority[AWS_AUTHORITY_LEN];
 	static const char *const bad[] = {
-	    "", "ftp://a", "http:/a", "http://", "http:///p", "//a", "http://a:", "http://a:0", "http://a:65536", "http://a:x", "http://u@a", "http://a b",
-	    "http://a/ b", "http://a/#f", "http://a\n", "http://a/\x80", "http://[::1", "http://[::g]", "http://[::1]x", "http://a\\b", "http://a/\\",
-	    "http://[127.0.0.1]/", "http://a:1:2", "http://%61/",
+	    "",
+	    "ftp://a",
+	    "http:/a",
+	    "http://",
+	    "http:///p",
+	    "//a",
+	    "http://a:",
+	    "http://a:0",
+	    "http://a:65536",
+	    "http://a:x",
+	    "http://u@a",
+	    "http://a b",
+	    "http://a/ b",
+	    "http://a/#f",
+	    "http://a\n",
+	    "http://a/\x80",
+	    "http://[::1",
+	    "http://[::g]",
+	    "http://[::1]x",
+	    "http://a\\b",
+	    "http://a/\\",
+	    "http://[127.0.0.1]/",
+	    "http://a:1:2",
+	    "http://%61/",
 	};
 
 	assert_int_equal(aws_url_parse("HTTPS://Ex.Ample:8443/p/q?a=b", &u), 0);
@@ -227,15 +274,37 @@ static void urls(void **state)
 
 static void who_may_give_credentials(void **state)
 {
-	static const char *const good[] = {
-	    "https://anyone.example/", "http://127.0.0.1/", "http://127.255.255.254:99/x", "http://[::1]:8/", "http://localhost/", "http://LocalHost:1",
-	    "http://169.254.170.2/v2", "http://169.254.170.23/v1/credentials", "http://[fd00:ec2::23]/", "http://[FD00:0EC2:0:0::0023]/",
-	}, *const bad[] = {
-	    "http://127.evil.example/", "http://127.0.0.1.evil.example/", "http://128.0.0.1/", "http://126.255.255.255/", "http://169.254.170.24/",
-	    "http://169.254.170.3/", "http://169.254.169.254/", "http://169.254.170.2.example/", "http://0.0.0.0/", "http://[::]/", "http://[fe80::1]/",
-	    "http://[::ffff:10.0.0.1]/", "http://[fd00:ec2::24]/", "http://[fd00:ec2::254]/", "http://localhost.example/", "http://localhost./",
-	    "http://0177.0.0.1/", "http://2130706433/", "http://127.1/", "http://example/", "http://127.0.0.1./",
-	};
+	static const char *const good[] =
+	    {
+		"https://anyone.example/",     "http://127.0.0.1/",
+		"http://127.255.255.254:99/x", "http://[::1]:8/",
+		"http://localhost/",	       "http://LocalHost:1",
+		"http://169.254.170.2/v2",     "http://169.254.170.23/v1/credentials",
+		"http://[fd00:ec2::23]/",      "http://[FD00:0EC2:0:0::0023]/",
+	    },
+				 *const bad[] = {
+				     "http://127.evil.example/",
+				     "http://127.0.0.1.evil.example/",
+				     "http://128.0.0.1/",
+				     "http://126.255.255.255/",
+				     "http://169.254.170.24/",
+				     "http://169.254.170.3/",
+				     "http://169.254.169.254/",
+				     "http://169.254.170.2.example/",
+				     "http://0.0.0.0/",
+				     "http://[::]/",
+				     "http://[fe80::1]/",
+				     "http://[::ffff:10.0.0.1]/",
+				     "http://[fd00:ec2::24]/",
+				     "http://[fd00:ec2::254]/",
+				     "http://localhost.example/",
+				     "http://localhost./",
+				     "http://0177.0.0.1/",
+				     "http://2130706433/",
+				     "http://127.1/",
+				     "http://example/",
+				     "http://127.0.0.1./",
+				 };
 	struct aws_url u;
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
@@ -249,8 +318,9 @@ static void who_may_give_credentials(void **state)
 static void partitions(void **state)
 {
 	static const char *const t[][2] = {
-	    {"eu-central-1", "aws"}, {"cn-north-1", "aws-cn"}, {"us-gov-east-1", "aws-us-gov"}, {"us-iso-east-1", "aws-iso"},
-	    {"us-isob-east-1", "aws-iso-b"}, {"eu-isoe-west-1", "aws-iso-e"}, {"us-isof-south-1", "aws-iso-f"}, {"mx-central-1", "aws"},
+	    {"eu-central-1", "aws"},	      {"cn-north-1", "aws-cn"},	       {"us-gov-east-1", "aws-us-gov"},
+	    {"us-iso-east-1", "aws-iso"},     {"us-isob-east-1", "aws-iso-b"}, {"eu-isoe-west-1", "aws-iso-e"},
+	    {"us-isof-south-1", "aws-iso-f"}, {"mx-central-1", "aws"},
 	};
 	struct aws_url u;
 

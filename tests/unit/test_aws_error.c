@@ -18,27 +18,61 @@ static void outcomes(void **state)
 		const char *error;
 		enum aws_outcome is;
 	} t[] = {
-	    {200, "", AWS_DONE}, {204, "", AWS_DONE}, {301, "", AWS_AGAIN}, {0, "", AWS_AGAIN},
-	    {400, "Throttling", AWS_THROTTLED}, {400, "ThrottlingException", AWS_THROTTLED}, {400, "ThrottledException", AWS_THROTTLED},
-	    {400, "RequestThrottled", AWS_THROTTLED}, {400, "RequestThrottledException", AWS_THROTTLED},
-	    {400, "TooManyRequestsException", AWS_THROTTLED}, {400, "RequestLimitExceeded", AWS_THROTTLED},
-	    {400, "LimitExceededException", AWS_THROTTLED}, {503, "SlowDown", AWS_THROTTLED}, {400, "BandwidthLimitExceeded", AWS_THROTTLED},
-	    {400, "PriorRequestNotComplete", AWS_THROTTLED}, {400, "ProvisionedThroughputExceededException", AWS_THROTTLED},
-	    {400, "TransactionInProgressException", AWS_THROTTLED}, {400, "EC2ThrottledException", AWS_THROTTLED}, {429, "", AWS_THROTTLED},
-	    {500, "", AWS_AGAIN}, {502, "", AWS_AGAIN}, {503, "", AWS_AGAIN}, {504, "", AWS_AGAIN}, {408, "", AWS_AGAIN},
-	    {400, "ServiceUnavailableException", AWS_AGAIN}, {400, "RequestTimeout", AWS_AGAIN}, {400, "RequestTimeoutException", AWS_AGAIN},
-	    {400, "InternalException", AWS_AGAIN}, {400, "OperationAbortedException", AWS_AGAIN},
+	    {200, "", AWS_DONE},
+	    {204, "", AWS_DONE},
+	    {301, "", AWS_AGAIN},
+	    {0, "", AWS_AGAIN},
+	    {400, "Throttling", AWS_THROTTLED},
+	    {400, "ThrottlingException", AWS_THROTTLED},
+	    {400, "ThrottledException", AWS_THROTTLED},
+	    {400, "RequestThrottled", AWS_THROTTLED},
+	    {400, "RequestThrottledException", AWS_THROTTLED},
+	    {400, "TooManyRequestsException", AWS_THROTTLED},
+	    {400, "RequestLimitExceeded", AWS_THROTTLED},
+	    {400, "LimitExceededException", AWS_THROTTLED},
+	    {503, "SlowDown", AWS_THROTTLED},
+	    {400, "BandwidthLimitExceeded", AWS_THROTTLED},
+	    {400, "PriorRequestNotComplete", AWS_THROTTLED},
+	    {400, "ProvisionedThroughputExceededException", AWS_THROTTLED},
+	    {400, "TransactionInProgressException", AWS_THROTTLED},
+	    {400, "EC2ThrottledException", AWS_THROTTLED},
+	    {429, "", AWS_THROTTLED},
+	    {500, "", AWS_AGAIN},
+	    {502, "", AWS_AGAIN},
+	    {503, "", AWS_AGAIN},
+	    {504, "", AWS_AGAIN},
+	    {408, "", AWS_AGAIN},
+	    {400, "ServiceUnavailableException", AWS_AGAIN},
+	    {400, "RequestTimeout", AWS_AGAIN},
+	    {400, "RequestTimeoutException", AWS_AGAIN},
+	    {400, "InternalException", AWS_AGAIN},
+	    {400, "OperationAbortedException", AWS_AGAIN},
 	    {400, "IDPCommunicationError", AWS_AGAIN},
-	    {403, "RequestTimeTooSkewed", AWS_DENIED}, {400, "RequestExpired", AWS_DENIED}, {400, "ExpiredToken", AWS_DENIED},
-	    {400, "ExpiredTokenException", AWS_DENIED}, {400, "UnrecognizedClientException", AWS_DENIED},
-	    {403, "InvalidClientTokenId", AWS_DENIED}, {400, "InvalidSignatureException", AWS_DENIED},
-	    {403, "SignatureDoesNotMatch", AWS_DENIED}, {400, "IncompleteSignature", AWS_DENIED},
-	    {403, "MissingAuthenticationToken", AWS_DENIED}, {400, "AccessDeniedException", AWS_DENIED}, {403, "AccessDenied", AWS_DENIED},
-	    {401, "InvalidAccessException", AWS_DENIED}, {403, "", AWS_DENIED}, {401, "x", AWS_DENIED},
-	    {400, "ResourceNotFoundException", AWS_MISSING}, {404, "ResourceNotFoundException", AWS_MISSING},
-	    {400, "ResourceAlreadyExistsException", AWS_EXISTS}, {409, "ResourceConflictException", AWS_EXISTS},
-	    {400, "InvalidParameterException", AWS_REFUSED}, {400, "InvalidInputException", AWS_REFUSED}, {400, "", AWS_REFUSED},
-	    {404, "", AWS_REFUSED}, {413, "", AWS_REFUSED}, {400, "SerializationException", AWS_REFUSED},
+	    {403, "RequestTimeTooSkewed", AWS_DENIED},
+	    {400, "RequestExpired", AWS_DENIED},
+	    {400, "ExpiredToken", AWS_DENIED},
+	    {400, "ExpiredTokenException", AWS_DENIED},
+	    {400, "UnrecognizedClientException", AWS_DENIED},
+	    {403, "InvalidClientTokenId", AWS_DENIED},
+	    {400, "InvalidSignatureException", AWS_DENIED},
+	    {403, "SignatureDoesNotMatch", AWS_DENIED},
+	    {400, "IncompleteSignature", AWS_DENIED},
+	    {403, "MissingAuthenticationToken", AWS_DENIED},
+	    {400, "AccessDeniedException", AWS_DENIED},
+	    {403, "AccessDenied", AWS_DENIED},
+	    {401, "InvalidAccessException", AWS_DENIED},
+	    {403, "", AWS_DENIED},
+	    {401, "x", AWS_DENIED},
+	    {400, "ResourceNotFoundException", AWS_MISSING},
+	    {404, "ResourceNotFoundException", AWS_MISSING},
+	    {400, "ResourceAlreadyExistsException", AWS_EXISTS},
+	    {409, "ResourceConflictException", AWS_EXISTS},
+	    {400, "InvalidParameterException", AWS_REFUSED},
+	    {400, "InvalidInputException", AWS_REFUSED},
+	    {400, "", AWS_REFUSED},
+	    {404, "", AWS_REFUSED},
+	    {413, "", AWS_REFUSED},
+	    {400, "SerializationException", AWS_REFUSED},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
@@ -54,17 +88,22 @@ static void what_helps(void **state)
 	assert_true(aws_error_of_time("RequestTimeTooSkewed") && aws_error_of_time("SignatureDoesNotMatch") &&
 		    aws_error_of_time("InvalidSignatureException") && aws_error_of_time("RequestExpired"));
 	assert_false(aws_error_of_time("ExpiredToken") || aws_error_of_time("RequestTimeout"));
-	assert_true(aws_surely_undone(503, "") && aws_surely_undone(400, "ThrottlingException") && aws_surely_undone(302, "") &&
-		    aws_surely_undone(500, "ServiceUnavailableException"));
-	assert_false(aws_surely_undone(500, "") || aws_surely_undone(502, "") || aws_surely_undone(504, "InternalFailure") ||
-		     aws_surely_undone(200, ""));
+	assert_true(aws_surely_undone(400, "ThrottlingException") && aws_surely_undone(503, "SlowDown") &&
+		    aws_surely_undone(302, "") && aws_surely_undone(403, ""));
+	assert_false(aws_surely_undone(500, "") || aws_surely_undone(503, "ServiceUnavailableException") ||
+		     aws_surely_undone(502, "") || aws_surely_undone(504, "InternalFailure") || aws_surely_undone(200, ""));
 }
 
 static void names(void **state)
 {
 	static const char *const t[][2] = {
-	    {"com.amazonaws.logs#ThrottlingException", "ThrottlingException"}, {"ThrottlingException:http://x#y/", "ThrottlingException"},
-	    {"ThrottlingException:http://x/", "ThrottlingException"}, {" A ", "A"}, {"", ""}, {"#", ""}, {"a#b#c", "c"},
+	    {"com.amazonaws.logs#ThrottlingException", "ThrottlingException"},
+	    {"ThrottlingException:http://x#y/", "ThrottlingException"},
+	    {"ThrottlingException:http://x/", "ThrottlingException"},
+	    {" A ", "A"},
+	    {"", ""},
+	    {"#", ""},
+	    {"a#b#c", "c"},
 	    {"Bad\x1b[31m", "Bad?[31m"},
 	};
 
@@ -88,10 +127,13 @@ static void bodies(void **state)
 	    {"{\"__type\":[7],\"message\":{}}", "", ""},
 	    {"{\"__type\":\"B\",\"message\":\"two\\nlines\\u001b[0m\"}", "B", "two?lines?[0m"},
 	    {"{\"__type\":\"B\"", "", ""},
-	    {"<ErrorResponse xmlns=\"x\"><Error><Type>Sender</Type><Code>InvalidIdentityToken</Code><Message>a &amp; b</Message></Error>"
-	     "<RequestId>r</RequestId></ErrorResponse>", "InvalidIdentityToken", "a & b"},
+	    {"<ErrorResponse xmlns=\"x\"><Error><Type>Sender</Type><Code>InvalidIdentityToken</Code><Message>a &amp; "
+	     "b</Message></Error>"
+	     "<RequestId>r</RequestId></ErrorResponse>",
+	     "InvalidIdentityToken", "a & b"},
 	    {"<html><body>blocked</body></html>", "", ""},
-	    {"", "", ""}, {"x", "", ""},
+	    {"", "", ""},
+	    {"x", "", ""},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
@@ -160,9 +202,14 @@ static void each_trouble_has_its_pace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(outcomes), cmocka_unit_test(what_helps), cmocka_unit_test(names), cmocka_unit_test(bodies),
-	    cmocka_unit_test(a_long_name_is_cut), cmocka_unit_test(waits_grow_to_a_cap),
-	    cmocka_unit_test(waits_are_spread_over_all_of_it), cmocka_unit_test(each_trouble_has_its_pace),
+	    cmocka_unit_test(outcomes),
+	    cmocka_unit_test(what_helps),
+	    cmocka_unit_test(names),
+	    cmocka_unit_test(bodies),
+	    cmocka_unit_test(a_long_name_is_cut),
+	    cmocka_unit_test(waits_grow_to_a_cap),
+	    cmocka_unit_test(waits_are_spread_over_all_of_it),
+	    cmocka_unit_test(each_trouble_has_its_pace),
 	};
 
 	return cmocka_run_group_tests_name("aws_error", tests, NULL, NULL);

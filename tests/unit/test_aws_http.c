@@ -104,7 +104,9 @@ static void start(struct server *s, const struct step *steps, size_t n)
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(a);
 
-	*s = (struct server){.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .steps = steps, .nsteps = n,
+	*s = (struct server){.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+			     .steps = steps,
+			     .nsteps = n,
 			     .url = {.host = "127.0.0.1", .path = "/p?q=1"}};
 	assert_true(!bind(s->listener, (struct sockaddr *)&a, sizeof(a)) && !listen(s->listener, 8) &&
 		    !getsockname(s->listener, (struct sockaddr *)&a, &len));
@@ -139,8 +141,16 @@ static int tear_down(void **state)
 static int ask_with(const struct server *s, const void *body, size_t len, unsigned ms, struct aws_http_answer *ret)
 {
 	static const struct aws_http_header headers[] = {{"Content-Type", "text/x"}, {"X-Empty", ""}};
-	struct aws_http_request q = {.url = &s->url, .method = "POST", .headers = headers, .nheaders = 2, .body = body, .len = len,
-				     .timeout_ms = ms, .direct = true, .to = reply, .room = sizeof(reply)};
+	struct aws_http_request q = {.url = &s->url,
+				     .method = "POST",
+				     .headers = headers,
+				     .nheaders = 2,
+				     .body = body,
+				     .len = len,
+				     .timeout_ms = ms,
+				     .direct = true,
+				     .to = reply,
+				     .room = sizeof(reply)};
 
 	return aws_http_send(http, &q, ret);
 }
@@ -157,8 +167,10 @@ static void a_whole_answer(void **state)
 {
 	static const struct step steps[] = {
 	    {.answer = "HTTP/1.1 100 Continue\r\nx-amzn-RequestId: no\r\nDate: x\r\n\r\n" OK},
-	    {.answer = "HTTP/1.1 400 Bad\r\nX-AMZN-ERRORTYPE:  a#Throttling:http://x/ \r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n2\r\nyz\r\n0\r\n\r\n"},
-	    {.answer = "HTTP/1.1 200 OK\r\nx-amzn-requestid: a\x1b[31mb\r\nDate: never\r\nContent-Length: 0\r\n\r\n", .close = true},
+	    {.answer = "HTTP/1.1 400 Bad\r\nX-AMZN-ERRORTYPE:  a#Throttling:http://x/ \r\nTransfer-Encoding: "
+		       "chunked\r\n\r\n1\r\nx\r\n2\r\nyz\r\n0\r\n\r\n"},
+	    {.answer = "HTTP/1.1 200 OK\r\nx-amzn-requestid: a\x1b[31mb\r\nDate: never\r\nContent-Length: 0\r\n\r\n",
+	     .close = true},
 	};
 	struct server s;
 	struct aws_http_answer a;
@@ -191,7 +203,8 @@ static void no_whole_answer(void **state)
 {
 	static char headers[70000];
 	const struct step steps[] = {
-	    {.close = true}, {.reset = true},
+	    {.close = true},
+	    {.reset = true},
 	    {.answer = "HTTP/1.1 200 OK\r\nx-amzn-RequestId: i\r\nContent-Length: 9\r\n\r\n{}", .close = true},
 	    {.answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", .close = true},
 	    {.answer = "HTTP/1.1 200 OK\r\nContent-", .close = true},
@@ -243,7 +256,8 @@ static void an_answer_that_is_too_long(void **state)
 /* On a connection that served before libcurl would send it once more by itself. */
 static void nothing_is_sent_twice(void **state)
 {
-	static const struct step steps[] = {{.answer = OK}, {.answer = OK}, {.close = true}, {.answer = OK}, {.reset = true}, {.answer = OK, .close = true}};
+	static const struct step steps[] = {{.answer = OK}, {.answer = OK},  {.close = true},
+					    {.answer = OK}, {.reset = true}, {.answer = OK, .close = true}};
 	struct server s;
 	struct aws_http_answer a;
 
@@ -284,7 +298,8 @@ static void *stop_soon(void *arg)
 
 static void late_answers(void **state)
 {
-	static const struct step steps[] = {{.answer = OK, .late_ms = 400, .close = true}, {.answer = OK, .late_ms = 1200, .close = true}};
+	static const struct step steps[] = {{.answer = OK, .late_ms = 400, .close = true},
+					    {.answer = OK, .late_ms = 1200, .close = true}};
 	struct server s;
 	struct aws_http_answer a;
 	pthread_t t;
@@ -311,7 +326,8 @@ static void what_no_header_may_hold(void **state)
 	struct aws_http_answer a;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct aws_http_request q = {.url = &s.url, .method = "GET", .headers = &bad[i], .nheaders = 1, .to = reply, .room = 1};
+		struct aws_http_request q = {
+		    .url = &s.url, .method = "GET", .headers = &bad[i], .nheaders = 1, .to = reply, .room = 1};
 
 		assert_int_equal(aws_http_send(http, &q, &a), -EINVAL);
 	}
@@ -320,9 +336,12 @@ static void what_no_header_may_hold(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_whole_answer),	      cmocka_unit_test(no_whole_answer),
-	    cmocka_unit_test(an_answer_that_is_too_long), cmocka_unit_test(nothing_is_sent_twice),
-	    cmocka_unit_test(a_part_of_a_request_is_none), cmocka_unit_test(late_answers),
+	    cmocka_unit_test(a_whole_answer),
+	    cmocka_unit_test(no_whole_answer),
+	    cmocka_unit_test(an_answer_that_is_too_long),
+	    cmocka_unit_test(nothing_is_sent_twice),
+	    cmocka_unit_test(a_part_of_a_request_is_none),
+	    cmocka_unit_test(late_answers),
 	    cmocka_unit_test(what_no_header_may_hold),
 	};
 

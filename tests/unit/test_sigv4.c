@@ -21,9 +21,17 @@ struct vector {
 
 static struct sigv4 request_of(const struct vector *v)
 {
-	struct sigv4 q = {.access_key = "AKIDEXAMPLE", .secret_key = SECRET, .region = "eu-central-1", .service = v->service,
-			  .method = v->method, .path = v->path, .query = v->query, .headers = v->headers, .body = v->body,
-			  .len = strlen(v->body), .date = DATE};
+	struct sigv4 q = {.access_key = "AKIDEXAMPLE",
+			  .secret_key = SECRET,
+			  .region = "eu-central-1",
+			  .service = v->service,
+			  .method = v->method,
+			  .path = v->path,
+			  .query = v->query,
+			  .headers = v->headers,
+			  .body = v->body,
+			  .len = strlen(v->body),
+			  .date = DATE};
 
 	while (v->headers[q.nheaders].name)
 		q.nheaders++;
@@ -31,27 +39,70 @@ static struct sigv4 request_of(const struct vector *v)
 }
 
 static const struct vector vectors[] = {
-    {"POST", "/", NULL, "{}", "logs",
-     {{"X-Amz-Target", "Logs_20140328.PutLogEvents"}, {"Content-Type", "application/x-amz-json-1.1"}, {"X-Amz-Date", DATE},
+    {"POST",
+     "/",
+     NULL,
+     "{}",
+     "logs",
+     {{"X-Amz-Target", "Logs_20140328.PutLogEvents"},
+      {"Content-Type", "application/x-amz-json-1.1"},
+      {"X-Amz-Date", DATE},
       {"Host", "logs.eu-central-1.amazonaws.com"}},
-     "content-type;host;x-amz-date;x-amz-target", "19d70f89256c2595cc8f0466ccf0079f526e1da54c2ae22a797a01558067ab3b"},
-    {"POST", "", "", "", "logs",
-     {{"host", "127.0.0.1:8443"}, {"content-type", "application/x-amz-json-1.1"}, {"x-amz-date", DATE}, {"x-amz-security-token", "tok+/=="},
+     "content-type;host;x-amz-date;x-amz-target",
+     "19d70f89256c2595cc8f0466ccf0079f526e1da54c2ae22a797a01558067ab3b"},
+    {"POST",
+     "",
+     "",
+     "",
+     "logs",
+     {{"host", "127.0.0.1:8443"},
+      {"content-type", "application/x-amz-json-1.1"},
+      {"x-amz-date", DATE},
+      {"x-amz-security-token", "tok+/=="},
       {"x-amz-target", "T"}},
-     "content-type;host;x-amz-date;x-amz-security-token;x-amz-target", "71184af47b3c777eb4ce5711e2cefbf42cf7d3fe8dac5c8f4fd97ce02ccf5fe3"},
-    {"GET", "/a/b", "x=1&a=2&a=1&empty=&flag&ab=3", "", "service", {{"host", "h.example"}, {"x-amz-date", DATE}},
-     "host;x-amz-date", "0a9cbde1d598cefc958918bf7664f4e967573f75d90a6738bb32cb27a19a153d"},
-    {"PUT", "//x/./y/../z%20a/%C3%A9/", NULL, "body", "service", {{"host", "h.example"}, {"x-amz-date", DATE}},
-     "host;x-amz-date", "dacfb5afa629b09368565843086dfdb2d5cde9c37968f2370672ba9e64b14150"},
-    {"PUT", "/a/..", NULL, "body", "service", {{"host", "h.example"}, {"x-amz-date", DATE}},
-     "host;x-amz-date", "d6e1d63b9fe84c257ec3702b688205662a1e18d67c1df8965563214f0b5f2663"},
-    {"POST", "/", "q=~no&q=%E2%98%83", "b", "service",
+     "content-type;host;x-amz-date;x-amz-security-token;x-amz-target",
+     "71184af47b3c777eb4ce5711e2cefbf42cf7d3fe8dac5c8f4fd97ce02ccf5fe3"},
+    {"GET",
+     "/a/b",
+     "x=1&a=2&a=1&empty=&flag&ab=3",
+     "",
+     "service",
+     {{"host", "h.example"}, {"x-amz-date", DATE}},
+     "host;x-amz-date",
+     "0a9cbde1d598cefc958918bf7664f4e967573f75d90a6738bb32cb27a19a153d"},
+    {"PUT",
+     "//x/./y/../z%20a/%C3%A9/",
+     NULL,
+     "body",
+     "service",
+     {{"host", "h.example"}, {"x-amz-date", DATE}},
+     "host;x-amz-date",
+     "dacfb5afa629b09368565843086dfdb2d5cde9c37968f2370672ba9e64b14150"},
+    {"PUT",
+     "/a/..",
+     NULL,
+     "body",
+     "service",
+     {{"host", "h.example"}, {"x-amz-date", DATE}},
+     "host;x-amz-date",
+     "d6e1d63b9fe84c257ec3702b688205662a1e18d67c1df8965563214f0b5f2663"},
+    {"POST",
+     "/",
+     "q=~no&q=%E2%98%83",
+     "b",
+     "service",
      {{"x-amz-meta-a-b", "2"}, {"host", "h.example"}, {"x-amz-meta-a", "  1   2\t3  "}, {"x-amz-date", DATE}},
-     "host;x-amz-date;x-amz-meta-a;x-amz-meta-a-b", "5c195f33fd264aa7e614cc4cd5218af51793e8cf1113bb06b4516a53ec9d4986"},
+     "host;x-amz-date;x-amz-meta-a;x-amz-meta-a-b",
+     "5c195f33fd264aa7e614cc4cd5218af51793e8cf1113bb06b4516a53ec9d4986"},
     /* the same, spelled as others do */
-    {"POST", "/", "q=%7eno&&q=%e2%98%83&", "b", "service",
+    {"POST",
+     "/",
+     "q=%7eno&&q=%e2%98%83&",
+     "b",
+     "service",
      {{"X-AMZ-META-A-B", "2"}, {"host", "h.example"}, {"x-amz-meta-a", "1 2 3"}, {"x-amz-date", DATE}},
-     "host;x-amz-date;x-amz-meta-a;x-amz-meta-a-b", "5c195f33fd264aa7e614cc4cd5218af51793e8cf1113bb06b4516a53ec9d4986"},
+     "host;x-amz-date;x-amz-meta-a;x-amz-meta-a-b",
+     "5c195f33fd264aa7e614cc4cd5218af51793e8cf1113bb06b4516a53ec9d4986"},
 };
 
 static void as_botocore_signs(void **state)
@@ -61,8 +112,9 @@ static void as_botocore_signs(void **state)
 		char got[SIGV4_LEN], want[SIGV4_LEN];
 
 		assert_int_equal(sigv4_sign(&q, got), 0);
-		snprintf(want, sizeof(want), "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261126/eu-central-1/%s/aws4_request, "
-					     "SignedHeaders=%s, Signature=%s",
+		snprintf(want, sizeof(want),
+			 "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261126/eu-central-1/%s/aws4_request, "
+			 "SignedHeaders=%s, Signature=%s",
 			 vectors[i].service, vectors[i].names, vectors[i].signature);
 		assert_string_equal(got, want);
 	}
@@ -70,17 +122,27 @@ static void as_botocore_signs(void **state)
 
 static void as_aws_signs(void **state)
 {
-	const struct sigv4_header headers[] = {{"Host", "example.amazonaws.com"}, {"X-Amz-Date", "20150830T123600Z"},
-					       {"My-Header1", "value4"}, {"My-Header1", "value1"}};
-	struct sigv4 q = {.access_key = "AKIDEXAMPLE", .secret_key = SECRET, .region = "us-east-1", .service = "service", .method = "GET",
-			  .path = "/", .headers = headers, .nheaders = 2, .date = "20150830T123600Z"};
+	const struct sigv4_header headers[] = {{"Host", "example.amazonaws.com"},
+					       {"X-Amz-Date", "20150830T123600Z"},
+					       {"My-Header1", "value4"},
+					       {"My-Header1", "value1"}};
+	struct sigv4 q = {.access_key = "AKIDEXAMPLE",
+			  .secret_key = SECRET,
+			  .region = "us-east-1",
+			  .service = "service",
+			  .method = "GET",
+			  .path = "/",
+			  .headers = headers,
+			  .nheaders = 2,
+			  .date = "20150830T123600Z"};
 	char got[SIGV4_LEN];
 
 	assert_int_equal(sigv4_sign(&q, got), 0);
 	assert_non_null(strstr(got, "Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"));
 	q.nheaders = 4;
 	assert_int_equal(sigv4_sign(&q, got), 0);
-	assert_non_null(strstr(got, "SignedHeaders=host;my-header1;x-amz-date, Signature=05577627fbea18c3ba9929345e1f2548ebb9382c9b370c84849c847a9472c07a"));
+	assert_non_null(strstr(got, "SignedHeaders=host;my-header1;x-amz-date, "
+				    "Signature=05577627fbea18c3ba9929345e1f2548ebb9382c9b370c84849c847a9472c07a"));
 }
 
 /* Whatever is changed changes the signature. */

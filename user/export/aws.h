@@ -19,8 +19,8 @@ struct aws;
 
 struct aws_options {
 	const char *region;   /* NULL: environment, shared configuration, else instance metadata */
-	const char *endpoint; /* NULL or "auto": AWS's own, or the environment's; else "http[s]://host[:port]" for all services (tests,
-			       * proxies), where it is an address of one of AWS's services for that one */
+	const char *endpoint; /* NULL or "auto": AWS's own, or the environment's; else "http[s]://host[:port]" for all services
+			       * (tests, proxies), and one of an AWS service for that one alone */
 	const atomic_bool *stop; /* true ends a call soon, as -ECANCELED; may be NULL */
 };
 

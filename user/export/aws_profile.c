@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "user/export/aws_environment.h"
 #include "user/locked.h"
@@ -25,6 +26,8 @@ int aws_secret_read(const char *path, size_t most, char **ret, size_t *ret_len)
 
 	if (fd < 0 || fstat(fd, &st))
 		return -errno;
+	if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) /* /dev/null: how people say that there is none */
+		return -ENOENT;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
 	if (st.st_size > (off_t)most)
@@ -176,7 +179,8 @@ static bool is_section(struct span line, bool config, const char *profile)
 	if (!end)
 		return false;
 	name = trim((struct span){line.at + 1, (size_t)(end - line.at - 1)});
-	if (config && name.n > sizeof(word) - 1 && !memcmp(name.at, word, sizeof(word) - 1) && isspace((unsigned char)name.at[sizeof(word) - 1])) {
+	if (config && name.n > sizeof(word) - 1 && !memcmp(name.at, word, sizeof(word) - 1) &&
+	    isspace((unsigned char)name.at[sizeof(word) - 1])) {
 		name = trim((struct span){name.at + sizeof(word) - 1, name.n - sizeof(word) + 1});
 		named = true;
 	}
