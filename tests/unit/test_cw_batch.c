@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* A batch at each of CloudWatch's limits, from both sides; the order and form of the request; what becomes of a record that is too long. */
+/* A batch at each of CloudWatch's limits, from both sides; the order and form of the request; what becomes of a record that is
+ * too long. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -180,7 +181,8 @@ static void test_line(void **state)
 {
 	static const char finding[] = "{\"type\":\"finding\",\"severity\":\"critical\",\"time\":\"2026-11-20T23:12:46.001Z\"}";
 	static const char *const bad[] = {"", "[]", "1", "{", "{\"a\":\"\xff\"}", "null"};
-	static const char medium[] = "{\"type\":\"finding\",\"severity\":\"medium\"}", other[] = "{\"severity\":\"high\",\"type\":\"x\",\"time\":7}";
+	static const char medium[] = "{\"type\":\"finding\",\"severity\":\"medium\"}";
+	static const char other[] = "{\"severity\":\"high\",\"type\":\"x\",\"time\":7}";
 	struct cw_line l;
 
 	assert_int_equal(cw_line_read(finding, strlen(finding), &l), 0);

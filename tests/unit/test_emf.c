@@ -129,8 +129,8 @@ static void test_document(void **state)
 	add(e, 13, "{\"type\":\"transfer\"}");
 	json_t *all = documents(e, &frame);
 	json_t *want = json_pack(
-	    "{s:{s:I, s:[{s:s, s:[[s, s], [s, s, s]], s:[{s:s, s:s}]}]}, s:i, s:s, s:i, s:i, s:i, s:s, s:s, s:s, s:i}", "_aws", "Timestamp",
-	    (json_int_t)MINUTE, "CloudWatchMetrics", "Namespace", "Sluice", "Dimensions", "Dataset", "Job", "Dataset", "Job", "Node",
+	    "{s:{s:I, s:[{s:s, s:[[s, s], [s, s, s]], s:[{s:s, s:s}]}]}, s:i, s:s, s:i, s:i, s:i, s:s, s:s, s:s, s:i}", "_aws",
+	    "Timestamp", (json_int_t)MINUTE, "CloudWatchMetrics", "Namespace", "Sluice", "Dimensions", "Dataset", "Job", "Dataset", "Job", "Node",
 	    "Metrics", "Name", "BytesRead", "Unit", "Bytes", "v", 1, "type", "metrics", "batch", 17, "first", 11, "last", 13, "Node",
 	    "i-0abc", "Dataset", "a", "Job", "j", "BytesRead", 101);
 
@@ -194,8 +194,8 @@ static void test_bounded(void **state)
 	json_t *o;
 
 	for (unsigned j = 1; j <= 1009; j++) {
-		snprintf(record, sizeof(record), "{\"type\":\"access\",\"job\":\"slurm:%u\",\"dataset\":\"d%u\",\"bytes\":{\"read\":%u}}", j,
-			 j % 3, j);
+		snprintf(record, sizeof(record),
+			 "{\"type\":\"access\",\"job\":\"slurm:%u\",\"dataset\":\"d%u\",\"bytes\":{\"read\":%u}}", j, j % 3, j);
 		add(e, j, record);
 	}
 	json_t *all = documents(e, &frame);
@@ -223,7 +223,8 @@ static void test_bounded_datasets(void **state)
 	char record[256];
 
 	for (unsigned j = 1; j <= 3001; j++) {
-		snprintf(record, sizeof(record), "{\"type\":\"flow\",\"job\":\"j%u\",\"remote\":{\"class\":\"c%u\"},\"tainted_out\":1,\"datasets\":[\"d%u\"]}",
+		snprintf(record, sizeof(record),
+			 "{\"type\":\"flow\",\"job\":\"j%u\",\"remote\":{\"class\":\"c%u\"},\"tainted_out\":1,\"datasets\":[\"d%u\"]}",
 			 j, j, j);
 		add(e, j, record);
 	}

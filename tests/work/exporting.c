@@ -228,8 +228,8 @@ int main(int argc, char **argv)
 	int err = journal_close(r.journal, 5000);
 	exporter_poke(r.exporter, r.seq);
 	bool ended = exporter_stop(r.exporter, all ? 5 * NSEC : NSEC / 10, &told);
-	json_t *o = json_pack("{s:b, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:o}", "all", all, "ended", ended, "journal", err, "seq", (json_int_t)r.seq,
-			      "rss_first", (json_int_t)r.rss_first, "rss", (json_int_t)rss, "worst_tick_us",
+	json_t *o = json_pack("{s:b, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:o}", "all", all, "ended", ended, "journal", err, "seq",
+			      (json_int_t)r.seq, "rss_first", (json_int_t)r.rss_first, "rss", (json_int_t)rss, "worst_tick_us",
 			      (json_int_t)(r.worst_tick_ns / 1000), "late_ticks", (json_int_t)r.late_ticks, "exporter", json_exporter(&told));
 	json_dumpf(o, stdout, JSON_COMPACT);
 	printf("\n");

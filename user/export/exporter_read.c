@@ -30,8 +30,10 @@ bool export_untold(const struct exporter *x)
 {
 	const struct cw_figures *n = &x->after.n, *told = &x->after.told;
 
-	return dropped(n) != dropped(told) || n->retimed != told->retimed || n->repeated != told->repeated || x->remark ||
-	       *x->refused;
+	/* a clock that stays wrong is told again when it has come to twice as much */
+	bool retimed = n->retimed > told->retimed && n->retimed >= 2 * told->retimed;
+
+	return dropped(n) != dropped(told) || retimed || n->repeated != told->repeated || x->remark || *x->refused;
 }
 
 void export_waits(struct exporter *x)
@@ -89,7 +91,10 @@ static void find_place(struct exporter *x)
 	bool any = x->state.anchors[0].seq;
 	if (!any || !i)
 		return;
+	uint64_t before = m->seq;
+
 	m->seq = i < CW_ANCHORS ? x->state.anchors[i].seq : 0;
+	m->n.repeated += m->seq ? before - m->seq : 0; /* at most: those of them that are still there */
 	m->minute_seq = m->seq + 1;
 	m->told_seq = MIN(m->told_seq, m->seq);
 	memmove(x->state.anchors, x->state.anchors + i, (CW_ANCHORS - i) * sizeof(*x->state.anchors));
@@ -320,6 +325,7 @@ static int take_line(struct exporter *x)
 		if (!err)
 			take_again(x, &l);
 		json_decref(l.record);
+		x->damaged = 0;
 		return 0;
 	}
 	if (err == -EBADMSG) {
