@@ -90,7 +90,7 @@ def figures(lines):
     for line in lines.values():
         record = json.loads(line)
         if record["type"] == "access":
-            read += sum(n or 0 for n in record["bytes"].values())
+            read += sum(n or 0 for n in (record["bytes"] or {}).values())
         if record["type"] == "flow":
             out += record["tainted_out"] * len(record["datasets"])
     return read, out

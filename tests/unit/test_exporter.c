@@ -156,6 +156,51 @@ static void test_future(void **state)
 	json_decref(n);
 }
 
+/* --- names ------------------------------------------------------------------------------------------------- */
+
+static void test_group_name(void **state)
+{
+	struct exporter_options o = world_options();
+	char host[65] = "", want[600];
+	struct exporter *x;
+
+	gethostname(host, sizeof(host) - 1);
+	snprintf(want, sizeof(want), "/s/123456789012/eu-central-1/%s-%s.i-0abc_x", host, host);
+	o.log_group = "/s/{account}/{region}/{host}-{hostname}.{instance_id}";
+	o.instance_id = "i-0abc:x";
+	journal_fill(1, 7, now_ms(), 0);
+	x = begin(&o);
+	wait_idle(x);
+	end(x);
+	assert_string_equal(cw->group_name, want);
+}
+
+/* A copy of the machine's disk is another machine's: it goes on from there, in a stream of its own. */
+static void test_cloned(void **state)
+{
+	struct exporter_options o = world_options();
+	struct exporter *x;
+
+	journal_fill(1, 13, now_ms(), 0);
+	run();
+	setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+	o.instance_id = NULL; /* not to be had this time: it stays what it was */
+	journal_fill(14, 23, now_ms(), 0);
+	x = begin(&o);
+	wait_idle(x);
+	struct exporter_told t = end(x);
+	assert_int_equal(cw->nstreams, 1);
+	assert_string_equal(t.stream, cw->streams[0]);
+	o.instance_id = "i-0def";
+	journal_fill(24, 31, now_ms(), 0);
+	x = begin(&o);
+	wait_idle(x);
+	end(x);
+	assert_int_equal(cw->nstreams, 2);
+	assert_int_equal(strncmp(cw->streams[1], "i-0def.", 7), 0);
+	assert_each_once(1, 31);
+}
+
 /* --- failures ---------------------------------------------------------------------------------------------- */
 
 static void test_faults(void **state)
@@ -614,6 +659,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_all_arrives),   TEST(test_goes_on),	  TEST(test_in_order),	   TEST(test_urgent_at_once),
+	    TEST(test_group_name),    TEST(test_cloned),
 	    TEST(test_clock_steps),   TEST(test_future),	  TEST(test_faults),	   TEST(test_unsure),
 	    TEST(test_group_denied),  TEST(test_keep_denied),	  TEST(test_group_deleted), TEST(test_too_long),
 	    TEST(test_limit_learned), TEST(test_poison),	  TEST(test_all_refused),  TEST(test_gone),

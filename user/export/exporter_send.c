@@ -45,9 +45,10 @@ static uint64_t pause_after(struct exporter *x, enum aws_outcome outcome)
 static uint64_t say_trouble(struct exporter *x, const char *what, const struct cw_said *s)
 {
 	bool stuck = s->outcome == AWS_DENIED || s->outcome == AWS_NO_CREDENTIALS || s->outcome == AWS_REFUSED;
+	bool more = *s->message && strcmp(s->error, s->message);
 
 	export_trouble(x, stuck ? EXPORT_STUCK : EXPORT_FAILING, "%s: %s%s%s", what, *s->error ? s->error : "no answer",
-		       *s->message ? ": " : "", s->message);
+		       more ? ": " : "", more ? s->message : "");
 	switch (s->outcome) {
 	case AWS_REFUSED: /* a person has to mend it, as with rights */
 		return pause_after(x, AWS_DENIED);
