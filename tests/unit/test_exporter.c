@@ -476,6 +476,31 @@ static void test_skew(void **state)
 	assert_int_equal(t.dropped[EXPORT_TOO_NEW], 0);
 }
 
+/* And once someone sets it right, records have their own time again. */
+static void test_skew_ends(void **state)
+{
+	struct exporter_options o = world_options();
+	struct exporter *x;
+	struct exporter_told t;
+	uint64_t retimed;
+
+	cw->clock_ms = -5 * 3600000;
+	journal_fill(1, 31, now_ms(), 0);
+	x = begin(&o);
+	wait_idle(x);
+	cw->clock_ms = 0;
+	journal_fill(32, 47, now_ms(), 0); /* of this batch's answer it learns */
+	wait_idle(x);
+	exporter_look(x, &t);
+	retimed = t.retimed;
+	assert_in_range(retimed, 31, 47);
+	journal_fill(48, 71, now_ms(), 0);
+	wait_idle(x);
+	t = end(x);
+	assert_int_equal(t.retimed, retimed);
+	assert_each_once(1, 71);
+}
+
 /* --- another journal --------------------------------------------------------------------------------------- */
 
 static void test_journal_anew(void **state)
@@ -663,7 +688,8 @@ int main(void)
 	    TEST(test_clock_steps),   TEST(test_future),	  TEST(test_faults),	   TEST(test_unsure),
 	    TEST(test_group_denied),  TEST(test_keep_denied),	  TEST(test_group_deleted), TEST(test_too_long),
 	    TEST(test_limit_learned), TEST(test_poison),	  TEST(test_all_refused),  TEST(test_gone),
-	    TEST(test_rejected),      TEST(test_skew),		  TEST(test_journal_anew), TEST(test_journal_shorter),
+	    TEST(test_rejected),      TEST(test_skew),
+	    TEST(test_skew_ends),		  TEST(test_journal_anew), TEST(test_journal_shorter),
 	    TEST(test_two_streams),   TEST(test_killed),	  TEST(test_dead_endpoint), TEST(test_stop_is_soon),
 	};
 

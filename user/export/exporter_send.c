@@ -69,9 +69,12 @@ static uint64_t no_call(struct exporter *x, int err)
 	return NSEC / x->hurry;
 }
 
+/* No difference is told as 0, as is that none is known: of AWS's own answers it is the former. */
 static void note_clock(struct exporter *x, const struct cw_said *s)
 {
-	if (s->skew_ns)
+	bool by_aws = s->status && s->outcome != AWS_AGAIN;
+
+	if (s->skew_ns || by_aws)
 		x->skew_ns = s->skew_ns;
 }
 
