@@ -10,7 +10,7 @@
 #include "user/export/asff.h"
 
 static const struct asff_place here = {"aws", "eu-central-1", "123456789012"};
-static const struct asff_stamp stamp = {1795165201000, 1795165205250, -1};
+static const struct asff_stamp stamp = {1795165201000, 1795165205250, -1, NULL};
 
 static json_t *made(const json_t *record, const struct asff_stamp *s)
 {
@@ -170,6 +170,11 @@ static void test_id(void **state)
 	json_object_set_new(json_object_get(r, "host"), "instance_id", json_string("i-2"));
 	b = made(r, &stamp);
 	assert_string_not_equal(text_of(a, "Id"), text_of(b, "Id"));
+	json_decref(b);
+	struct asff_stamp known = stamp;
+	known.id = "as it was";
+	b = made(r, &known);
+	assert_string_equal(text_of(b, "Id"), "as it was");
 	json_decref(a);
 	json_decref(b);
 	json_decref(r);

@@ -96,7 +96,7 @@ int asff_id(const json_t *record, const struct asff_place *place, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-static int add_names(json_t *f, const json_t *record, const struct asff_place *place, const char *rule)
+static int add_names(json_t *f, const json_t *record, const struct asff_place *place, const char *known, const char *rule)
 {
 	_cleanup_free_ char *id = NULL, *product = NULL, *generator = NULL;
 	int err = asff_id(record, place, &id);
@@ -112,7 +112,7 @@ static int add_names(json_t *f, const json_t *record, const struct asff_place *p
 		return -ENOMEM;
 	err = asff_set(f, "SchemaVersion", json_string("2018-10-08"));
 	if (!err)
-		err = asff_set(f, "Id", json_string(id));
+		err = asff_set(f, "Id", json_string(known ? known : id));
 	if (!err)
 		err = asff_set(f, "ProductArn", json_string(product));
 	if (!err)
@@ -186,7 +186,7 @@ int asff_finding(const json_t *record, const struct asff_place *place, const str
 	if (!rule || !*rule || !place->partition || stamp->created_ms < 0 || stamp->updated_ms < 0)
 		return -EINVAL;
 	f = json_object();
-	err = f ? add_names(f, record, place, rule) : -ENOMEM;
+	err = f ? add_names(f, record, place, stamp->id, rule) : -ENOMEM;
 	if (!err)
 		err = add_times(f, record, stamp);
 	if (!err)

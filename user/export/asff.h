@@ -22,12 +22,13 @@ struct asff_place {
 struct asff_stamp {
 	int64_t created_ms, updated_ms; /* since 1970 */
 	int severity; /* the highest so far, as finding_severity() has it; -1: the record's */
+	const char *id; /* NULL: asff_id() */
 };
 
 /* A new reference. -EINVAL: the record has no id, rule or time, or the place is not known; -ENOMEM. */
 int asff_finding(const json_t *record, const struct asff_place *place, const struct asff_stamp *stamp, json_t **ret);
 
-/* The same wherever and whenever this finding is imported. -EINVAL: it has no id; -ENOMEM. To be freed. */
+/* The same for all records of one finding, as long as its host's names stay. To be freed. -EINVAL: there is none; -ENOMEM. */
 int asff_id(const json_t *record, const struct asff_place *place, char **ret);
 
 #endif
