@@ -62,10 +62,13 @@ static const struct option_spec show_options[] = {
 };
 
 static const struct option_spec report_options[] = {
+	OPTION_CONFIG,
+	{.name = "journal", .kind = OPTION_TEXT, .value = "DIR", .offset = AT(journal),
+	 .help = "the journal to read; default the configuration's journal.dir"},
 	{.name = "events", .kind = OPTION_TEXT, .value = "FILE|-", .offset = AT(events),
-	 .help = "records to read, as `sluice run --events` wrote them"},
+	 .help = "instead of a journal: records as `sluice run --events` wrote them"},
 	{.name = "finding", .kind = OPTION_TEXT, .value = "ID", .offset = AT(finding),
-	 .help = "the story of one finding, hop by hop; without --events of the running monitor"},
+	 .help = "the story of one finding, hop by hop; given alone, the running monitor is asked first"},
 	{.name = "dataset", .kind = OPTION_TEXT, .value = "ID", .offset = AT(dataset), .help = "of this dataset only"},
 	{.name = "job", .kind = OPTION_TEXT, .value = "ID", .offset = AT(job), .help = "of this job only"},
 	{.name = "since", .kind = OPTION_TIME, .value = "T", .offset = AT(since), .given = AT(since_given),
@@ -73,6 +76,7 @@ static const struct option_spec report_options[] = {
 	{.name = "until", .kind = OPTION_TIME, .value = "T", .offset = AT(until), .given = AT(until_given),
 	 .help = "only records of T or earlier"},
 	OPTION_JSON,
+	{.name = "ocsf", .kind = OPTION_FLAG, .offset = AT(ocsf), .help = "print the findings as OCSF 1.6 events, one a line"},
 	{.name = "fail-on", .kind = OPTION_TEXT, .value = "RULE,...", .offset = AT(fail_on),
 	 .help = "exit with 1 if one of these rules, or any, was broken"},
 	OPTION_SOCKET("where the monitor listens"),
@@ -99,7 +103,7 @@ const struct command_spec args_commands[] = {
 	{.name = "run", .summary = "the monitor, in the foreground", OPTIONS(run_options),
 	 .detail = "Watches the configured datasets until SIGINT or SIGTERM. Needs root.\n"},
 	{.name = "show", .summary = "what a running monitor knows", .operands = show_words, OPTIONS(show_options)},
-	{.name = "report", .summary = "who read what and where it can have gone, from records", OPTIONS(report_options)},
+	{.name = "report", .summary = "who read what and where it can have gone, from the journal", OPTIONS(report_options)},
 	{.name = "check", .summary = "validate the configuration and the host's posture", OPTIONS(check_options),
 	 .detail = "Exits with 1 when a check fails, with 2 when the configuration is refused.\n"},
 	{.name = "probe", .summary = "what this kernel allows, the hook set chosen, the gaps",
@@ -315,6 +319,10 @@ static int check_whole(const struct command_spec *c, const struct options *o,
 		return refuse(ret_error, "--unread: only datasets have files: sluice show datasets --unread ID");
 	if (o->operand && o->job && !o->unread)
 		return refuse(ret_error, "--job: say of which dataset: sluice show datasets --unread ID --job NAME");
+	if (o->journal && o->events)
+		return refuse(ret_error, "--events: a journal is named as well: give one of --journal and --events");
+	if (o->ocsf && o->json)
+		return refuse(ret_error, "--ocsf: its events are JSON already, one a line: leave --json out");
 	if (o->since_given && o->until_given &&
 	    (o->since.tv_sec > o->until.tv_sec ||
 	     (o->since.tv_sec == o->until.tv_sec && o->since.tv_nsec > o->until.tv_nsec)))

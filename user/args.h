@@ -17,6 +17,8 @@ struct options {
 	bool json;
 	bool self_test;
 	bool tree;
+	bool ocsf;
+	const char *journal; /* NULL: not given, the configuration's is meant */
 	const char *dataset, *job, *finding, *fail_on, *unread; /* NULL: not given */
 	bool since_given, until_given;
 	struct timespec since, until; /* wall clock */

@@ -52,7 +52,7 @@ UNUSED static json_t *gap(void)
 	return r;
 }
 
-static const char *text_of(const json_t *v, const char *path)
+UNUSED static const char *text_of(const json_t *v, const char *path)
 {
 	const char *s = json_string_value(json_at(v, path));
 

@@ -157,7 +157,7 @@ static int refuse_file(const char *file, int r, struct config_error *e)
 	return r;
 }
 
-int config_load(const char *file, struct config **ret, struct config_error *ret_error)
+static int load(const char *file, bool check_paths, struct config **ret, struct config_error *ret_error)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
@@ -165,7 +165,17 @@ int config_load(const char *file, struct config **ret, struct config_error *ret_
 
 	if (r < 0)
 		return refuse_file(file, r, ret_error);
-	return config_parse(text, len, file, true, ret, ret_error);
+	return config_parse(text, len, file, check_paths, ret, ret_error);
+}
+
+int config_load(const char *file, struct config **ret, struct config_error *ret_error)
+{
+	return load(file, true, ret, ret_error);
+}
+
+int config_load_elsewhere(const char *file, struct config **ret, struct config_error *ret_error)
+{
+	return load(file, false, ret, ret_error);
 }
 
 /* --- the whole --------------------------------------------------------------- */

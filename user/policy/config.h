@@ -123,6 +123,9 @@ struct config_error {
  * fill it too. The path of each dataset must exist and be readable now; of two datasets neither may hold the other. */
 int config_load(const char *file, struct config **ret, struct config_error *ret_error);
 
+/* The same for who only reads what a monitor wrote: datasets' paths need not be there. */
+int config_load_elsewhere(const char *file, struct config **ret, struct config_error *ret_error);
+
 /* The same from memory; `name` stands for the file in messages. check_paths: look at the file system too. */
 int config_parse(const char *text, size_t len, const char *name, bool check_paths, struct config **ret,
 		 struct config_error *ret_error);
