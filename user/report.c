@@ -59,7 +59,7 @@ void report_note_seq(struct report *r, int64_t seq)
 {
 	if (r->vouched)
 		return;
-	if (seq > 1 && r->seq && seq > r->seq + 1)
+	if (seq > 1 && r->seq > 0 && seq - r->seq > 1)
 		r->missing += (uint64_t)(seq - r->seq - 1);
 	r->seq = seq;
 }
