@@ -115,6 +115,12 @@ $(BUILD)/work/%: tests/work/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -lpthread
 
+# Some are parts of the program by themselves: its client of AWS; its journal and the exporter.
+$(BUILD)/work/awscall $(BUILD)/work/exporting: $(BUILD)/work/%: tests/work/%.c $(BUILD)/libsluice.a Makefile
+	$(call say,WORK,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libsluice.a $(LDLIBS)
+
 # Readers of hostile input once more, by clang, which counts what each input reaches.
 FUZZ_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 

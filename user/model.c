@@ -404,6 +404,16 @@ void model_set_self(struct model *m, uint32_t tgid)
 	m->self = tgid;
 }
 
+uint64_t model_seq(const struct model *m)
+{
+	return m->seq;
+}
+
+void model_set_exporter(struct model *m, const struct exporter_told *t)
+{
+	m->exporter = *t;
+}
+
 void model_set_ranges_why(struct model *m, const char *why)
 {
 	snprintf(m->ranges_why, sizeof(m->ranges_why), "%s", why);

@@ -76,6 +76,10 @@ void model_set_self(struct model *m, uint32_t tgid);
 /* What is wrong with fetching AWS's ranges; copied; "": nothing. */
 void model_set_ranges_why(struct model *m, const char *why);
 
+struct exporter_told;
+uint64_t model_seq(const struct model *m); /* of the newest record; 0: none yet */
+void model_set_exporter(struct model *m, const struct exporter_told *t); /* copied */
+
 /* The same moment by both clocks. Times of records are derived from it. */
 void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *wall);
 

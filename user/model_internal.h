@@ -7,6 +7,7 @@
 #define SLUICE_MODEL_INTERNAL_H
 
 #include "user/dest/class.h"
+#include "user/export/exporter_told.h"
 #include "user/hashmap.h"
 #include "user/job.h"
 #include "user/model.h"
@@ -364,6 +365,7 @@ struct model {
 	uint32_t self; /* the monitor's own process; 0: not known */
 	struct model_vpc vpc;
 	char ranges_why[512];
+	struct exporter_told exporter;
 	struct said_figures said_figures;
 	int64_t wall_offset;  /* wall clock less boot time */
 	int64_t start_offset; /* the same, left alone while the clock only drifts: a process keeps

@@ -146,6 +146,7 @@ static void on_timer(struct monitor *m)
 	slow_work(m, now);
 	monitor_tick(m, late);
 	monitor_give_records(m, m->ticked_ns, false);
+	monitor_tell_export(m);
 	monitor_carry(m, now_boot_ns(), false);
 }
 
@@ -195,6 +196,7 @@ static void reload(struct monitor *m)
 		return;
 	}
 	monitor_reload_journal(m, old->journal.dir);
+	monitor_reload_export(m, old);
 	config_free(old);
 	if (!m->config->network.vpc_auto)
 		monitor_stop_vpc(m);
@@ -290,12 +292,14 @@ static int finish(struct monitor *m)
 	monitor_tick(m, 0);
 	status = monitor_finish_records(m);
 	monitor_carry(m, now_boot_ns(), true);
+	monitor_stop_export(m, true);
 	return status;
 }
 
 static void dispose(struct monitor *m, bool well)
 {
 	server_close(m->server);
+	monitor_stop_export(m, false);
 	if (m->events)
 		events_close(m->events);
 	journal_close(m->journal, 0);
@@ -370,6 +374,7 @@ int monitor_run(const struct options *options, struct config *config)
 		malloc_trim(0); /* loading took the kernel's types apart; the loop needs a tenth of that */
 		monitor_begin_journal(&m);
 		monitor_give_policy(&m);
+		monitor_start_export(&m);
 		say_ready(&m);
 		err = loop(&m);
 		if (err)

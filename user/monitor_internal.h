@@ -10,6 +10,7 @@
 #include "user/dest/class.h"
 #include "user/events.h"
 #include "user/export/record.h"
+#include "user/export/exporter_told.h"
 #include "user/monitor.h"
 #include "user/pace.h"
 #include "user/ranges_fetch.h"
@@ -26,6 +27,7 @@ struct file_state {
 
 struct credential_watch;
 struct journal;
+struct exporter;
 
 struct monitor {
 	struct options options;
@@ -52,6 +54,8 @@ struct monitor {
 	uint64_t local_sum; /* of this host's addresses */
 	struct credential_watch *credentials; /* NULL: there is none, which was said */
 	struct carry *carry; /* NULL: nothing is kept for the next one */
+	struct exporter *exporter; /* NULL: not `export.cloudwatch` */
+	enum export_state export_state; /* as last said */
 	int signals, timer;
 	uint64_t interval_ns, due_ns, end_ns; /* end_ns 0: until told */
 	uint64_t ticked_ns, tick_took_ns, give_until_ns, local_ns, ranges_ns, roots_ns, scan_ns;
@@ -109,6 +113,12 @@ void monitor_start_credentials(struct monitor *m);
 void monitor_stop_credentials(struct monitor *m);
 int monitor_take_credentials(struct monitor *m);
 void monitor_settle_credentials(struct monitor *m); /* waits a little */
+
+/* monitor_export.c */
+void monitor_start_export(struct monitor *m);
+void monitor_stop_export(struct monitor *m, bool patient); /* patient: waits a little for the last records to arrive */
+void monitor_reload_export(struct monitor *m, const struct config *old);
+void monitor_tell_export(struct monitor *m); /* to the exporter what is new, to the model how it is */
 
 /* monitor_records.c */
 void monitor_give_records(struct monitor *m, uint64_t now, bool final);

@@ -26,7 +26,6 @@ static const struct {
     {"flows", "model.flows", FORMAT_COUNT, ""},
     {"had no room for", "model.refused", FORMAT_COUNT, ""},
     {"credential files", "credentials.files", FORMAT_COUNT, " watched"},
-    {"exporter", "exporter", FORMAT_TAGS, ""},
 };
 
 __attribute__((format(printf, 3, 4))) static void line(const struct printer *p, const char *label,
@@ -124,6 +123,52 @@ static void print_list(const char *label, const json_t *list, const struct print
 	}
 }
 
+/* What is not as it should be: "3 gone, 1 refused". */
+static void print_dropped(const json_t *exporter, const struct printer *p)
+{
+	static const char *const more[] = {"cut", "retimed", "maybe_repeated"};
+	const char *why;
+	json_t *n;
+
+	json_object_foreach ((json_t *)json_at(exporter, "dropped"), why, n) {
+		if (json_integer_value(n) > 0)
+			line(p, "", "dropped, %s: %" JSON_INTEGER_FORMAT, why, json_integer_value(n));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+		if (json_integer_value(json_at(exporter, more[i])) > 0)
+			line(p, "", "%s: %" JSON_INTEGER_FORMAT, more[i], json_integer_value(json_at(exporter, more[i])));
+}
+
+/* Nothing where none is configured. */
+static void print_exporter(const json_t *exporter, const struct printer *p)
+{
+	_cleanup_free_ char *state = value_text(json_at(exporter, "state"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *sent = value_text(json_at(exporter, "sent"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *behind = value_text(json_at(exporter, "lag_records"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *group = value_text(json_at(exporter, "log_group"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *stream = value_text(json_at(exporter, "log_stream"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *why = value_text(json_at(exporter, "why"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *error = value_text(json_at(exporter, "last_error"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *source = value_text(json_at(exporter, "credentials.source"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *until = value_text(json_at(exporter, "credentials.expire"), FORMAT_TEXT, NULL);
+	const json_t *lag = json_at(exporter, "lag_ms");
+	char seconds[32] = "?";
+
+	if (!exporter)
+		return;
+	if (json_is_integer(lag))
+		snprintf(seconds, sizeof(seconds), "%.1f", (double)json_integer_value(lag) / 1000);
+	line(p, "exporter", "%s%s%s", state ? state : "?", why ? ": " : "", why ? why : "");
+	line(p, "", "%s records sent, %s behind (%s s)", sent ? sent : "?", behind ? behind : "?", seconds);
+	if (group && stream)
+		line(p, "", "to %s, stream %s", group, stream);
+	if (source)
+		line(p, "", "credentials: %s%s%s", source, until ? ", until " : "", until ? until : "");
+	if (error && !why)
+		line(p, "", "last error: %s", error);
+	print_dropped(exporter, p);
+}
+
 static void print_trusted(const json_t *list, const struct printer *p)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -170,11 +215,10 @@ int show_health(const json_t *document, const struct printer *p)
 		const json_t *value = json_at(health, health_lines[i].path);
 		_cleanup_free_ char *text = value_text(value, health_lines[i].format, NULL);
 
-		if (strcmp(health_lines[i].path, "exporter") == 0 && !value)
-			continue; /* none is configured */
 		line(p, health_lines[i].label, "%s%s", text ? text : "?",
 		     text ? health_lines[i].unit : "");
 	}
+	print_exporter(json_at(health, "exporter"), p);
 	print_tainted(json_at(health, "tainted"), p);
 	print_maps(json_at(health, "maps"), p);
 	print_losses(json_at(health, "losses"), p);

@@ -133,7 +133,7 @@ static void test_contract(void **state)
 	assert_int_equal(c->export.retain_days, 30);
 	assert_false(c->export.security_hub);
 	assert_int_equal(c->interval_ns, NSEC);
-	ASSERT_STRINGS(&c->inactive, "export.cloudwatch");
+	assert_int_equal(c->inactive.n, 0);
 }
 
 /* --- what is not said ----------------------------------------------------------------- */
@@ -203,7 +203,9 @@ static void test_section_defaults(void **state)
 	assert_int_equal(c->export.retain_days, 3653);
 	assert_string_equal(c->export.log_group, "/sluice/{instance_id}");
 	assert_true(on->export.cloudwatch);
+	assert_string_equal(on->journal.dir, JOURNAL_DEFAULT_DIR); /* which is what is exported */
 	assert_false(off->export.cloudwatch);
+	assert_null(off->journal.dir);
 }
 
 /* --- values ------------------------------------------------------------------------------ */

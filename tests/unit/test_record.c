@@ -59,6 +59,32 @@ static void test_access(void **state)
 	end(&t, &to);
 }
 
+static void test_exporter(void **state)
+{
+	struct fixture t;
+	struct taker to;
+	struct exporter_told told = {.state = EXPORT_FAILING, .why = "no \"answer\"", .group = "/sluice/i-1", .lag_known = true,
+				     .lag_records = 61, .sent = 53, .dropped = {[EXPORT_GONE] = 7}, .credentials = "profile",
+				     .credentials_end = 1800000000};
+
+	begin(&t, &to);
+	model_set_health(t.m, &(struct health){.cpu_share = NAN});
+	model_set_exporter(t.m, &told);
+	tick(&t, &to);
+	const json_t *e = json_object_get(last_of(&to, "health"), "exporter");
+	assert_string_equal(text(e, "state", NULL), "failing");
+	assert_string_equal(text(e, "why", NULL), "no \"answer\"");
+	assert_null_at(e, "last_error", NULL);
+	assert_null_at(e, "log_stream", NULL);
+	assert_int_equal(number(e, "lag_records", NULL), 61);
+	assert_null_at(e, "lag_ms", NULL);
+	assert_int_equal(number(e, "sent", NULL), 53);
+	assert_int_equal(number(e, "dropped", "gone"), 7);
+	assert_string_equal(text(e, "credentials", "source"), "profile");
+	assert_string_equal(text(e, "credentials", "expire"), "2027-01-15T08:00:00.000Z");
+	end(&t, &to);
+}
+
 /* What is not known is null, never 0. */
 static void test_unknown(void **state)
 {
@@ -662,6 +688,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_access),
+	    cmocka_unit_test(test_exporter),
 	    cmocka_unit_test(test_unknown),
 	    cmocka_unit_test(test_overflow), cmocka_unit_test(test_flow_overflow),
 	    cmocka_unit_test(test_flow_and_finding),

@@ -10,11 +10,6 @@
 
 typedef const struct subject_matter matter;
 
-static json_t *get_null(matter *s)
-{
-	return json_null();
-}
-
 static json_t *get_backend(matter *s)
 {
 	return json_safe(s->m->backend);
@@ -252,6 +247,11 @@ static json_t *get_journal(matter *s)
 	return s->m->journal ? json_incref(s->m->journal) : json_null();
 }
 
+static json_t *get_exporter(matter *s)
+{
+	return json_exporter(&s->m->exporter);
+}
+
 const struct field health_fields[] = {
     {"backend", get_backend},
     {"owners", get_owners},
@@ -274,7 +274,7 @@ const struct field health_fields[] = {
     {"records_waiting", get_waiting},
     {"records_lag_ms", get_lag},
     {"journal", get_journal},
-    {"exporter", get_null},
+    {"exporter", get_exporter},
     {0},
 };
 

@@ -13,7 +13,6 @@ static const struct {
 	const char *key, *value;
 } no_effect[] = {
     {"datasets[].mode", "block"},
-    {"export.cloudwatch", NULL},
     {"export.security_hub", NULL},
 };
 
@@ -211,6 +210,8 @@ static int fill_defaults(struct config *c)
 		r = set_default(&c->export.metric_namespace, "Sluice");
 	if (!r)
 		r = set_default(&c->export.endpoint, "auto");
+	if (!r && c->export.cloudwatch) /* what is exported is what the journal holds */
+		r = set_default(&c->journal.dir, JOURNAL_DEFAULT_DIR);
 	return r;
 }
 

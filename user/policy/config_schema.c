@@ -237,7 +237,7 @@ static int parse_journal(struct parse *p, const struct ynode *n, void *to)
 /* Length of a known placeholder at s, or 0. */
 static size_t known_placeholder(const char *s)
 {
-	static const char *const names[] = {"{instance_id}", "{host}", "{account}", "{region}"};
+	static const char *const names[] = {"{instance_id}", "{host}", "{hostname}", "{account}", "{region}"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strncmp(s, names[i], strlen(names[i])))
@@ -385,6 +385,15 @@ static int parse_state(struct parse *p, const struct ynode *n, void *to)
 	return r;
 }
 
+/* How far an export has come must be known after a restart. */
+static int check_export(struct parse *p, const struct ynode *root)
+{
+	if (!p->c->export.cloudwatch || p->c->state)
+		return 0;
+	snprintf(p->where, sizeof(p->where), "export.cloudwatch");
+	return config_fail(p, ynode_get(root, "state"), "needs a place to remember what was sent; remove `state: off`, or name a directory");
+}
+
 int config_parse_root(struct parse *p, const struct ynode *root)
 {
 	static const struct field fields[] = {
@@ -401,5 +410,7 @@ int config_parse_root(struct parse *p, const struct ynode *root)
 
 	if (!r)
 		r = check_allow_datasets(p);
+	if (!r)
+		r = check_export(p, root);
 	return r < 0 ? r : config_check_derived(p);
 }
