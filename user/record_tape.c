@@ -75,11 +75,11 @@ static bool read_number(struct reading *r, struct tape_item *i)
 	const char *from = r->at;
 	int64_t n = 0;
 
-	while (r->at < r->end && *r->at >= '0' && *r->at <= '9' && r->at - from < 19)
+	while (r->at < r->end && *r->at >= '0' && *r->at <= '9' && r->at - from < 18)
 		n = n * 10 + (*r->at++ - '0');
 	i->kind = TAPE_NUMBER;
 	i->number = minus ? -n : n;
-	return r->at > from && r->at - from < 19 && (*from != '0' || r->at == from + 1) && r->at < r->end &&
+	return r->at > from && (*from != '0' || r->at == from + 1) && r->at < r->end &&
 	       (*r->at == ',' || *r->at == '}' || *r->at == ']');
 }
 

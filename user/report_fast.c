@@ -136,7 +136,9 @@ static int process_of(struct report *r, struct row *row, item *process)
 
 	if (!process || process->kind != TAPE_OBJECT)
 		return 0;
-	return row_process(r, row, number_of(tape_at(&r->tape, process, "pid"), 0), start ? start->text : "", start ? start->len : 0);
+	bool told = start && start->kind == TAPE_STRING;
+
+	return row_process(r, row, number_of(tape_at(&r->tape, process, "pid"), 0), told ? start->text : "", told ? start->len : 0);
 }
 
 /* pid and start, and their sort. */
