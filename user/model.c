@@ -409,6 +409,11 @@ uint64_t model_seq(const struct model *m)
 	return m->seq;
 }
 
+void model_set_hub(struct model *m, const struct hub_told *t)
+{
+	m->hub = *t;
+}
+
 void model_set_exporter(struct model *m, const struct exporter_told *t)
 {
 	m->exporter = *t;

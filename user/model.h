@@ -78,6 +78,8 @@ void model_set_ranges_why(struct model *m, const char *why);
 
 struct exporter_told;
 uint64_t model_seq(const struct model *m); /* of the newest record; 0: none yet */
+struct hub_told;
+void model_set_hub(struct model *m, const struct hub_told *t); /* copied */
 void model_set_exporter(struct model *m, const struct exporter_told *t); /* copied */
 
 /* The same moment by both clocks. Times of records are derived from it. */

@@ -8,6 +8,7 @@
 
 #include "user/dest/class.h"
 #include "user/export/exporter_told.h"
+#include "user/export/hub_told.h"
 #include "user/hashmap.h"
 #include "user/job.h"
 #include "user/model.h"
@@ -366,6 +367,7 @@ struct model {
 	struct model_vpc vpc;
 	char ranges_why[512];
 	struct exporter_told exporter;
+	struct hub_told hub;
 	struct said_figures said_figures;
 	int64_t wall_offset;  /* wall clock less boot time */
 	int64_t start_offset; /* the same, left alone while the clock only drifts: a process keeps

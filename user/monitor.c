@@ -147,6 +147,7 @@ static void on_timer(struct monitor *m)
 	monitor_tick(m, late);
 	monitor_give_records(m, m->ticked_ns, false);
 	monitor_tell_export(m);
+	monitor_tell_hub(m);
 	monitor_carry(m, now_boot_ns(), false);
 }
 
@@ -197,6 +198,7 @@ static void reload(struct monitor *m)
 	}
 	monitor_reload_journal(m, old->journal.dir);
 	monitor_reload_export(m, old);
+	monitor_reload_hub(m, old);
 	config_free(old);
 	if (!m->config->network.vpc_auto)
 		monitor_stop_vpc(m);
@@ -293,6 +295,7 @@ static int finish(struct monitor *m)
 	status = monitor_finish_records(m);
 	monitor_carry(m, now_boot_ns(), true);
 	monitor_stop_export(m, true);
+	monitor_stop_hub(m, true);
 	return status;
 }
 
@@ -300,6 +303,7 @@ static void dispose(struct monitor *m, bool well)
 {
 	server_close(m->server);
 	monitor_stop_export(m, false);
+	monitor_stop_hub(m, false);
 	if (m->events)
 		events_close(m->events);
 	journal_close(m->journal, 0);
@@ -375,6 +379,7 @@ int monitor_run(const struct options *options, struct config *config)
 		monitor_begin_journal(&m);
 		monitor_give_policy(&m);
 		monitor_start_export(&m);
+		monitor_start_hub(&m);
 		say_ready(&m);
 		err = loop(&m);
 		if (err)

@@ -11,6 +11,7 @@
 #include "user/events.h"
 #include "user/export/record.h"
 #include "user/export/exporter_told.h"
+#include "user/export/hub_told.h"
 #include "user/monitor.h"
 #include "user/pace.h"
 #include "user/ranges_fetch.h"
@@ -28,6 +29,7 @@ struct file_state {
 struct credential_watch;
 struct journal;
 struct exporter;
+struct hub_thread;
 
 struct monitor {
 	struct options options;
@@ -56,6 +58,8 @@ struct monitor {
 	struct carry *carry; /* NULL: nothing is kept for the next one */
 	struct exporter *exporter; /* NULL: not `export.cloudwatch` */
 	enum export_state export_state; /* as last said */
+	struct hub_thread *hub; /* NULL: not `export.security_hub` */
+	enum hub_state hub_state; /* as last said */
 	int signals, timer;
 	uint64_t interval_ns, due_ns, end_ns; /* end_ns 0: until told */
 	uint64_t ticked_ns, tick_took_ns, give_until_ns, local_ns, ranges_ns, roots_ns, scan_ns;
@@ -119,6 +123,12 @@ void monitor_start_export(struct monitor *m);
 void monitor_stop_export(struct monitor *m, bool patient); /* patient: waits a little for the last records to arrive */
 void monitor_reload_export(struct monitor *m, const struct config *old);
 void monitor_tell_export(struct monitor *m); /* to the exporter what is new, to the model how it is */
+
+/* monitor_hub.c */
+void monitor_start_hub(struct monitor *m);
+void monitor_stop_hub(struct monitor *m, bool patient); /* patient: what waits for its time is sent first */
+void monitor_reload_hub(struct monitor *m, const struct config *old);
+void monitor_tell_hub(struct monitor *m); /* to the model how it is */
 
 /* monitor_records.c */
 void monitor_give_records(struct monitor *m, uint64_t now, bool final);

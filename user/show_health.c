@@ -169,6 +169,27 @@ static void print_exporter(const json_t *exporter, const struct printer *p)
 	print_dropped(exporter, p);
 }
 
+/* Nothing where it is not configured. */
+static void print_hub(const json_t *hub, const struct printer *p)
+{
+	_cleanup_free_ char *state = value_text(json_at(hub, "state"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *why = value_text(json_at(hub, "why"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *imported = value_text(json_at(hub, "imported"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *updated = value_text(json_at(hub, "updated"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *waiting = value_text(json_at(hub, "waiting"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *last = value_text(json_at(hub, "last"), FORMAT_TEXT, NULL);
+
+	if (!hub)
+		return;
+	line(p, "Security Hub", "%s%s%s", state ? state : "?", why ? ": " : "", why ? why : "");
+	line(p, "", "%s findings imported, %s updates, %s waiting%s%s", imported ? imported : "?", updated ? updated : "?",
+	     waiting ? waiting : "?", last ? ", last " : "", last ? last : "");
+	if (json_integer_value(json_at(hub, "refused")) > 0)
+		line(p, "", "refused: %" JSON_INTEGER_FORMAT, json_integer_value(json_at(hub, "refused")));
+	if (json_integer_value(json_at(hub, "missed")) > 0)
+		line(p, "", "records missed: %" JSON_INTEGER_FORMAT, json_integer_value(json_at(hub, "missed")));
+}
+
 static void print_trusted(const json_t *list, const struct printer *p)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -219,6 +240,7 @@ int show_health(const json_t *document, const struct printer *p)
 		     text ? health_lines[i].unit : "");
 	}
 	print_exporter(json_at(health, "exporter"), p);
+	print_hub(json_at(health, "security_hub"), p);
 	print_tainted(json_at(health, "tainted"), p);
 	print_maps(json_at(health, "maps"), p);
 	print_losses(json_at(health, "losses"), p);

@@ -75,7 +75,7 @@ UNUSED static size_t chars_of(const char *s)
 /* Calls `check` with the record and each value in it, however deep, replaced by each of other kinds. */
 UNUSED static void each_change(json_t *record, json_t *at, void (*check)(const json_t *record))
 {
-	static const char *const others[] = {"null", "\"\"", "\"\\ud83d\\ude00\\n/\"", "-1", "9223372036854775807", "1.5", "[]", "[[],{}]", "{}",
+	static const char *const others[] = {"null", "\"\"", "\" \"", "\"\\u2003\\u00a0\"", "\"\\ud83d\\ude00\\n/\"", "-1", "9223372036854775807", "1.5", "[]", "[[],{}]", "{}",
 					     "true"};
 	const char *key;
 	json_t *v;

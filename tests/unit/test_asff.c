@@ -8,6 +8,7 @@
 
 #include "tests/unit/finding_record.h"
 #include "user/export/asff.h"
+#include "user/export/finding_words.h"
 
 static const struct asff_place here = {"aws", "eu-central-1", "123456789012"};
 static const struct asff_stamp stamp = {1795165201000, 1795165205250, -1, NULL};
@@ -32,6 +33,21 @@ static const struct {
 
 static const char *const required[] = {"SchemaVersion", "Id", "ProductArn", "GeneratorId", "AwsAccountId", "CreatedAt", "UpdatedAt",
 				       "Title", "Description", "Severity.Label"};
+
+/* No text of it is blank: the service takes none. */
+static void assert_seen(const json_t *v)
+{
+	const char *key;
+	json_t *in;
+	size_t i;
+
+	if (json_is_string(v))
+		assert_true(words_any(json_string_value(v)));
+	json_object_foreach ((json_t *)v, key, in)
+		assert_seen(in);
+	json_array_foreach (v, i, in)
+		assert_seen(in);
+}
 
 static void assert_fits(const json_t *f)
 {
@@ -63,6 +79,7 @@ static void assert_fits(const json_t *f)
 		assert_in_range(chars_of(key), 1, 128);
 		assert_in_range(chars_of(json_string_value(v)), 1, 2048);
 	}
+	assert_seen(f);
 	assert_in_range(json_dumpb(f, NULL, 0, JSON_COMPACT), 1, 240000);
 	assert_null(json_object_get(f, "RecordState"));
 	assert_null(json_object_get(f, "Workflow"));

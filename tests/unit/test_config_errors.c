@@ -261,6 +261,8 @@ static const struct bad others[] = {
     {"export: { cloudwatch: { retain_days: 0 } }\n", "1:38", "must be a number from 1 to 3653"},
     {"state: off\nexport: { cloudwatch: true }\n", "1:8",
      "export.cloudwatch: needs a place to remember what was sent; remove `state: off`"},
+    {"export: { security_hub: { endpoint: ftp://x } }\n", "1:37", "is no endpoint"},
+    {"export: { security_hub: { region: x } }\n", "1:27", "export.security_hub.region: unknown key"},
     {"export: { security_hub: maybe }\n", "1:25", "export.security_hub: must be true or false"},
     {"export: { security_hub: \"true\" }\n", "1:25", "without quotes"},
     {"interval: 1\n", "1:11", "interval: '1' is no duration"},

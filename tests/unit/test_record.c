@@ -85,6 +85,32 @@ static void test_exporter(void **state)
 	end(&t, &to);
 }
 
+static void test_hub(void **state)
+{
+	struct fixture t;
+	struct taker to;
+	struct hub_told told = {.state = HUB_NOT_ENABLED, .why = "enable it", .imported = 3, .updated = 5, .refused = 7, .missed = 11,
+				.waiting = 13, .last_ns = 1800000000500000000};
+
+	begin(&t, &to);
+	model_set_health(t.m, &(struct health){.cpu_share = NAN});
+	tick(&t, &to);
+	assert_null_at(last_of(&to, "health"), "security_hub", NULL);
+	model_set_hub(t.m, &told);
+	t.now += 10 * NSEC;
+	tick(&t, &to);
+	const json_t *h = json_object_get(last_of(&to, "health"), "security_hub");
+	assert_string_equal(text(h, "state", NULL), "not_enabled");
+	assert_string_equal(text(h, "why", NULL), "enable it");
+	assert_int_equal(number(h, "imported", NULL), 3);
+	assert_int_equal(number(h, "updated", NULL), 5);
+	assert_int_equal(number(h, "refused", NULL), 7);
+	assert_int_equal(number(h, "missed", NULL), 11);
+	assert_int_equal(number(h, "waiting", NULL), 13);
+	assert_string_equal(text(h, "last", NULL), "2027-01-15T08:00:00.500Z");
+	end(&t, &to);
+}
+
 /* What is not known is null, never 0. */
 static void test_unknown(void **state)
 {
@@ -423,7 +449,7 @@ static void test_health(void **state)
 	assert_fields(r, FIELDS("backend", "owners", "gaps", "limits", "programs", "losses", "maps", "cpu", "memory",
 				"model", "tainted", "channels", "trusted", "vpc", "aws_ranges", "names", "credentials", "late_ms",
 				"records_waiting", "records_lag_ms", "journal",
-				"exporter"));
+				"exporter", "security_hub"));
 	assert_string_equal(text(r, "backend", NULL), "tracepoint");
 	assert_int_equal(number(r, "losses", "ring_full"), 0);
 	assert_int_equal(json_object_size(json_object_get(r, "losses")), LOSS_KINDS);
@@ -689,6 +715,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_access),
 	    cmocka_unit_test(test_exporter),
+	    cmocka_unit_test(test_hub),
 	    cmocka_unit_test(test_unknown),
 	    cmocka_unit_test(test_overflow), cmocka_unit_test(test_flow_overflow),
 	    cmocka_unit_test(test_flow_and_finding),

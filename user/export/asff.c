@@ -63,7 +63,7 @@ static json_t *severity(int most, const char *own)
 {
 	json_t *s = json_pack("{s:s}", "Label", labels[MAX(most, 0)]);
 
-	if (s && own && asff_set(s, "Original", words_cut(own, 64))) {
+	if (s && words_any(own) && asff_set(s, "Original", words_cut(own, 64))) {
 		json_decref(s);
 		return NULL;
 	}
@@ -84,7 +84,7 @@ int asff_id(const json_t *record, const struct asff_place *place, char **ret)
 	_cleanup_free_ char *raw = NULL;
 	json_t *cut;
 
-	if (!id || !*id || !place->region || !place->account)
+	if (!words_any(id) || !place->region || !place->account)
 		return -EINVAL;
 	if (asprintf(&raw, "sluice/%s/%s/%s/%s", place->region, place->account, finding_host(record), id) < 0) {
 		raw = NULL;
@@ -158,7 +158,7 @@ static int add_words(json_t *f, const json_t *record, const char *rule)
 {
 	const char *title = json_string_value(json_object_get(record, "title"));
 	_cleanup_free_ char *description = finding_description(record);
-	json_t *cut = title && *title ? words_cut(title, TITLE_CHARS) : words_cut(rule, TITLE_CHARS);
+	json_t *cut = words_cut(words_any(title) ? title : rule, TITLE_CHARS);
 	int err = cut ? asff_set(f, "Title", cut) : -ENOMEM;
 
 	if (!description)
@@ -183,7 +183,7 @@ int asff_finding(const json_t *record, const struct asff_place *place, const str
 	json_t *f;
 	int err;
 
-	if (!rule || !*rule || !place->partition || stamp->created_ms < 0 || stamp->updated_ms < 0)
+	if (!words_any(rule) || !place->partition || stamp->created_ms < 0 || stamp->updated_ms < 0)
 		return -EINVAL;
 	f = json_object();
 	err = f ? add_names(f, record, place, stamp->id, rule) : -ENOMEM;

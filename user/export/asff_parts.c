@@ -20,7 +20,7 @@ static const char *text_at(const json_t *record, const char *path)
 {
 	const char *s = json_string_value(json_at(record, path));
 
-	return s && *s ? s : NULL;
+	return words_any(s) ? s : NULL;
 }
 
 /* --- resources ------------------------------------------------------------------------------ */
@@ -231,7 +231,7 @@ int asff_add_fields(json_t *finding, const json_t *record)
 	for (i = 0; i < ARRAY_SIZE(told) && !err; i++) {
 		_cleanup_free_ char *text = value_text(json_at(record, told[i].path), told[i].format, NULL);
 
-		if (text)
+		if (words_any(text))
 			err = asff_set(fields, told[i].key, words_cut(text, VALUE_CHARS));
 	}
 	json_array_foreach (json_at(record, "chain"), i, hop)

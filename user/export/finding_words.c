@@ -50,7 +50,7 @@ const char *finding_host(const json_t *record)
 	const char *id = json_string_value(json_at(record, "host.instance_id"));
 	const char *name = json_string_value(json_at(record, "host.name"));
 
-	return id && *id ? id : name && *name ? name : "unknown";
+	return words_any(id) ? id : words_any(name) ? name : "unknown";
 }
 
 int64_t finding_time(const json_t *record, const char *path)
@@ -61,6 +61,26 @@ int64_t finding_time(const json_t *record, const char *path)
 	if (!text || time_parse(text, &t) || t.tv_sec < 0)
 		return -1;
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Of these Unicode has some more, which no one sees either. */
+static bool is_space(uint32_t cp)
+{
+	return cp <= ' ' || cp == 0x85 || cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200b) || cp == 0x2028 || cp == 0x2029 ||
+	       cp == 0x202f || cp == 0x205f || cp == 0x3000 || cp == 0xfeff;
+}
+
+bool words_any(const char *text)
+{
+	size_t left = text ? strlen(text) : 0, n;
+	uint32_t cp;
+
+	for (; left; text += n, left -= n) {
+		n = utf8_next(text, left, &cp);
+		if (!n || !is_space(cp))
+			return true; /* no UTF-8 is told as "?" */
+	}
+	return false;
 }
 
 json_t *words_cut(const char *text, size_t most)
@@ -160,7 +180,7 @@ char *finding_description(const json_t *record)
 
 	if (!f)
 		return NULL;
-	fprintf(f, "%s.", title && *title ? title : "A finding without a title");
+	fprintf(f, "%s.", words_any(title) ? title : "A finding without a title");
 	tell_remote(f, record);
 	tell_bound(f, record);
 	tell_process(f, record);

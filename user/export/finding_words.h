@@ -21,7 +21,10 @@ const char *finding_host(const json_t *record);
 /* Milliseconds since 1970 of an RFC 3339 text at `path`; -1: there is none. */
 int64_t finding_time(const json_t *record, const char *path);
 
-/* As much of it as `most` characters hold, safe; NULL: there is no text there, or nothing in it. */
+/* Is there anything in it to be seen? NULL: no. */
+bool words_any(const char *text);
+
+/* As much of it as `most` characters hold, safe; NULL: there is nothing in it, or no memory. */
 json_t *words_cut(const char *text, size_t most);
 
 #endif

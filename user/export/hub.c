@@ -10,8 +10,8 @@
 
 const char *hub_state_name(enum hub_state s)
 {
-	static const char *const names[HUB_STATES] = {"starting",  "good",	"not_enabled", "denied",    "no_credentials",
-						      "unplaced", "throttled", "unreachable", "no_journal"};
+	static const char *const names[HUB_STATES] = {"off",	     "starting", "good",      "not_enabled", "denied",
+						      "no_credentials", "unplaced", "throttled", "unreachable", "no_journal"};
 
 	return names[s];
 }
@@ -52,6 +52,7 @@ int hub_new(const struct hub_options *options, struct hub **ret)
 	h->options = *options;
 	h->by_id = HASHMAP_OF(struct hub_finding, id);
 	h->batch = HUB_BATCH;
+	h->told.state = HUB_STARTING;
 	if (copy(&h->journal, options->journal) || copy(&h->state, options->state)) {
 		hub_free(h);
 		return -ENOMEM;

@@ -8,6 +8,7 @@
 #define SLUICE_HUB_H
 
 #include "user/export/aws.h"
+#include "user/export/hub_told.h"
 #include "user/util.h"
 
 #define HUB_UPDATE_NS (60 * NSEC) /* between two states of one finding, unless it became worse */
@@ -37,31 +38,6 @@ struct hub *hub_free(struct hub *h);
 /* Reads on in the journal and imports what is due, one request at most. Returns how long nothing need be done, ns. `last`: no
  * more is to follow, so what could wait is due; and the request has a second and a half. */
 uint64_t hub_step(struct hub *h, uint64_t now_ns, bool last);
-
-enum hub_state {
-	HUB_STARTING,
-	HUB_GOOD,
-	HUB_NOT_ENABLED,    /* there is no Security Hub in this region of the account */
-	HUB_DENIED,	    /* the credentials do not allow it */
-	HUB_NO_CREDENTIALS,
-	HUB_UNPLACED,	    /* region or account are not known */
-	HUB_THROTTLED,
-	HUB_UNREACHABLE,
-	HUB_NO_JOURNAL,	    /* it cannot be read */
-	HUB_STATES,
-};
-
-const char *hub_state_name(enum hub_state s); /* "good", "not_enabled", ... */
-
-struct hub_told {
-	enum hub_state state;
-	char why[320];	      /* "": nothing is the matter; safe for a terminal */
-	uint64_t imported, updated; /* since the start */
-	uint64_t refused;     /* states that Security Hub does not take, and were given up */
-	uint64_t missed;      /* records of the journal that were gone or damaged before they were read: findings may be among them */
-	uint64_t waiting;     /* findings with a state to be imported */
-	int64_t last_ns;      /* wall clock of the last import; 0: none since the start */
-};
 
 void hub_tell(const struct hub *h, struct hub_told *ret);
 

@@ -105,13 +105,22 @@ static void give_up(struct hub *h, struct hub_finding *f)
 	h->changed = true;
 }
 
+/* Who was killed before he could note an import sends the same state once more: that must be the newer one, too. */
+static int64_t later(int64_t time_ms)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return MAX(time_ms, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
 static void stamp_of(const struct hub_finding *f, const json_t *record, struct asff_stamp *ret)
 {
 	int64_t time = finding_time(record, "time"), first = finding_time(record, "first");
 
 	*ret = (struct asff_stamp){
 	    .created_ms = f->asff_id ? f->created_ms : first >= 0 ? MIN(first, time) : time,
-	    .updated_ms = f->asff_id ? MAX(time, f->updated_ms + 1) : time,
+	    .updated_ms = f->asff_id ? MAX(later(time), f->updated_ms + 1) : later(time),
 	    .severity = MAX(f->severity, f->worse),
 	    .id = f->asff_id,
 	};

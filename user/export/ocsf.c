@@ -14,7 +14,7 @@ static const char *text_at(const json_t *v, const char *path)
 {
 	const char *s = json_string_value(json_at(v, path));
 
-	return s && *s ? s : NULL;
+	return words_any(s) ? s : NULL;
 }
 
 /* Takes `value` over; NULL: the key stays away. */

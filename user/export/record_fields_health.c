@@ -252,6 +252,11 @@ static json_t *get_exporter(matter *s)
 	return json_exporter(&s->m->exporter);
 }
 
+static json_t *get_hub(matter *s)
+{
+	return json_hub(&s->m->hub);
+}
+
 const struct field health_fields[] = {
     {"backend", get_backend},
     {"owners", get_owners},
@@ -275,6 +280,7 @@ const struct field health_fields[] = {
     {"records_lag_ms", get_lag},
     {"journal", get_journal},
     {"exporter", get_exporter},
+    {"security_hub", get_hub},
     {0},
 };
 

@@ -13,7 +13,6 @@ static const struct {
 	const char *key, *value;
 } no_effect[] = {
     {"datasets[].mode", "block"},
-    {"export.security_hub", NULL},
 };
 
 /* Is "datasets[3].mode" the key "datasets[].mode"? */
@@ -210,7 +209,9 @@ static int fill_defaults(struct config *c)
 		r = set_default(&c->export.metric_namespace, "Sluice");
 	if (!r)
 		r = set_default(&c->export.endpoint, "auto");
-	if (!r && c->export.cloudwatch) /* what is exported is what the journal holds */
+	if (!r)
+		r = set_default(&c->export.hub_endpoint, "auto");
+	if (!r && (c->export.cloudwatch || c->export.security_hub)) /* what is exported is what the journal holds */
 		r = set_default(&c->journal.dir, JOURNAL_DEFAULT_DIR);
 	return r;
 }
@@ -349,6 +350,7 @@ struct config *config_free(struct config *c)
 	free(c->export.log_group);
 	free(c->export.metric_namespace);
 	free(c->export.endpoint);
+	free(c->export.hub_endpoint);
 	strings_clear(&c->inactive);
 	free(c);
 	return NULL;

@@ -106,6 +106,7 @@ struct config {
 		char *log_group, *metric_namespace, *endpoint;
 		unsigned retain_days;
 		bool security_hub;
+		char *hub_endpoint; /* "auto", or a URL */
 	} export;
 	char *state; /* directory for what the next monitor is to know; NULL: nothing is kept */
 	uint64_t interval_ns;

@@ -330,11 +330,24 @@ static int parse_cloudwatch(struct parse *p, const struct ynode *n, void *to)
 	return map_parse(p, n, fields, ARRAY_SIZE(fields), c);
 }
 
+static int parse_security_hub(struct parse *p, const struct ynode *n, void *to)
+{
+	static const struct field fields[] = {
+	    KEY("endpoint", struct config, export.hub_endpoint, parse_endpoint),
+	};
+	struct config *c = to;
+
+	if (n->kind != Y_MAP)
+		return parse_bool(p, n, &c->export.security_hub);
+	c->export.security_hub = true;
+	return map_parse(p, n, fields, ARRAY_SIZE(fields), c);
+}
+
 static int parse_export(struct parse *p, const struct ynode *n, void *to)
 {
 	static const struct field fields[] = {
 	    {"cloudwatch", parse_cloudwatch, 0, false},
-	    KEY("security_hub", struct config, export.security_hub, parse_bool),
+	    {"security_hub", parse_security_hub, 0, false},
 	};
 
 	return map_parse(p, n, fields, ARRAY_SIZE(fields), to);
