@@ -115,8 +115,8 @@ $(BUILD)/work/%: tests/work/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -lpthread
 
-# Some are parts of the program by themselves: its client of AWS; its journal and the exporter.
-$(BUILD)/work/awscall $(BUILD)/work/exporting: $(BUILD)/work/%: tests/work/%.c $(BUILD)/libsluice.a Makefile
+# Some are parts of the program by themselves: its client of AWS; its journal and the exporter; findings to Security Hub.
+$(BUILD)/work/awscall $(BUILD)/work/exporting $(BUILD)/work/hubbing: $(BUILD)/work/%: tests/work/%.c $(BUILD)/libsluice.a Makefile
 	$(call say,WORK,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libsluice.a $(LDLIBS)

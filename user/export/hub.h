@@ -29,6 +29,7 @@ struct hub_options {
 	const char *state;     /* the file for what was imported; NULL: nothing is kept, and all is imported again */
 	struct hub_aws aws;
 	const atomic_bool *stop; /* true ends a step soon; may be NULL */
+	unsigned hurry; /* all waits are divided by this; 0: 1 */
 };
 
 /* -ENOMEM. A file that cannot be read is as if there were none, which hub_tell() says. */

@@ -32,14 +32,20 @@ static uint64_t grown(unsigned fails, uint64_t most)
 	return MIN(SOON_NS << MIN(fails, 20u), most);
 }
 
+/* A wait that begins now. */
+static uint64_t after(const struct hub *h, uint64_t now_ns, uint64_t ns)
+{
+	return now_ns + ns / MAX(h->options.hurry, 1u);
+}
+
 /* When this one may be sent. */
-static uint64_t due_of(const struct hub_finding *f, bool last)
+static uint64_t due_of(const struct hub *h, const struct hub_finding *f, bool last)
 {
 	bool worse = f->worse > f->severity;
 
 	if (last)
 		return f->tries ? f->due_ns : 0;
-	return MAX(f->due_ns, f->sent_ns && !worse ? f->sent_ns + HUB_UPDATE_NS : 0);
+	return MAX(f->due_ns, f->sent_ns && !worse ? after(h, f->sent_ns, HUB_UPDATE_NS) : 0);
 }
 
 uint64_t hub_due(const struct hub *h, bool last)
@@ -48,7 +54,7 @@ uint64_t hub_due(const struct hub *h, bool last)
 
 	for (const struct hub_finding *f = h->first; f; f = f->next)
 		if (f->text)
-			due = MIN(due, due_of(f, last));
+			due = MIN(due, due_of(h, f, last));
 	return due == UINT64_MAX ? due : MAX(due, h->quiet_ns);
 }
 
@@ -89,7 +95,7 @@ static int collect_due(const struct hub *h, uint64_t now_ns, bool last, struct h
 	if (!list)
 		return -ENOMEM;
 	for (struct hub_finding *f = h->first; f; f = f->next)
-		if (f->text && due_of(f, last) <= now_ns)
+		if (f->text && due_of(h, f, last) <= now_ns)
 			list[n++] = f;
 	qsort(list, n, sizeof(*list), by_age);
 	*ret = list;
@@ -216,7 +222,7 @@ static void fail(struct hub *h, struct entry *e, const char *code, const char *m
 		give_up(h, f);
 		return;
 	}
-	f->due_ns = now_ns + spread(grown(f->tries, LATER_NS));
+	f->due_ns = after(h, now_ns, spread(grown(f->tries, LATER_NS)));
 	f->tries++;
 }
 
@@ -267,19 +273,19 @@ static void good_answer(struct hub *h, uint64_t now_ns)
 	h->told.state = HUB_GOOD;
 	h->fails = 0;
 	h->batch = MIN(2 * h->batch, (unsigned)HUB_BATCH);
-	h->quiet_ns = now_ns + PAUSE_NS;
+	h->quiet_ns = after(h, now_ns, PAUSE_NS);
 }
 
 static void wait_after(struct hub *h, uint64_t now_ns, uint64_t ns)
 {
 	h->fails++;
-	h->quiet_ns = now_ns + spread(ns);
+	h->quiet_ns = after(h, now_ns, spread(ns));
 }
 
 /* Of a request that is wrong as a whole the half is tried, until it is known which finding it is. */
 static void refused(struct hub *h, struct batch *b, const struct aws_reply *r, uint64_t now_ns)
 {
-	h->quiet_ns = now_ns + PAUSE_NS;
+	h->quiet_ns = after(h, now_ns, PAUSE_NS);
 	if (b->n > 1) {
 		h->batch = (unsigned)b->n / 2;
 		return;
