@@ -145,6 +145,28 @@ static void text_seeds(void)
 	put_text("config", "least", "datasets:\n  - id: a\n    root: /data\n");
 }
 
+#define STS_JSON "{\"AssumeRoleResponse\":{\"AssumeRoleResult\":{\"Credentials\":{\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s\"," \
+	"\"SessionToken\":\"t\",\"Expiration\":1.795724374E9}}}}"
+#define STS_XML "<?xml version=\"1.0\"?><AssumeRoleResponse xmlns=\"u\"><AssumeRoleResult><Credentials><AccessKeyId>ASIA1</AccessKeyId>" \
+	"<SecretAccessKey>s&#x2b;</SecretAccessKey><SessionToken>t&amp;</SessionToken><Expiration>2026-11-26T20:19:34Z</Expiration>" \
+	"</Credentials></AssumeRoleResult><!-- c --></AssumeRoleResponse>"
+
+static void aws_seeds(void)
+{
+	put_text("aws_reply", "error", "e{\"__type\":\"com.amazonaws.logs#ThrottlingException\",\"message\":\"Rate \\u00e9 exceeded\"}");
+	put_text("aws_reply", "error_xml", "e<ErrorResponse><Error><Code>ExpiredToken</Code><Message>m</Message></Error></ErrorResponse>");
+	put_text("aws_reply", "imds", "c{\"Code\":\"Success\",\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s/+\",\"Token\":\"t=\","
+				      "\"Expiration\":\"2026-11-26T20:19:34Z\"}");
+	put_text("aws_reply", "sts_json", "s" STS_JSON);
+	put_text("aws_reply", "sts_xml", "s" STS_XML);
+	put_text("aws_reply", "account", "a{\"GetCallerIdentityResponse\":{\"GetCallerIdentityResult\":{\"Account\":\"123456789012\"}}}");
+	put_text("aws_reply", "json", "j{\"b\":[1,-2.5e3,true,null,{\"a\":\"\"}],\"a\":\"\\ud83d\\udd12\\n\"}");
+	put_text("aws_reply", "xml", "x<r k='v'><i><a>x&lt;</a></i><!-- --><b/></r>");
+	put_text("aws_reply", "profile", "p[default]\nkey = a\n[profile \"q r\"]\n# c\nk:v\n  key=n\n[ profile default ]\nKEY=z\n");
+	put_text("aws_reply", "time", "t1.795724374E9");
+	put_text("aws_reply", "url", "uhttps://[fd00:ec2::23]:8443/a/../b%20c?x=%7e&y&z=1=2");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -155,5 +177,6 @@ int main(int argc, char **argv)
 	other_scripts();
 	dns_seeds();
 	text_seeds();
+	aws_seeds();
 	return 0;
 }

@@ -18,8 +18,8 @@
 static atomic_bool stop;
 
 static const char *const outcomes[] = {
-    [AWS_DONE] = "done",	   [AWS_AGAIN] = "again",   [AWS_THROTTLED] = "throttled", [AWS_DENIED] = "denied",
-    [AWS_NO_CREDENTIALS] = "none", [AWS_MISSING] = "missing", [AWS_EXISTS] = "exists",	   [AWS_REFUSED] = "refused",
+    [AWS_DONE] = "done",	   [AWS_AGAIN] = "again",     [AWS_THROTTLED] = "throttled", [AWS_DENIED] = "denied",
+    [AWS_NO_CREDENTIALS] = "none", [AWS_MISSING] = "missing", [AWS_EXISTS] = "exists",	     [AWS_REFUSED] = "refused",
 };
 
 static const char *text_of(const json_t *q, const char *key)
@@ -38,9 +38,14 @@ static json_t *call(struct aws *a, const json_t *q)
 	size_t fill = (size_t)json_integer_value(json_object_get(q, "fill"));
 	_cleanup_free_ char *filled = fill ? malloc(fill) : NULL;
 	const char *body = text_of(q, "body") ?: "";
-	struct aws_request r = {.service = text_of(q, "service"), .method = text_of(q, "method"), .path = text_of(q, "path"),
-				.target = text_of(q, "target"), .content_type = text_of(q, "content_type") ?: "application/x-amz-json-1.1",
-				.body = body, .len = strlen(body), .timeout_ms = (unsigned)json_integer_value(json_object_get(q, "timeout_ms"))};
+	struct aws_request r = {.service = text_of(q, "service"),
+				.method = text_of(q, "method"),
+				.path = text_of(q, "path"),
+				.target = text_of(q, "target"),
+				.content_type = text_of(q, "content_type") ?: "application/x-amz-json-1.1",
+				.body = body,
+				.len = strlen(body),
+				.timeout_ms = (unsigned)json_integer_value(json_object_get(q, "timeout_ms"))};
 	struct aws_reply got;
 	uint64_t from = now_boot_ns();
 	json_t *out;
@@ -53,10 +58,12 @@ static json_t *call(struct aws *a, const json_t *q)
 	}
 	err = aws_call(a, &r, &got);
 	if (err)
-		return json_pack("{s:i,s:s,s:I}", "errno", -err, "text", strerror(-err), "ns", (json_int_t)(now_boot_ns() - from));
+		return json_pack("{s:i,s:s,s:I}", "errno", -err, "text", strerror(-err), "ns",
+				 (json_int_t)(now_boot_ns() - from));
 	out = json_pack("{s:s,s:b,s:I,s:s,s:s,s:I,s:O?,s:o,s:I}", "outcome", outcomes[got.outcome], "maybe_done", got.maybe_done,
-			"status", (json_int_t)got.status, "error", got.error, "message", got.message, "skew_ns", (json_int_t)got.skew_ns,
-			"body", got.body, "credentials", credentials(a), "ns", (json_int_t)(now_boot_ns() - from));
+			"status", (json_int_t)got.status, "error", got.error, "message", got.message, "skew_ns",
+			(json_int_t)got.skew_ns, "body", got.body, "credentials", credentials(a), "ns",
+			(json_int_t)(now_boot_ns() - from));
 	aws_reply_done(&got);
 	return out;
 }
@@ -119,7 +126,8 @@ static const char *option(const char *text)
 
 int main(int argc, char **argv)
 {
-	struct aws_options o = {.region = argc > 1 ? option(argv[1]) : NULL, .endpoint = argc > 2 ? option(argv[2]) : NULL, .stop = &stop};
+	struct aws_options o = {
+	    .region = argc > 1 ? option(argv[1]) : NULL, .endpoint = argc > 2 ? option(argv[2]) : NULL, .stop = &stop};
 	_cleanup_(aws_freep) struct aws *a = NULL;
 	_cleanup_free_ char *line = NULL;
 	size_t room = 0;

@@ -172,7 +172,8 @@ bool aws_mend_clock(struct aws *a, const struct aws_http_answer *got, const char
 static bool is_sane(const struct aws_request *q)
 {
 	return q->service && strspn(q->service, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(q->service) && *q->service &&
-	       q->len <= AWS_BODY_MAX && (q->body || !q->len) && (!q->path || q->path[0] == '/');
+	       q->len <= AWS_BODY_MAX && (q->body || !q->len) && (!q->path || q->path[0] == '/') &&
+	       !(q->len && q->method && !strcmp(q->method, "GET"));
 }
 
 /* 1: the same once more, with a corrected clock or newer credentials. */
@@ -217,6 +218,7 @@ int aws_call(struct aws *a, const struct aws_request *q, struct aws_reply *ret)
 
 	if (!is_sane(q))
 		return -EINVAL;
+	a->until_ns = now_boot_ns() + (q->timeout_ms ?: AWS_CALL_MS) * (NSEC / 1000);
 	while ((again = try_once(a, q, &clock_mended, &forced, &r)) > 0)
 		aws_reply_done(&r);
 	if (again < 0)
@@ -246,6 +248,7 @@ static void ask_account(struct aws *a)
 	struct aws_http_answer got = {0};
 	char why[AWS_WHY_LEN];
 
+	a->until_ns = now_boot_ns() + 10 * NSEC;
 	if (!aws_credentials_get(a) && !aws_send(a, &(struct aws_sending){&q, a->creds, a->reply, AWS_REPLY_MAX + 1}, &got, why) &&
 	    got.status == 200)
 		account_from_sts(a->reply, got.len, a->account);

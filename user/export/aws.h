@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Signed requests to AWS: credentials from where AWS's own clients take them, refreshed in time; signature version 4 of
- * our own; libcurl for the transport. One thread uses a client; calls block no longer than their time-out. Nothing secret
+ * our own; libcurl for the transport. One thread uses a client; calls block no longer than their time-out,
+ * and some seconds more where the instance is asked for its role. Nothing secret
  * is logged, kept in readable memory longer than needed, or given to a process.
  */
 #ifndef SLUICE_AWS_H
@@ -18,7 +19,8 @@ struct aws;
 
 struct aws_options {
 	const char *region;   /* NULL: environment, shared configuration, else instance metadata */
-	const char *endpoint; /* NULL or "auto": AWS's own; else "http[s]://host[:port]" for all services (tests, proxies) */
+	const char *endpoint; /* NULL or "auto": AWS's own, or the environment's; else "http[s]://host[:port]" for all services
+			       * (tests, proxies), and one of an AWS service for that one alone */
 	const atomic_bool *stop; /* true ends a call soon, as -ECANCELED; may be NULL */
 };
 
@@ -74,7 +76,7 @@ const char *aws_partition(struct aws *a);
 
 /* Where the credentials in use came from: "environment", "profile", "web identity", "container", "instance"; NULL: none. */
 const char *aws_credential_source(const struct aws *a);
-/* When they end, wall clock; 0: not known, or never. */
+/* When they end, seconds since 1970; 0: not known, or never. */
 int64_t aws_credential_expiry(const struct aws *a);
 
 #endif

@@ -19,17 +19,17 @@ static void drop(struct aws *a)
 static void take(struct aws *a, const struct creds_hunt *h)
 {
 	uint64_t now = now_boot_ns();
-	bool same = a->source == h->source && h->to->expires_s && h->to->expires_s == a->age.expires_s;
+	bool old = a->source == h->source && h->to->expires_s && h->to->expires_s == a->age.expires_s;
 	struct creds_age age = creds_age_of(h->to->expires_s, aws_now_s(a), now);
 
-	if (same && !age.ended_when_got)
+	if (old && !age.ended_when_got)
 		age.early_s = MAX(age.early_s, a->age.early_s);
 	*a->creds = *h->to;
 	a->source = h->source;
 	a->age = age;
 	a->failures = 0;
 	a->why[0] = '\0';
-	a->again_ns = now + (age.ended_when_got ? ENDED_NS : same ? SAME_NS : 0);
+	a->again_ns = now + (age.ended_when_got ? ENDED_NS : old ? SAME_NS : 0);
 }
 
 /* 0: there are new ones. */
@@ -79,14 +79,24 @@ int aws_credentials_get(struct aws *a)
 	return -ENOENT;
 }
 
+static bool same(const struct creds *a, const struct creds *b)
+{
+	return !strcmp(a->access, b->access) && !strcmp(a->secret, b->secret) && !strcmp(a->token, b->token);
+}
+
 bool aws_credentials_force(struct aws *a)
 {
+	_cleanup_locked_ struct creds *was = NULL;
 	uint64_t now = now_boot_ns();
 
 	if (a->forced_ns && now - a->forced_ns < FORCED_NS)
 		return false;
 	a->forced_ns = now;
-	return !renew(a);
+	was = locked_alloc(sizeof(*was));
+	if (!was)
+		return false;
+	*was = *a->creds;
+	return !renew(a) && !same(was, a->creds);
 }
 
 static const char *const sources[] = {

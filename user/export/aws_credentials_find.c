@@ -29,7 +29,8 @@ static bool copy(char *to, size_t room, const char *text)
 int creds_from_environment(struct creds_hunt *h)
 {
 	const char *access = aws_env("AWS_ACCESS_KEY_ID"), *secret = aws_env("AWS_SECRET_ACCESS_KEY"),
-		   *token = aws_env("AWS_SESSION_TOKEN") ?: aws_env("AWS_SECURITY_TOKEN"), *end = aws_env("AWS_CREDENTIAL_EXPIRATION");
+		   *token = aws_env("AWS_SESSION_TOKEN") ?: aws_env("AWS_SECURITY_TOKEN"),
+		   *end = aws_env("AWS_CREDENTIAL_EXPIRATION");
 
 	if (!access)
 		return -ENOENT;
@@ -39,7 +40,8 @@ int creds_from_environment(struct creds_hunt *h)
 	}
 	if (!copy(h->to->access, sizeof(h->to->access), access) || !copy(h->to->secret, sizeof(h->to->secret), secret) ||
 	    !copy(h->to->token, sizeof(h->to->token), token) || creds_check(h->to)) {
-		creds_say(h, "environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN holds what no credential does");
+		creds_say(
+		    h, "environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN holds what no credential does");
 		return -EINVAL;
 	}
 	h->to->expires_s = end ? creds_expiry(end) : 0;
@@ -94,8 +96,8 @@ static int creds_not_supported(struct creds_hunt *h)
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (profile_says(h, keys[i])) {
-			creds_say(h, "profile %s: %s is not supported: use a role, of the instance or the pod, or keys", h->profiles.name,
-				  keys[i]);
+			creds_say(h, "profile %s: %s is not supported: use a role, of the instance or the pod, or keys",
+				  h->profiles.name, keys[i]);
 			return -EOPNOTSUPP;
 		}
 	return -ENOENT;

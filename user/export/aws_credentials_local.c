@@ -18,7 +18,8 @@
 /* The address itself opens the way to credentials: it is not told. */
 static int container_url(struct creds_hunt *h, struct aws_url *ret)
 {
-	const char *relative = aws_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"), *full = aws_env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+	const char *relative = aws_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
+		   *full = aws_env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
 	char text[AWS_PATH_LEN + sizeof(CONTAINER_HOST)];
 	int err;
 
@@ -29,14 +30,16 @@ static int container_url(struct creds_hunt *h, struct aws_url *ret)
 		return -EINVAL;
 	}
 	if (relative)
-		err = snprintf(text, sizeof(text), CONTAINER_HOST "%s", relative) < (int)sizeof(text) ? aws_url_parse(text, ret) : -EINVAL;
+		err = snprintf(text, sizeof(text), CONTAINER_HOST "%s", relative) < (int)sizeof(text) ? aws_url_parse(text, ret)
+												      : -EINVAL;
 	else
 		err = aws_url_parse(full, ret);
 	wipe(text, sizeof(text));
 	if (err)
 		creds_say(h, "container: AWS_CONTAINER_CREDENTIALS_%s_URI is no URL", relative ? "RELATIVE" : "FULL");
 	else if (!aws_url_credentials_ok(ret)) {
-		creds_say(h, "container: %s may not be asked for credentials over http: use https, or an address of this host", ret->host);
+		creds_say(h, "container: %s may not be asked for credentials over http: use https, or an address of this host",
+			  ret->host);
 		err = -EPERM;
 	}
 	return err;
@@ -45,7 +48,8 @@ static int container_url(struct creds_hunt *h, struct aws_url *ret)
 /* *ret stays NULL where none is asked for. */
 static int container_token(struct creds_hunt *h, char **ret)
 {
-	const char *file = aws_env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), *token = aws_env("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+	const char *file = aws_env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+		   *token = aws_env("AWS_CONTAINER_AUTHORIZATION_TOKEN");
 	size_t n = 0;
 	int err = file ? aws_secret_read(file, TOKEN_MAX, ret, &n) : 0;
 
@@ -72,8 +76,15 @@ static int container_token(struct creds_hunt *h, char **ret)
 static int container_ask(struct creds_hunt *h, const struct aws_url *url, const char *token, char *answer)
 {
 	struct aws_http_header headers[] = {{"Accept", "application/json"}, {"Authorization", token}};
-	struct aws_http_request q = {.url = url, .method = "GET", .headers = headers, .nheaders = token ? 2 : 1, .direct = true,
-				     .connect_ms = CONTAINER_CONNECT_MS, .timeout_ms = CONTAINER_MS, .to = answer, .room = CREDS_ANSWER_MAX};
+	struct aws_http_request q = {.url = url,
+				     .method = "GET",
+				     .headers = headers,
+				     .nheaders = token ? 2 : 1,
+				     .direct = true,
+				     .connect_ms = CONTAINER_CONNECT_MS,
+				     .timeout_ms = aws_left_ms(h->a, CONTAINER_MS),
+				     .to = answer,
+				     .room = CREDS_ANSWER_MAX};
 	struct aws_http_answer got;
 	int err = aws_http_send(h->a->http, &q, &got);
 
@@ -130,7 +141,8 @@ static int instance_says(struct creds_hunt *h, enum imds_state s)
 	case IMDS_UNKNOWN:
 		return -ENOENT;
 	case IMDS_HOPS:
-		creds_say(h, "instance: the metadata service took the connection, but its answer did not come: its hop limit may be too low");
+		creds_say(h, "instance: the metadata service took the connection, but its answer did not come: its hop limit may "
+			     "be too low");
 		return -ETIMEDOUT;
 	case IMDS_REFUSED:
 		creds_say(h, "instance: the metadata service is switched off for this instance");

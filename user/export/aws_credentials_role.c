@@ -251,7 +251,9 @@ static int source_of(struct creds_hunt *h, const char *profile, const struct rol
 	static const struct {
 		const char *name;
 		int (*get)(struct creds_hunt *h);
-	} known[] = {{"Environment", creds_from_environment}, {"EcsContainer", creds_from_container}, {"Ec2InstanceMetadata", creds_from_instance}};
+	} known[] = {{"Environment", creds_from_environment},
+		     {"EcsContainer", creds_from_container},
+		     {"Ec2InstanceMetadata", creds_from_instance}};
 	int err = -ENOENT;
 
 	if (*r->source && !strcmp(r->source, profile))

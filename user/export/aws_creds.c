@@ -50,6 +50,8 @@ static int64_t seconds(const char *text)
 	}
 	if ((*text == 'e' || *text == 'E') && text++) {
 		text += *text == '+';
+		if (!isdigit((unsigned char)*text))
+			return 0;
 		for (; isdigit((unsigned char)*text) && e < 100; text++)
 			e = e * 10 + (*text - '0');
 	}

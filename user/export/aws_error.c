@@ -23,33 +23,80 @@ static bool begins(const char *error, const char *with)
 
 /* Those of botocore's standard mode, and Security Hub's. */
 static const char *const throttled[] = {
-    "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
-    "TooManyRequestsException", "RequestLimitExceeded", "LimitExceededException", "ProvisionedThroughputExceededException",
-    "TransactionInProgressException", "BandwidthLimitExceeded", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException", NULL,
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "BandwidthLimitExceeded",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+    NULL,
 };
 static const char *const transient[] = {
-    "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "InternalFailure",
-    "InternalError", "InternalException", "InternalServerError", "InternalServerException", "InternalServiceError",
-    "OperationAbortedException", "IDPCommunicationError", NULL,
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "InternalFailure",
+    "InternalError",
+    "InternalException",
+    "InternalServerError",
+    "InternalServerException",
+    "InternalServiceError",
+    "OperationAbortedException",
+    "IDPCommunicationError",
+    NULL,
 };
 static const char *const credentials[] = {
-    "ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException",
-    "SignatureDoesNotMatch", "IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException", "AccessDenied", "AccessDeniedException", "NotAuthorized", "OptInRequired",
-    "AuthFailure", "UnauthorizedOperation", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired", NULL,
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "AccessDenied",
+    "AccessDeniedException",
+    "NotAuthorized",
+    "OptInRequired",
+    "AuthFailure",
+    "UnauthorizedOperation",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "TokenRefreshRequired",
+    NULL,
 };
 static const char *const denied[] = {
-    "InvalidAccessException", "InvalidIdentityToken", "InvalidIdentityTokenException", "IDPRejectedClaim",
-    "RegionDisabledException", "KMSAccessDeniedException", NULL,
+    "InvalidAccessException",
+    "InvalidIdentityToken",
+    "InvalidIdentityTokenException",
+    "IDPRejectedClaim",
+    "RegionDisabledException",
+    "KMSAccessDeniedException",
+    NULL,
 };
 static const char *const times[] = {
-    "RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch", "RequestInTheFuture",
-    "AuthFailure", NULL,
+    "RequestTimeTooSkewed",
+    "RequestExpired",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "RequestInTheFuture",
+    "AuthFailure",
+    NULL,
 };
-/* Their names say that nothing was done. */
+/* Their names say that nothing was done; that a service is unavailable may be found half way. */
 static const char *const undone[] = {
-    "ServiceUnavailable", "ServiceUnavailableException", "OperationAbortedException", "RequestTimeout", "RequestTimeoutException",
-    "IDPCommunicationError", NULL,
+    "OperationAbortedException", "RequestTimeout", "RequestTimeoutException", "IDPCommunicationError", NULL,
 };
 
 bool aws_error_of_credentials(const char *error)
@@ -92,7 +139,8 @@ enum aws_outcome aws_outcome_of(long status, const char *error)
 		return AWS_DONE;
 	if (is_throttled(status, error))
 		return AWS_THROTTLED;
-	if (begins(error, "RequestTimeTooSkewed") || aws_error_of_time(error) || aws_error_of_credentials(error) || one_of(error, denied))
+	if (begins(error, "RequestTimeTooSkewed") || aws_error_of_time(error) || aws_error_of_credentials(error) ||
+	    one_of(error, denied))
 		return AWS_DENIED;
 	if (is_transient(status, error))
 		return AWS_AGAIN;
@@ -105,26 +153,25 @@ enum aws_outcome aws_outcome_of(long status, const char *error)
 
 bool aws_surely_undone(long status, const char *error)
 {
-	return (status >= 300 && status < 500) || status == 503 || is_throttled(status, error) || one_of(error, undone);
+	return (status >= 300 && status < 500) || is_throttled(status, error) || one_of(error, undone);
 }
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
 void aws_error_name(const char *said, size_t n, char ret[static AWS_ERROR_LEN])
 {
-	const char *hash = memrchr(said, '#', n);
+	const char *hash;
 	size_t end;
 
-	if (hash) {
-		n -= (size_t)(hash + 1 - said);
-		said = hash + 1;
-	}
-	while (n && (*said == ' ' || *said == '\t')) {
+	for (; n && (*said == ' ' || *said == '\t'); n--)
 		said++;
-		n--;
-	}
 	for (end = 0; end < n && !memchr(": \t\r\n", said[end], 5); end++)
 		;
+	hash = memrchr(said, '#', end);
+	if (hash) {
+		end -= (size_t)(hash + 1 - said);
+		said = hash + 1;
+	}
 	text_safe(ret, AWS_ERROR_LEN, said, end);
 }
 

@@ -24,6 +24,7 @@ struct exchange {
 	struct aws_http_answer a;
 	size_t given;	/* of the body, to libcurl */
 	size_t headers; /* bytes */
+	bool headed; /* the answer's headers came to their end */
 	bool long_body, long_headers;
 	char error[CURL_ERROR_SIZE];
 };
@@ -148,7 +149,10 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 	if (k > 5 && !strncasecmp(data, "HTTP/", 5)) { /* another answer: what an interim one said does not count */
 		x->a.request_id[0] = x->a.error[0] = '\0';
 		x->a.date_s = 0;
-	} else
+		x->headed = false;
+	} else if (k <= 2 && memchr("\r\n", *data, 2))
+		x->headed = true;
+	else
 		read_header(&x->a, (struct line){data, k});
 	return k;
 }
@@ -299,20 +303,31 @@ static bool may_have_arrived(struct aws_http *h, const struct exchange *x)
 {
 	long sent = 0;
 
+	if (x->q->len)
+		return x->given == x->q->len;
 	curl_easy_getinfo(h->curl, CURLINFO_REQUEST_SIZE, &sent);
-	return sent > 0 && x->given == x->q->len;
+	return sent > 0;
 }
 
+static const char *why_none(const struct exchange *x, CURLcode code)
+{
+	if (x->long_body)
+		return "the answer is too long";
+	if (x->long_headers)
+		return "the answer's headers are too long";
+	if (!code || code == CURLE_SEND_FAIL_REWIND) /* this is what comes of not sending twice */
+		return "the connection ended before the answer did";
+	return *x->error ? x->error : curl_easy_strerror(code);
+}
+
+/* libcurl takes an end among the headers for a whole answer. */
 static void conclude(struct aws_http *h, struct exchange *x, CURLcode code)
 {
-	const char *why = x->long_body	    ? "the answer is too long"
-			  : x->long_headers ? "the answer's headers are too long"
-			  : *x->error	    ? x->error
-					    : curl_easy_strerror(code);
+	const char *why = why_none(x, code);
 
 	x->a.maybe_sent = may_have_arrived(h, x);
 	x->q->to[x->a.len] = '\0';
-	if (!code) {
+	if (!code && x->headed) {
 		curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &x->a.status);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "user/export/aws_url.h"
 
 #define AWS_WHY_LEN 256
+#define AWS_CALL_MS 30000u
 
 struct imds;
 
@@ -45,6 +46,8 @@ struct aws {
 
 	char account[AWS_ACCOUNT_LEN]; /* "": not known yet */
 	uint64_t account_ns;	       /* when it may be asked for again */
+
+	uint64_t until_ns; /* when the call that is on has to end, boot time */
 };
 
 /* --- aws.c -------------------------------------------------------------------------------------- */
@@ -56,6 +59,9 @@ bool aws_mend_clock(struct aws *a, const struct aws_http_answer *got, const char
 
 /* Our clock as AWS has it, seconds since 1970. */
 int64_t aws_now_s(const struct aws *a);
+
+/* So many milliseconds, or what is left of the call: 1 at least. */
+unsigned aws_left_ms(const struct aws *a, unsigned most);
 
 struct aws_sending {
 	const struct aws_request *q;
@@ -80,8 +86,8 @@ bool aws_know_region(struct aws *a);
 /* 0: a->creds can be used. -ENOENT: there are none, and a->why says it; -ECANCELED; -ENOMEM. */
 int aws_credentials_get(struct aws *a);
 
-/* After AWS refused them. True: there are others, or the same once more, freshly had; false: they were asked for too short a time
- * ago, or cannot be had. */
+/* After AWS refused them. True: there are others now; false: they are the same, cannot be had, or were asked for too short a time
+ * ago. */
 bool aws_credentials_force(struct aws *a);
 
 /* --- aws_credentials_find.c --------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "user/export/aws_environment.h"
 #include "user/locked.h"
@@ -25,6 +26,8 @@ int aws_secret_read(const char *path, size_t most, char **ret, size_t *ret_len)
 
 	if (fd < 0 || fstat(fd, &st))
 		return -errno;
+	if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) /* /dev/null: how people say that there is none */
+		return -ENOENT;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
 	if (st.st_size > (off_t)most)
@@ -46,24 +49,30 @@ int aws_secret_read(const char *path, size_t most, char **ret, size_t *ret_len)
 	return 0;
 }
 
-static const char *home(void)
+/* A service may have no HOME. */
+static void home(char ret[static FILE_PATH_LEN])
 {
 	const char *said = aws_env("HOME");
-	const struct passwd *me = said ? NULL : getpwuid(geteuid());
+	char room[4096];
+	struct passwd me, *is = NULL;
 
-	return said ? said : me && me->pw_dir ? me->pw_dir : "/root";
+	if (!said && !getpwuid_r(geteuid(), &me, room, sizeof(room), &is) && is)
+		said = is->pw_dir;
+	snprintf(ret, FILE_PATH_LEN, "%s", said ?: "/root");
 }
 
 static void path_of(const char *variable, const char *name, char ret[static FILE_PATH_LEN])
 {
 	const char *said = aws_env(variable);
+	char at[FILE_PATH_LEN];
 
+	home(at);
 	if (said && said[0] == '~' && said[1] == '/')
-		snprintf(ret, FILE_PATH_LEN, "%s%s", home(), said + 1);
+		snprintf(ret, FILE_PATH_LEN, "%.2000s%.2000s", at, said + 1);
 	else if (said)
 		snprintf(ret, FILE_PATH_LEN, "%s", said);
 	else
-		snprintf(ret, FILE_PATH_LEN, "%s/.aws/%s", home(), name);
+		snprintf(ret, FILE_PATH_LEN, "%.4000s/.aws/%.16s", at, name);
 }
 
 static int load(const char *variable, const char *name, char **ret, size_t *ret_len, char *why, size_t room)
@@ -170,7 +179,8 @@ static bool is_section(struct span line, bool config, const char *profile)
 	if (!end)
 		return false;
 	name = trim((struct span){line.at + 1, (size_t)(end - line.at - 1)});
-	if (config && name.n > sizeof(word) - 1 && !memcmp(name.at, word, sizeof(word) - 1) && isspace((unsigned char)name.at[sizeof(word) - 1])) {
+	if (config && name.n > sizeof(word) - 1 && !memcmp(name.at, word, sizeof(word) - 1) &&
+	    isspace((unsigned char)name.at[sizeof(word) - 1])) {
 		name = trim((struct span){name.at + sizeof(word) - 1, name.n - sizeof(word) + 1});
 		named = true;
 	}

@@ -28,7 +28,8 @@ int aws_profiles_get(const struct aws_profiles *p, const char *profile, const ch
  * twice the later counts. `key` NULL: is there such a section? */
 int aws_profile_find(const char *text, size_t n, bool config, const char *profile, const char *key, char *ret, size_t room);
 
-/* A file with something secret, whole and ended by a NUL, without blanks and line ends at its end; in locked memory. */
+/* A file with something secret, whole and ended by a NUL, without blanks and line ends at its end; in locked memory.
+ * /dev/null is none: -ENOENT. */
 int aws_secret_read(const char *path, size_t most, char **ret, size_t *ret_len);
 
 #endif

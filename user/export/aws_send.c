@@ -13,6 +13,13 @@ int64_t aws_now_s(const struct aws *a)
 	return (int64_t)time(NULL) + a->clock_s;
 }
 
+unsigned aws_left_ms(const struct aws *a, unsigned most)
+{
+	uint64_t now = now_boot_ns();
+
+	return now >= a->until_ns ? 1 : (unsigned)MIN((uint64_t)most, (a->until_ns - now) / 1000000 + 1);
+}
+
 struct head {
 	struct aws_http_header h[AWS_HTTP_HEADERS_MAX];
 	size_t n, nsigned;
@@ -74,7 +81,7 @@ int aws_send(struct aws *a, const struct aws_sending *s, struct aws_http_answer 
 	_cleanup_locked_ struct head *h = locked_alloc(sizeof(*h));
 	struct aws_url url;
 	struct aws_http_request q = {.url = &url, .method = s->q->method ?: "POST", .body = s->q->body, .len = s->q->len,
-				     .timeout_ms = s->q->timeout_ms, .to = s->to, .room = s->room};
+				     .timeout_ms = aws_left_ms(a, s->q->timeout_ms ?: AWS_CALL_MS), .to = s->to, .room = s->room};
 	int err = h ? aws_endpoint(a, s->q->service, &url, why) : -ENOMEM;
 
 	if (err)

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "user/dest/aws_name.h"
 #include "user/export/aws_environment.h"
 #include "user/export/aws_internal.h"
 #include "user/imds.h"
@@ -108,6 +109,20 @@ static const char *endpoint_variable(const char *service)
 	return aws_env("AWS_ENDPOINT_URL");
 }
 
+/* An address of another of AWS's services is none for this one: an interface endpoint of CloudWatch's must not get what is for
+ * STS. */
+static bool is_anothers(const struct aws_url *u, const char *service)
+{
+	struct aws_name name;
+
+	return aws_name_parse(u->host, &name) && name.service[0] && strcmp(name.service, service);
+}
+
+static bool is_for(const struct aws_url *u, const char *service)
+{
+	return u->host[0] && !is_anothers(u, service);
+}
+
 int aws_endpoint(struct aws *a, const char *service, struct aws_url *ret, char why[static AWS_WHY_LEN])
 {
 	bool ignore = aws_env_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
@@ -118,13 +133,13 @@ int aws_endpoint(struct aws *a, const char *service, struct aws_url *ret, char w
 		snprintf(why, AWS_WHY_LEN, "the region is not known: set AWS_REGION");
 		return -ENOENT;
 	}
-	if (a->endpoint.host[0])
+	if (is_for(&a->endpoint, service))
 		*ret = a->endpoint;
 	else if (variable) {
 		err = take_endpoint(variable, ret);
 		if (err)
 			snprintf(why, AWS_WHY_LEN, "AWS_ENDPOINT_URL of %s is no http[s]://host[:port]", service);
-	} else if (a->said.host[0] && !ignore)
+	} else if (is_for(&a->said, service) && !ignore)
 		*ret = a->said;
 	else {
 		err = aws_endpoint_of(&(struct aws_endpoint_wish){service, a->region, a->fips, a->dualstack}, ret);

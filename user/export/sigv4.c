@@ -366,8 +366,8 @@ int sigv4_sign(const struct sigv4 *q, char ret[static SIGV4_LEN])
 		return err;
 	snprintf(text, sizeof(text), ALGORITHM "\n%s\n%s\n%s", q->date, scope, request);
 	err = signature_of(q, day, text, signature);
-	if (!err && snprintf(out, sizeof(out), ALGORITHM " Credential=%s/%s, SignedHeaders=%s, Signature=%s", q->access_key, scope, names,
-			     signature) >= (int)sizeof(out))
+	if (!err && snprintf(out, sizeof(out), ALGORITHM " Credential=%s/%s, SignedHeaders=%s, Signature=%s", q->access_key, scope,
+			     names, signature) >= (int)sizeof(out))
 		err = -EINVAL;
 	if (!err)
 		memcpy(ret, out, sizeof(out));
