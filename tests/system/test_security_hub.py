@@ -13,7 +13,7 @@ import pytest
 from awsd import REGION, AwsdProcess
 from awsd_client import CLIS, cli
 from findings import Journal, finding
-from monitor import wait_for
+from monitor import run_sluice, wait_for
 from where import program
 
 
@@ -303,8 +303,11 @@ def test_monitor(sluice, config, lab, sink, actor, dataset, tmp, aws, monkeypatc
     actor("fork{", f"read:{dataset}/f", "}", s.to, f"read:{dataset}/f", "send:70001").truth()
     m.wait_records("the leak is found", lambda r: r.findings("exfil.volume", s))
     wait_for("it is imported", lambda: [f for f in aws.findings().values() if f["GeneratorId"] == "sluice/exfil.volume"], 30)
-    told = wait_for("health tells", lambda: m.show("health")["health"]["security_hub"], 30)
-    assert told["state"] == "good" and told["imported"] >= 1 and told["refused"] == 0
+    def hub():
+        return m.show("health")["health"]["security_hub"]
+    wait_for("health tells of it", lambda: hub()["imported"], 30)
+    assert hub()["state"] == "good" and hub()["refused"] == hub()["missed"] == 0 and hub()["why"] is None
+    assert "Security Hub" in run_sluice("show", "health", "--socket", m.socket).stdout
     actor(s.to, f"read:{dataset}/f", "send:5003").truth()
     found = m.stop().findings("exfil.volume", s)
     leaked = {f["id"]: f["leak_bound"] for f in found.values()}
