@@ -13,6 +13,7 @@ static const struct {
     {"show", cmd_show},
     {"report", cmd_report},
     {"check", cmd_check},
+    {"verify", cmd_verify},
     {"probe", cmd_probe},
 };
 

@@ -114,7 +114,8 @@ int report_take(void *arg, json_t *record, struct json_lines_why *ret_why)
 	const char *time = json_string_value(json_object_get(record, "time"));
 	struct report *r = arg;
 	struct timespec at;
-	bool known = type && (!strcmp(type, "health") || !strcmp(type, "policy"));
+	bool own = type && (!strcmp(type, "policy") || !strcmp(type, "journal") || !strcmp(type, "digest"));
+	bool known = own || (type && !strcmp(type, "health"));
 
 	if (json_integer_value(json_object_get(record, "v")) != 1)
 		return refuse(ret_why, "no record of version 1: is this what `sluice run --events` wrote?");
@@ -135,7 +136,7 @@ int report_take(void *arg, json_t *record, struct json_lines_why *ret_why)
 	r->unknown += !known;
 	if (!strcmp(type, "health"))
 		return take_health(r, record);
-	if (!known || !strcmp(type, "policy") || !wanted(r, record, &at))
+	if (!known || own || !wanted(r, record, &at))
 		return 0;
 	return take_wanted(r, record, type, time);
 }
