@@ -158,6 +158,20 @@ void monitor_last_words(struct monitor *m)
 	m->last_words_ns = now_boot_ns() + LAST_WORDS_NS;
 }
 
+/* The last records came all at once: room is made for them as always, piece by piece. */
+static void settle(struct monitor *m, const struct timespec *wall, record_sink sink, void *arg)
+{
+	const char *type;
+
+	journal_end(m->journal, wall);
+	do {
+		give_notes(m, wall, sink, arg);
+		if (journal_note(m->journal, &type))
+			return; /* it takes no more */
+		journal_tick(m->journal, wall, now_boot_ns());
+	} while (journal_note(m->journal, &type));
+}
+
 /* After the last record. An exit status. */
 int monitor_end_journal(struct monitor *m, record_sink sink, void *arg)
 {
@@ -169,8 +183,7 @@ int monitor_end_journal(struct monitor *m, record_sink sink, void *arg)
 	if (!m->journal)
 		return EXIT_GOOD;
 	clock_gettime(CLOCK_REALTIME, &wall);
-	journal_end(m->journal, &wall);
-	give_notes(m, &wall, sink, arg);
+	settle(m, &wall, sink, arg);
 	told = m->journal_err != 0;
 	const char *dir = m->config->journal.dir ? m->config->journal.dir : "journal";
 	err = journal_close(m->journal, (unsigned)(MAX(left, NSEC) / 1000000));

@@ -240,7 +240,8 @@ static int run(struct verify *v, const struct verify_options *o, json_t **ret, s
 		err = verify_chain(v);
 	if (err)
 		return fail(e, o->dir, err);
-	qsort(v->removed.v, v->removed.n, v->removed.n ? sizeof(*v->removed.v) : 0, by_text);
+	if (v->removed.n)
+		qsort(v->removed.v, v->removed.n, sizeof(*v->removed.v), by_text);
 	check_first(v);
 	verify_missing(v);
 	check_heads(v);
