@@ -179,7 +179,7 @@ static void journal_seeds(void)
 			text[n++] = '\0';
 	}
 	segments = n;
-	snprintf(head, sizeof(head), "{\"v\":1,\"seq\":4,\"hash\":\"%s\"}", prev);
+	snprintf(head, sizeof(head), "{\"v\":1,\"seq\":4,\"closed\":false,\"hash\":\"%s\"}", prev);
 	memset(text + n, 0, 3); /* neither a digest nor its signature */
 	n += 3;
 	n += (size_t)sprintf(text + n, "%-255s\n", head);

@@ -125,6 +125,12 @@ static void test_places_that_are_refused(void **state)
 	assert_int_equal(chmod(file, 0600), 0);
 	assert_int_equal(try_open(&t, &why), -EBADMSG);
 	assert_non_null(strstr(why.text, "remove it"));
+	/* where no key can be kept, one serves that is not */
+	snprintf(t.state, sizeof(t.state), "%s/none/none", t.root);
+	assert_int_equal(try_open(&t, &why), 0);
+	assert_non_null(strstr(why.text, "a key that ends with this monitor"));
+	close_journal(&t);
+	remove_all(t.dir);
 
 	save(t.root, "file", "", 0);
 	snprintf(t.dir, sizeof(t.dir), "%s/file", t.root);

@@ -477,6 +477,7 @@ static void forge(const struct fixture *t, uint64_t from, bool outside)
 	}
 	files_free(&f);
 	memcpy(head.hash, prev, sizeof(head.hash));
+	head.closed = true;
 	journal_head_name(t->dir, name);
 	for (int i = 0; i < 1 + outside; i++) {
 		snprintf(path, sizeof(path), "%s/%s", i ? t->state : t->dir, i ? name : "head");
@@ -554,6 +555,57 @@ static void test_a_rolled_back_journal(void **state)
 	end(&t);
 }
 
+/* A record that goes on well from the last one, after its monitor ended. */
+static void test_one_more_at_the_end(void **state)
+{
+	struct fixture t;
+	struct journal_head head;
+	char path[512], line[512];
+	int dir;
+
+	small(&t);
+	dir = open(t.dir, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(journal_head_read(dir, "head", &head), 0);
+	assert_true(head.closed);
+	assert_int_equal(head.seq, 10);
+	close(dir);
+	struct files f = files_of(t.dir, "sluice-", ".jsonl");
+	snprintf(path, sizeof(path), "%s/%s", t.dir, f.v[f.n - 1]);
+	snprintf(line, sizeof(line),
+		 "{\"v\":1,\"type\":\"access\",\"time\":\"2027-01-15T08:00:00.000Z\",\"seq\":11,\"host\":{},\"prev\":\"%s\"}", head.hash);
+	FILE *o = fopen(path, "a");
+	fprintf(o, "%s\n", line);
+	fclose(o);
+	files_free(&f);
+	assert_found(&t, "added", 11);
+	/* the next monitor says so too */
+	open_journal(&t);
+	give_notes(&t);
+	end_well(&t);
+	assert_int_equal(count_event(t.dir, "added"), 1);
+	assert_found(&t, "added", 0);
+	end(&t);
+}
+
+/* From the first moment on there is a head, and nothing is wrong. */
+static void test_just_begun(void **state)
+{
+	struct fixture t;
+
+	begin(&t);
+	open_journal(&t);
+	assert_good(&t);
+	give_notes(&t);
+	assert_good(&t);
+	fill(&t, 3);
+	step(&t, NSEC);
+	drained(&t);
+	assert_good(&t);
+	close_journal(&t);
+	assert_good(&t);
+	end(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -573,6 +625,8 @@ int main(void)
 	    cmocka_unit_test(test_written_anew),
 	    cmocka_unit_test(test_the_unsigned_end),
 	    cmocka_unit_test(test_a_rolled_back_journal),
+	    cmocka_unit_test(test_one_more_at_the_end),
+	    cmocka_unit_test(test_just_begun),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,6 +263,7 @@ void journal_end(struct journal *j, const struct timespec *wall)
 	j->wall = *wall;
 	if (!journal_end_segment(j))
 		journal_make_digest(j);
+	writer_closes(j->writer);
 }
 
 int journal_close(struct journal *j, unsigned timeout_ms)

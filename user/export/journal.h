@@ -32,7 +32,7 @@ struct journal_error {
 };
 
 /* Repairs what a crash left: a torn line is cut off, and said. -EBUSY: another monitor writes there; -EPERM: others could
- * write there; else what the system says. *ret_error is filled. */
+ * write there; else what the system says. *ret_error is filled then; else it is "", or says what is not as it should be. */
 int journal_open(const struct journal_options *o, const struct timespec *wall, uint64_t boot_ns, struct journal **ret,
 		 struct journal_error *ret_error);
 

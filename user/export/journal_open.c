@@ -108,7 +108,10 @@ static int open_key(struct journal *j, const char *state, struct journal_error *
 			    state, state, state);
 	if (err == -EBADMSG)
 		return fail(e, err, "%s/" SIGN_KEY_FILE " is no RSA key of 2048 bits or more: remove it, and a new one is made", state);
-	return fail(e, err, "%s/" SIGN_KEY_FILE ": %s", state ? state : "", strerror(-err));
+	/* what cannot be kept is made anew each time: a monitor that runs is worth more than one chain of digests */
+	fail(e, err, "%s/" SIGN_KEY_FILE ": %s: digests are signed with a key that ends with this monitor", state ? state : "",
+	     strerror(-err));
+	return signer_open(NULL, &j->signer);
 }
 
 static int put_public_key(struct journal *j)
@@ -122,14 +125,26 @@ static int put_public_key(struct journal *j)
 
 /* --- the heads ---------------------------------------------------------------------------- */
 
+/* From the beginning there is a whole one, and it says that more may follow; or none. */
+static int open_head(const struct journal *j, int dir, const char *name)
+{
+	int fd = journal_head_open(dir, name);
+
+	if (fd < 0 || !journal_head_write(fd, &j->head))
+		return fd;
+	close(fd);
+	unlinkat(dir, name, 0);
+	return -1;
+}
+
 static void open_heads(const struct journal *j, const char *state, int ret[static 2])
 {
 	char name[JOURNAL_HEAD_NAME];
 
 	journal_head_name(j->path, name);
-	ret[0] = journal_head_open(j->dir, JOURNAL_HEAD);
 	_cleanup_close_ int dir = state ? open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	ret[1] = dir < 0 ? -1 : journal_head_open(dir, name);
+	ret[0] = open_head(j, j->dir, JOURNAL_HEAD);
+	ret[1] = dir < 0 ? -1 : open_head(j, dir, name);
 }
 
 /* The newest that either of them knows; both may be gone. */

@@ -254,6 +254,14 @@ static void note_cut(struct journal *j, const struct journal_head *known)
 			 NULL);
 }
 
+static void note_added(struct journal *j, const struct journal_head *known)
+{
+	journal_add_note(j, "journal",
+			 json_pack("{s:s, s:I, s:I}", "event", "added", "first_seq", (json_int_t)(known->seq + 1), "last_seq",
+				   (json_int_t)j->head.seq),
+			 NULL);
+}
+
 static int hash_uncovered(struct journal *j, uint64_t covered)
 {
 	int err = 0;
@@ -295,9 +303,12 @@ static int take_files(struct journal *j, struct journal_list *l, const struct jo
 	bool lost = known && known->seq > j->head.seq;
 	if (j->is_open && (lost || odd || j->open.last <= covered || j->open.bytes >= j->segment_max))
 		err = close_last(j);
+	if (!err && known && known->closed && j->head.seq > known->seq)
+		note_added(j, known);
 	if (!err && lost) {
 		note_cut(j, known);
 		j->head = *known;
+		j->head.closed = false;
 	}
 	return err ? err : hash_uncovered(j, covered);
 }

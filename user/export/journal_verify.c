@@ -104,6 +104,20 @@ static void read_heads(struct verify *v, const char *path, const char *state)
 		verify_problem(v, "head", NULL, 0, "%s/%s: the copy of the head was changed", state, name);
 }
 
+/* Behind the end of a monitor that ended well, somebody else wrote; or the next one, just now. */
+static void check_added(struct verify *v)
+{
+	const struct journal_head *h = &v->heads[HEAD_HERE];
+	struct place at = {.segment = v->last.segment, .seq = h->seq + 1};
+	struct journal_head now;
+
+	if (!v->head_known[HEAD_HERE] || !h->closed || v->last.seq <= h->seq || journal_head_read(v->dir, JOURNAL_HEAD, &now) ||
+	    now.seq != h->seq || !now.closed)
+		return;
+	verify_problem(v, "added", &at, v->last.seq, "records %" PRIu64 " to %" PRIu64 " were added after the monitor had ended",
+		       at.seq, v->last.seq);
+}
+
 static void check_heads(struct verify *v)
 {
 	for (int i = 0; i < 2; i++) {
@@ -245,6 +259,7 @@ static int run(struct verify *v, const struct verify_options *o, json_t **ret, s
 	check_first(v);
 	verify_missing(v);
 	check_heads(v);
+	check_added(v);
 	tell_limits(v);
 	*ret = document(v, o->dir);
 	return *ret ? 0 : fail(e, o->dir, -ENOMEM);

@@ -68,6 +68,11 @@ static void take_event(struct verify *v, const struct place *at, const json_t *r
 		verify_problem(v, "edited", at, 0,
 			       "when the monitor started, it found record %" JSON_INTEGER_FORMAT " or what stands beside it changed",
 			       json_integer_value(json_object_get(r, "record")));
+	if (!strcmp(event, "added"))
+		verify_problem(v, "added", at, 0,
+			       "when the monitor started, it found records %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT
+			       " behind the last one of the monitor before",
+			       json_integer_value(json_object_get(r, "first_seq")), json_integer_value(json_object_get(r, "last_seq")));
 	if (!strcmp(event, "opened") && json_is_false(json_object_get(r, "anchored")))
 		verify_problem(v, "head", at, 0,
 			       "when the monitor started, there was no file " JOURNAL_HEAD ": newest records may have been cut off before");

@@ -30,7 +30,7 @@ struct journal_writer {
 	struct op *first, *last;
 	bool busy; /* `first` is being carried out */
 	size_t room;
-	bool ended, abandoned;
+	bool ended, abandoned, closes;
 	struct writer_state state;
 	/* the thread's own */
 	int dir, heads[2], segment;
@@ -73,6 +73,16 @@ static int write_rest(int fd, struct op *op)
 	return 0;
 }
 
+/* One that could not be written claims too little, never too much. */
+static void write_heads(struct journal_writer *w)
+{
+	if (w->heads[0] < 0)
+		w->heads[0] = journal_head_open(w->dir, JOURNAL_HEAD); /* the disk was full when it was to be made */
+	for (int i = 0; i < 2; i++)
+		if (w->heads[i] >= 0)
+			journal_head_write(w->heads[i], &w->written);
+}
+
 static int sync_segment(struct journal_writer *w)
 {
 	int err = w->segment >= 0 && w->unsynced && fdatasync(w->segment) ? -errno : 0;
@@ -84,9 +94,7 @@ static int sync_segment(struct journal_writer *w)
 		return err;
 	}
 	if (w->unsynced)
-		for (int i = 0; i < 2; i++)
-			if (w->heads[i] >= 0)
-				journal_head_write(w->heads[i], &w->written); /* an old one claims too little, never too much */
+		write_heads(w);
 	w->unsynced = false;
 	w->synced_ns = now_boot_ns();
 	pthread_mutex_lock(&w->lock);
@@ -291,7 +299,12 @@ static void *run(void *arg)
 		else
 			pthread_cond_wait(&w->wake, &w->lock);
 	}
+	bool well = !w->abandoned;
 	pthread_mutex_unlock(&w->lock);
+	if (well && w->closes) {
+		w->written.closed = true;
+		write_heads(w);
+	}
 	return NULL;
 }
 
@@ -399,6 +412,13 @@ void writer_look(struct journal_writer *w, struct writer_state *ret)
 {
 	pthread_mutex_lock(&w->lock);
 	*ret = w->state;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_closes(struct journal_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->closes = true;
 	pthread_mutex_unlock(&w->lock);
 }
 

@@ -53,6 +53,9 @@ int writer_remove(struct journal_writer *w, const char *name);
 void writer_wake(struct journal_writer *w);
 void writer_look(struct journal_writer *w, struct writer_state *ret);
 
+/* Nothing follows what was told: the head may say so once all of it is on the disk. */
+void writer_closes(struct journal_writer *w);
+
 /* Waits up to `timeout_ms` until all is written and synced. -EAGAIN or the error that stood in the way: what was left is
  * lost. The writer is gone in any case; while the disk does not answer its thread may go on to the end of the process. */
 int writer_stop(struct journal_writer *w, unsigned timeout_ms);
