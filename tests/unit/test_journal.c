@@ -347,6 +347,12 @@ static void test_torn_at_every_byte(void **state)
 	end(&t);
 }
 
+static void writer_wait(struct fixture *t)
+{
+	step(t, NSEC);
+	drained(t);
+}
+
 /* Killed at any moment, however often: nothing that was on the disk for sure is lost, and numbers have no holes. */
 static void test_killed_again_and_again(void **state)
 {
@@ -360,11 +366,18 @@ static void test_killed_again_and_again(void **state)
 	end_well(&t);
 	srand(7);
 	for (int i = 0; i < 40; i++) {
-		pid_t child = fork();
+		int ready[2];
+		char byte;
 
+		assert_int_equal(pipe(ready), 0);
+		pid_t child = fork();
 		if (!child) {
 			open_journal(&t);
 			give_notes(&t);
+			fill(&t, 3);
+			writer_wait(&t);
+			if (write(ready[1], "x", 1) != 1)
+				_exit(1);
 			for (;;) {
 				int got = put(&t, rand() % 3 ? "access" : "finding");
 
@@ -372,9 +385,13 @@ static void test_killed_again_and_again(void **state)
 					step(&t, NSEC);
 			}
 		}
+		if (i % 4) /* else while it starts */
+			assert_int_equal(read(ready[0], &byte, 1), 1);
 		usleep((useconds_t)(rand() % 40000));
 		kill(child, SIGKILL);
 		assert_int_equal(waitpid(child, NULL, 0), child);
+		close(ready[0]);
+		close(ready[1]);
 		struct journal_error why;
 		if (try_open(&t, &why))
 			fail_msg("%s", why.text);
