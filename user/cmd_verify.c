@@ -72,10 +72,13 @@ static void print_summary(const json_t *d)
 	if (number_at(r, "count"))
 		printf(", %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT ", %s to %s", number_at(r, "first_seq"),
 		       number_at(r, "last_seq"), text_at(r, "first_time"), text_at(r, "last_time"));
-	printf("\n%" JSON_INTEGER_FORMAT " segments, %s; %" JSON_INTEGER_FORMAT " digests, %" JSON_INTEGER_FORMAT " with a good signature\n",
-	       number_at(d, "segments"), size_iec(size, (uint64_t)number_at(d, "bytes")), number_at(g, "found"), number_at(g, "good"));
+	printf("\n%" JSON_INTEGER_FORMAT " segments, %s; %" JSON_INTEGER_FORMAT " digests, %" JSON_INTEGER_FORMAT
+	       " with a good signature\n",
+	       number_at(d, "segments"), size_iec(size, (uint64_t)number_at(d, "bytes")), number_at(g, "found"),
+	       number_at(g, "good"));
 	if (json_is_string(json_object_get(g, "newest")))
-		printf("newest digest %s, of %s, signature %.32s...\n", text_at(g, "newest"), text_at(g, "end"), text_at(g, "signature"));
+		printf("newest digest %s, of %s, signature %.32s...\n", text_at(g, "newest"), text_at(g, "end"),
+		       text_at(g, "signature"));
 	if (number_at(m, "last_seq"))
 		printf("retention removed records up to %" JSON_INTEGER_FORMAT ", as recorded\n", number_at(m, "last_seq"));
 }

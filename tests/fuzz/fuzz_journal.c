@@ -15,8 +15,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static const char *const names[] = {
-    "sluice-00000000000000000001.jsonl", "sluice-00000000000000000003.jsonl", "digest-00000000000000000002-20270115T080000Z.json",
-    "digest-00000000000000000002-20270115T080000Z.json.sig", "head", "key-0000000000000000.pem",
+    "sluice-00000000000000000001.jsonl",
+    "sluice-00000000000000000003.jsonl",
+    "digest-00000000000000000002-20270115T080000Z.json",
+    "digest-00000000000000000002-20270115T080000Z.json.sig",
+    "head",
+    "key-0000000000000000.pem",
 };
 
 static char dir[64];

@@ -569,22 +569,14 @@ static void test_full_to_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_chain_and_numbers),
-	    cmocka_unit_test(test_wrong_records_are_refused),
-	    cmocka_unit_test(test_goes_on_after_restart),
-	    cmocka_unit_test(test_one_writer),
-	    cmocka_unit_test(test_places_that_are_refused),
-	    cmocka_unit_test(test_rotation_by_size),
-	    cmocka_unit_test(test_rotation_by_age),
-	    cmocka_unit_test(test_retention_by_size),
-	    cmocka_unit_test(test_retention_by_age),
-	    cmocka_unit_test(test_a_wrong_clock_removes_nothing),
-	    cmocka_unit_test(test_torn_at_every_byte),
-	    cmocka_unit_test(test_killed_again_and_again),
-	    cmocka_unit_test(test_a_tail_that_was_cut_off),
-	    cmocka_unit_test(test_all_removed),
-	    cmocka_unit_test(test_a_changed_tail),
-	    cmocka_unit_test(test_full_disk),
+	    cmocka_unit_test(test_chain_and_numbers),	    cmocka_unit_test(test_wrong_records_are_refused),
+	    cmocka_unit_test(test_goes_on_after_restart),   cmocka_unit_test(test_one_writer),
+	    cmocka_unit_test(test_places_that_are_refused), cmocka_unit_test(test_rotation_by_size),
+	    cmocka_unit_test(test_rotation_by_age),	    cmocka_unit_test(test_retention_by_size),
+	    cmocka_unit_test(test_retention_by_age),	    cmocka_unit_test(test_a_wrong_clock_removes_nothing),
+	    cmocka_unit_test(test_torn_at_every_byte),	    cmocka_unit_test(test_killed_again_and_again),
+	    cmocka_unit_test(test_a_tail_that_was_cut_off), cmocka_unit_test(test_all_removed),
+	    cmocka_unit_test(test_a_changed_tail),	    cmocka_unit_test(test_full_disk),
 	    cmocka_unit_test(test_full_to_the_end),
 	};
 

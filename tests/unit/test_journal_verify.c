@@ -232,7 +232,8 @@ static void test_every_byte(void **state)
 			save(t.dir, f.v[i], text, len);
 			if (is_good(&t)) {
 				missed++;
-				print_message("%s: byte %zu, %02x to %02x\n", f.v[i], at, (unsigned char)was, (unsigned char)text[at]);
+				print_message("%s: byte %zu, %02x to %02x\n", f.v[i], at, (unsigned char)was,
+					      (unsigned char)text[at]);
 			}
 			text[at] = was;
 		}
@@ -259,7 +260,7 @@ static void test_every_length(void **state)
 		char *text = load(t.dir, f.v[i], &len);
 
 		snprintf(path, sizeof(path), "%s/%s", t.dir, f.v[i]);
-		for (size_t n = 0; n < len; n += n > 20 && n + 20 < len ? 3 : 1) {
+		for (size_t n = 0; n<len; n += n> 20 && n + 20 < len ? 3 : 1) {
 			save(t.dir, f.v[i], text, n);
 			if (is_good(&t))
 				fail_msg("%s, cut at %zu of %zu", f.v[i], n, len);
@@ -406,7 +407,8 @@ static void insert_one(const struct fixture *t, const struct lines *l, size_t i)
 
 	/* with a number of its own, far away */
 	snprintf(forged, sizeof(forged),
-		 "{\"v\":1,\"type\":\"access\",\"time\":\"2027-01-15T08:00:00.000Z\",\"seq\":4711,\"host\":{},\"prev\":\"%s\"}", HASH_NONE);
+		 "{\"v\":1,\"type\":\"access\",\"time\":\"2027-01-15T08:00:00.000Z\",\"seq\":4711,\"host\":{},\"prev\":\"%s\"}",
+		 HASH_NONE);
 	for (size_t k = 0; k < l->n; k++) {
 		if (k == i && l->first + i > 1)
 			v[n++] = forged;
@@ -572,7 +574,8 @@ static void test_one_more_at_the_end(void **state)
 	struct files f = files_of(t.dir, "sluice-", ".jsonl");
 	snprintf(path, sizeof(path), "%s/%s", t.dir, f.v[f.n - 1]);
 	snprintf(line, sizeof(line),
-		 "{\"v\":1,\"type\":\"access\",\"time\":\"2027-01-15T08:00:00.000Z\",\"seq\":11,\"host\":{},\"prev\":\"%s\"}", head.hash);
+		 "{\"v\":1,\"type\":\"access\",\"time\":\"2027-01-15T08:00:00.000Z\",\"seq\":11,\"host\":{},\"prev\":\"%s\"}",
+		 head.hash);
 	FILE *o = fopen(path, "a");
 	fprintf(o, "%s\n", line);
 	fclose(o);

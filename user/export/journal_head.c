@@ -27,7 +27,8 @@ int journal_head_parse(const char *text, size_t len, struct journal_head *ret)
 		return -EBADMSG;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	if (sscanf(copy, "{\"v\":1,\"seq\":%18" SCNu64 ",\"closed\":%5[a-z],\"hash\":\"%64[0-9a-f]\"}", &h.seq, closed, h.hash) != 3 ||
+	if (sscanf(copy, "{\"v\":1,\"seq\":%18" SCNu64 ",\"closed\":%5[a-z],\"hash\":\"%64[0-9a-f]\"}", &h.seq, closed,
+		   h.hash) != 3 ||
 	    strlen(h.hash) != HASH_HEX)
 		return -EBADMSG;
 	h.closed = !strcmp(closed, "true");

@@ -55,7 +55,8 @@ static int open_dir(struct journal *j, const char *dir, struct journal_error *e)
 		return fail(e, -errno, "%s: %s; give another place as journal.dir", dir, strerror(errno));
 	err = check_owner(j->dir);
 	if (err)
-		return fail(e, err, "%s: others than its owner can write there, and a journal would prove nothing: chmod go-w '%s'",
+		return fail(e, err,
+			    "%s: others than its owner can write there, and a journal would prove nothing: chmod go-w '%s'",
 			    dir, dir);
 	j->path = realpath(dir, NULL);
 	return j->path ? 0 : fail(e, -errno, "%s: %s", dir, strerror(errno));
@@ -72,7 +73,8 @@ static int lock_dir(struct journal *j, struct journal_error *e)
 	if (fcntl(j->lock, F_SETLK, &whole) == 0)
 		return 0;
 	if (errno == EACCES || errno == EAGAIN)
-		return fail(e, -EBUSY, "%s: another monitor writes its journal there: stop it, or give another journal.dir", j->path);
+		return fail(e, -EBUSY, "%s: another monitor writes its journal there: stop it, or give another journal.dir",
+			    j->path);
 	return fail(e, -errno, "%s/" JOURNAL_LOCK ": %s", j->path, strerror(errno));
 }
 
@@ -104,10 +106,12 @@ static int open_key(struct journal *j, const char *state, struct journal_error *
 	if (!err)
 		return 0;
 	if (err == -EPERM)
-		return fail(e, err, "%s: others can write there, or read the key of digests: chmod go-rwx '%s' '%s/" SIGN_KEY_FILE "'",
+		return fail(e, err,
+			    "%s: others can write there, or read the key of digests: chmod go-rwx '%s' '%s/" SIGN_KEY_FILE "'",
 			    state, state, state);
 	if (err == -EBADMSG)
-		return fail(e, err, "%s/" SIGN_KEY_FILE " is no RSA key of 2048 bits or more: remove it, and a new one is made", state);
+		return fail(e, err, "%s/" SIGN_KEY_FILE " is no RSA key of 2048 bits or more: remove it, and a new one is made",
+			    state);
 	/* what cannot be kept is made anew each time: a monitor that runs is worth more than one chain of digests */
 	fail(e, err, "%s/" SIGN_KEY_FILE ": %s: digests are signed with a key that ends with this monitor", state ? state : "",
 	     strerror(-err));

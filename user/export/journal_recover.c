@@ -14,8 +14,8 @@ struct tail {
 	struct segment s;
 	struct journal_head head; /* its last good line; seq 0: none */
 	uint64_t good_end;	  /* where that ends */
-	uint64_t odd_seq; /* a record whose hash is not what the next one says, or known; 0: none */
-	bool odd_after;	  /* what is no record, and yet records behind it */
+	uint64_t odd_seq;	  /* a record whose hash is not what the next one says, or known; 0: none */
+	bool odd_after;		  /* what is no record, and yet records behind it */
 };
 
 /* --- one segment ----------------------------------------------------------------------- */
@@ -160,8 +160,8 @@ static int list_digests(struct journal *j, const struct journal_files *f)
 static void note_torn(struct journal *j, const char *name, uint64_t bytes, const char *hash, uint64_t after)
 {
 	journal_add_note(j, "journal",
-			 json_pack("{s:s, s:s, s:I, s:s, s:I}", "event", "torn", "segment", name, "bytes", (json_int_t)bytes, "hash",
-				   hash, "after", (json_int_t)after),
+			 json_pack("{s:s, s:s, s:I, s:s, s:I}", "event", "torn", "segment", name, "bytes", (json_int_t)bytes,
+				   "hash", hash, "after", (json_int_t)after),
 			 NULL);
 }
 

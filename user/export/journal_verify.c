@@ -41,12 +41,11 @@ void verify_problem(struct verify *v, const char *kind, const struct place *at, 
 	vsnprintf(raw, sizeof(raw), format, ap);
 	va_end(ap);
 	text_safe(text, sizeof(text), raw, strlen(raw));
-	json_array_append_new(v->problems,
-			      json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "kind", kind, "segment",
-					text_or_null(p->segment), "line", number_or_null(p->line), "seq", number_or_null(p->seq),
-					"last_seq", number_or_null(last_seq), "time", text_or_null(p->time), "digest_start",
-					text_or_null(d ? d->start : NULL), "digest_end", text_or_null(d ? d->end : NULL), "text",
-					text));
+	json_array_append_new(v->problems, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "kind", kind, "segment",
+						     text_or_null(p->segment), "line", number_or_null(p->line), "seq",
+						     number_or_null(p->seq), "last_seq", number_or_null(last_seq), "time",
+						     text_or_null(p->time), "digest_start", text_or_null(d ? d->start : NULL),
+						     "digest_end", text_or_null(d ? d->end : NULL), "text", text));
 }
 
 void verify_limit(struct verify *v, const char *format, ...)
@@ -92,9 +91,10 @@ static void read_heads(struct verify *v, const char *path, const char *state)
 
 	v->head_known[HEAD_HERE] = !err;
 	if (err)
-		verify_problem(v, "head", NULL, 0, err == -ENOENT ? "there is no file " JOURNAL_HEAD
-							       ": whether newest records were cut off cannot be told"
-							     : "the file " JOURNAL_HEAD " was changed");
+		verify_problem(v, "head", NULL, 0,
+			       err == -ENOENT ? "there is no file " JOURNAL_HEAD
+						": whether newest records were cut off cannot be told"
+					      : "the file " JOURNAL_HEAD " was changed");
 	if (dir < 0 || !real)
 		return;
 	journal_head_name(real, name);
@@ -114,8 +114,8 @@ static void check_added(struct verify *v)
 	if (!v->head_known[HEAD_HERE] || !h->closed || v->last.seq <= h->seq || journal_head_read(v->dir, JOURNAL_HEAD, &now) ||
 	    now.seq != h->seq || !now.closed)
 		return;
-	verify_problem(v, "added", &at, v->last.seq, "records %" PRIu64 " to %" PRIu64 " were added after the monitor had ended",
-		       at.seq, v->last.seq);
+	verify_problem(v, "added", &at, v->last.seq,
+		       "records %" PRIu64 " to %" PRIu64 " were added after the monitor had ended", at.seq, v->last.seq);
 }
 
 static void check_heads(struct verify *v)
@@ -126,8 +126,8 @@ static void check_heads(struct verify *v)
 
 		if (!v->head_known[i] || h->seq <= v->last.seq)
 			continue;
-		verify_problem(v, "cut", &at, h->seq, "records %" PRIu64 " to %" PRIu64 " are missing: the end was cut off", at.seq,
-			       h->seq);
+		verify_problem(v, "cut", &at, h->seq, "records %" PRIu64 " to %" PRIu64 " are missing: the end was cut off",
+			       at.seq, h->seq);
 		return;
 	}
 }
@@ -165,7 +165,8 @@ static void check_first(struct verify *v)
 			       gone.seq, seq - 1);
 	} else if (strcmp(m->hash, v->first_prev) != 0) {
 		verify_problem(v, "edited", &v->first, 0,
-			       "record %" PRIu64 " was changed: it does not go on from the last one that retention removed", seq);
+			       "record %" PRIu64 " was changed: it does not go on from the last one that retention removed",
+			       seq);
 	}
 }
 
@@ -179,15 +180,19 @@ static void tell_limits(struct verify *v)
 			     " are chained, but no digest signs them yet: whoever can write here could have written them anew",
 			     MAX(v->signed_seq + 1, v->first.seq), v->last.seq);
 	if (v->nsealed)
-		verify_limit(v, "the key that signs is on the host that is watched: who was root there could sign anew. Compare the "
-				"newest digest's signature with one that left the host");
+		verify_limit(
+		    v, "the key that signs is on the host that is watched: who was root there could sign anew. Compare the "
+		       "newest digest's signature with one that left the host");
 	if (!v->head_known[HEAD_OUTSIDE])
-		verify_limit(v, "no copy of the head was found outside of the directory (--state): whoever can write here could have cut "
-				"off records after %" PRIu64,
-			     v->last.seq);
+		verify_limit(
+		    v,
+		    "no copy of the head was found outside of the directory (--state): whoever can write here could have cut "
+		    "off records after %" PRIu64,
+		    v->last.seq);
 	if (v->last_rest)
-		verify_limit(v, "the last segment ends with %" PRIu64 " bytes of a line: it is being written now, or a crash tore it",
-			     v->last_rest);
+		verify_limit(
+		    v, "the last segment ends with %" PRIu64 " bytes of a line: it is being written now, or a crash tore it",
+		    v->last_rest);
 }
 
 /* --- the whole -------------------------------------------------------------------------------------- */
@@ -214,14 +219,15 @@ static json_t *document(struct verify *v, const char *path)
 	char time[TIME_LEN];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return json_pack("{s:i, s:s, s:s, s:o, s:b, s:{s:I, s:o, s:o, s:o, s:o}, s:I, s:I, s:o, s:{s:o, s:o}, s:O, s:O, s:I, s:O}", "v",
-			 1, "type", "verify", "time", time_rfc3339(time, &now), "dir", text_or_null(path), "good",
-			 v->nproblems == 0, "records", "count", (json_int_t)v->records, "first_seq", number_or_null(v->first.seq),
-			 "last_seq", number_or_null(v->last.seq), "first_time", text_or_null(v->first.time), "last_time",
-			 text_or_null(v->last.time), "segments", (json_int_t)v->segments, "bytes",
-			 (json_int_t)v->bytes, "digests", sealed_json(v), "removed", "first_seq", number_or_null(v->nremovals ? v->removals[0].first : 0), "last_seq",
-			 number_or_null(v->nremovals ? v->removals[v->nremovals - 1].last : 0), "torn", v->torn, "problems", v->problems, "nproblems",
-			 (json_int_t)v->nproblems, "limits", v->limits);
+	return json_pack(
+	    "{s:i, s:s, s:s, s:o, s:b, s:{s:I, s:o, s:o, s:o, s:o}, s:I, s:I, s:o, s:{s:o, s:o}, s:O, s:O, s:I, s:O}", "v", 1,
+	    "type", "verify", "time", time_rfc3339(time, &now), "dir", text_or_null(path), "good", v->nproblems == 0, "records",
+	    "count", (json_int_t)v->records, "first_seq", number_or_null(v->first.seq), "last_seq", number_or_null(v->last.seq),
+	    "first_time", text_or_null(v->first.time), "last_time", text_or_null(v->last.time), "segments",
+	    (json_int_t)v->segments, "bytes", (json_int_t)v->bytes, "digests", sealed_json(v), "removed", "first_seq",
+	    number_or_null(v->nremovals ? v->removals[0].first : 0), "last_seq",
+	    number_or_null(v->nremovals ? v->removals[v->nremovals - 1].last : 0), "torn", v->torn, "problems", v->problems,
+	    "nproblems", (json_int_t)v->nproblems, "limits", v->limits);
 }
 
 static int fail(struct verify_error *e, const char *path, int err)

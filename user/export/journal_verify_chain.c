@@ -19,11 +19,11 @@ struct link {
 struct chain {
 	struct verify *v;
 	const struct journal_file *segment;
-	uint64_t line;		 /* in it */
-	struct link here;	 /* the last one of the chain; seq 0: none yet */
-	struct link early;	 /* one that stands before its place, perhaps; seq 0: none */
-	struct place doubted;	 /* the next one did not go on from it; seq 0: none */
-	uint64_t damaged;	 /* lines since `here` that are no records */
+	uint64_t line;	      /* in it */
+	struct link here;     /* the last one of the chain; seq 0: none yet */
+	struct link early;    /* one that stands before its place, perhaps; seq 0: none */
+	struct place doubted; /* the next one did not go on from it; seq 0: none */
+	uint64_t damaged;     /* lines since `here` that are no records */
 };
 
 /* --- what the journal says of itself ------------------------------------------------------- */
@@ -42,7 +42,8 @@ static int add_names(struct verify *v, const json_t *list)
 
 static int take_removed(struct verify *v, const json_t *r)
 {
-	json_int_t first = json_integer_value(json_object_get(r, "first_seq")), last = json_integer_value(json_object_get(r, "last_seq"));
+	json_int_t first = json_integer_value(json_object_get(r, "first_seq")),
+		   last = json_integer_value(json_object_get(r, "last_seq"));
 	const char *hash = json_string_value(json_object_get(r, "last_hash"));
 	int err = add_names(v, json_object_get(r, "segments"));
 
@@ -62,20 +63,24 @@ static int take_removed(struct verify *v, const json_t *r)
 static void take_event(struct verify *v, const struct place *at, const json_t *r, const char *event)
 {
 	if (!strcmp(event, "torn"))
-		json_array_append_new(v->torn, json_pack("{s:I, s:s, s:O?, s:O?}", "seq", (json_int_t)at->seq, "time", at->time, "after",
-							 json_object_get(r, "after"), "bytes", json_object_get(r, "bytes")));
+		json_array_append_new(v->torn,
+				      json_pack("{s:I, s:s, s:O?, s:O?}", "seq", (json_int_t)at->seq, "time", at->time, "after",
+						json_object_get(r, "after"), "bytes", json_object_get(r, "bytes")));
 	if (!strcmp(event, "altered"))
 		verify_problem(v, "edited", at, 0,
-			       "when the monitor started, it found record %" JSON_INTEGER_FORMAT " or what stands beside it changed",
+			       "when the monitor started, it found record %" JSON_INTEGER_FORMAT
+			       " or what stands beside it changed",
 			       json_integer_value(json_object_get(r, "record")));
 	if (!strcmp(event, "added"))
 		verify_problem(v, "added", at, 0,
 			       "when the monitor started, it found records %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT
 			       " behind the last one of the monitor before",
-			       json_integer_value(json_object_get(r, "first_seq")), json_integer_value(json_object_get(r, "last_seq")));
+			       json_integer_value(json_object_get(r, "first_seq")),
+			       json_integer_value(json_object_get(r, "last_seq")));
 	if (!strcmp(event, "opened") && json_is_false(json_object_get(r, "anchored")))
 		verify_problem(v, "head", at, 0,
-			       "when the monitor started, there was no file " JOURNAL_HEAD ": newest records may have been cut off before");
+			       "when the monitor started, there was no file " JOURNAL_HEAD
+			       ": newest records may have been cut off before");
 }
 
 static int take_digest(struct verify *v, const struct place *at, const json_t *r)
@@ -146,8 +151,8 @@ static void follow(struct chain *c, const struct link *next, const char *prev)
 static void say_doubted(struct chain *c)
 {
 	if (c->doubted.seq)
-		verify_problem(c->v, "edited", &c->doubted, c->doubted.seq + 1, "record %" PRIu64 " or the one after it was changed",
-			       c->doubted.seq);
+		verify_problem(c->v, "edited", &c->doubted, c->doubted.seq + 1,
+			       "record %" PRIu64 " or the one after it was changed", c->doubted.seq);
 	c->doubted.seq = 0;
 }
 
@@ -164,8 +169,8 @@ static void say_missing(struct chain *c, const struct place *next)
 			       c->here.at.time);
 	else
 		verify_problem(c->v, "deleted", &gone, last,
-			       "records %" PRIu64 " to %" PRIu64 " are missing: they were made between %s and %s", gone.seq, last,
-			       c->here.at.time, next->time);
+			       "records %" PRIu64 " to %" PRIu64 " are missing: they were made between %s and %s", gone.seq,
+			       last, c->here.at.time, next->time);
 }
 
 /* What stood early stands right: those before it are gone, and nobody can say any more what it goes on from. */
@@ -182,8 +187,8 @@ static void accept_early(struct chain *c)
 
 static void say_misplaced(struct chain *c, const struct place *at)
 {
-	verify_problem(c->v, "reordered", at, 0, "record %" PRIu64 " stands where it does not belong: it was moved, or put there",
-		       at->seq);
+	verify_problem(c->v, "reordered", at, 0,
+		       "record %" PRIu64 " stands where it does not belong: it was moved, or put there", at->seq);
 }
 
 static void take_link(struct chain *c, const struct link *next, const char *prev)
@@ -213,7 +218,8 @@ static void check_known_heads(struct verify *v, const struct link *l)
 		if (!v->head_known[i] || v->heads[i].seq != l->at.seq)
 			continue;
 		if (strcmp(v->heads[i].hash, l->hash) != 0)
-			verify_problem(v, "edited", &l->at, 0, "record %" PRIu64 " was changed: the head knew another", l->at.seq);
+			verify_problem(v, "edited", &l->at, 0, "record %" PRIu64 " was changed: the head knew another",
+				       l->at.seq);
 		v->head_met[i] = true;
 	}
 }
@@ -227,7 +233,8 @@ static int take_line(struct chain *c, const char *line, size_t len)
 	if (!journal_line_parse(line, len, &p)) {
 		c->damaged++;
 		l.at.seq = c->here.at.seq ? c->here.at.seq + c->damaged : 0;
-		verify_problem(v, "damaged", &l.at, 0, "line %" PRIu64 " of %s is no record: it was changed", c->line, c->segment->name);
+		verify_problem(v, "damaged", &l.at, 0, "line %" PRIu64 " of %s is no record: it was changed", c->line,
+			       c->segment->name);
 		return 0;
 	}
 	l.at.seq = p.seq;
@@ -235,7 +242,8 @@ static int take_line(struct chain *c, const char *line, size_t len)
 	hasher_hex(&v->line, line, len, l.hash);
 	v->records++;
 	if (c->line == 1 && p.seq != c->segment->seq)
-		verify_problem(v, "reordered", &l.at, 0, "%s begins with record %" PRIu64 ": it was renamed, or its beginning is missing",
+		verify_problem(v, "reordered", &l.at, 0,
+			       "%s begins with record %" PRIu64 ": it was renamed, or its beginning is missing",
 			       c->segment->name, p.seq);
 	if (!v->first.seq) {
 		v->first = l.at;
@@ -282,7 +290,8 @@ static int read_segment(struct chain *c, bool is_last, struct scan *s)
 	if (s->rest && is_last)
 		v->last_rest = s->rest;
 	else if (s->rest)
-		verify_problem(v, "cut", &(struct place){.segment = c->segment->name, .line = c->line + 1, .seq = c->here.at.seq + 1}, 0,
+		verify_problem(v, "cut",
+			       &(struct place){.segment = c->segment->name, .line = c->line + 1, .seq = c->here.at.seq + 1}, 0,
 			       "%s ends in the middle of a line", c->segment->name);
 	verify_segment_hash(v, c->segment, hash, c->here.at.seq);
 	return 0;

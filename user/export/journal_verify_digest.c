@@ -126,7 +126,8 @@ static void check_signature(struct verify *v, const struct digest *d, struct sea
 	struct place at = place_of(s);
 
 	if (!key) {
-		verify_problem(v, "signature", &at, 0, "%s is signed by key %.16s, which is not known", s->name, d->fingerprint);
+		verify_problem(v, "signature", &at, 0, "%s is signed by key %.16s, which is not known", s->name,
+			       d->fingerprint);
 	} else if (digest_check(d, key)) {
 		verify_problem(v, "signature", &at, 0, "%s or its signature was changed", s->name);
 	} else {
@@ -143,13 +144,15 @@ static void check_follows(struct verify *v, const struct digest *d, const struct
 
 	if (!d->previous) {
 		if (before)
-			verify_limit(v, "the chain of digests starts anew with %s: %.100s", s->name, starts ? starts : "it does not say why");
+			verify_limit(v, "the chain of digests starts anew with %s: %.100s", s->name,
+				     starts ? starts : "it does not say why");
 		return;
 	}
 	if (!before)
 		return; /* the one it follows is to be in the list of what retention removed: that is looked at later */
 	if (strcmp(d->previous, before->name) != 0)
-		verify_problem(v, "digest", &at, 0, "%s follows %.60s, but %s is before it", s->name, d->previous, before->name);
+		verify_problem(v, "digest", &at, 0, "%s follows %.60s, but %s is before it", s->name, d->previous,
+			       before->name);
 	else if (strcmp(d->previous_hash, before->hash) != 0 || !before->signature ||
 		 strcmp(d->previous_signature, before->signature) != 0)
 		verify_problem(v, "digest", &at, 0, "%s is not the one that %s followed", before->name, s->name);
@@ -195,7 +198,8 @@ int verify_read_digests(struct verify *v)
 		if (got == -ENOENT && faccessat(v->dir, f->name, F_OK, AT_SYMLINK_NOFOLLOW))
 			continue; /* retention, just now */
 		if (got) {
-			verify_problem(v, "digest", &(struct place){.segment = f->name, .seq = f->seq}, 0, "%s %s", f->name, why);
+			verify_problem(v, "digest", &(struct place){.segment = f->name, .seq = f->seq}, 0, "%s %s", f->name,
+				       why);
 			continue;
 		}
 		err = array_grow((void **)&v->sealed, &v->max_sealed, v->nsealed + 1, sizeof(*v->sealed));
@@ -233,8 +237,8 @@ void verify_segment_hash(struct verify *v, const struct journal_file *f, const c
 
 		x->met = true;
 		if (strcmp(x->hash, hash) != 0)
-			verify_problem(v, "segment", &at, last, "%s is not what %s signed between %s and %s", f->name, s->name, s->start,
-				       s->end);
+			verify_problem(v, "segment", &at, last, "%s is not what %s signed between %s and %s", f->name, s->name,
+				       s->start, s->end);
 	}
 }
 
@@ -251,8 +255,8 @@ static void find_segments(struct verify *v)
 			continue;
 		at.segment = name;
 		memcpy(at.time, s->start, sizeof(at.time));
-		verify_problem(v, "deleted", &at, 0, "%s is missing: %s signed it, and no record says that retention removed it", name,
-			       s->name);
+		verify_problem(v, "deleted", &at, 0,
+			       "%s is missing: %s signed it, and no record says that retention removed it", name, s->name);
 	}
 }
 
@@ -293,11 +297,14 @@ static void find_digests(struct verify *v)
 		const struct recorded_digest *d = &v->recorded[i];
 		const struct sealed *s = sealed_by_name(v, d->name);
 
-		if (s && (strcmp(s->hash, d->hash) != 0 || strncmp(s->signature, d->signature_head, sizeof(d->signature_head) - 1) != 0))
-			verify_problem(v, "digest", &d->at, 0, "%s is not the one of which record %" PRIu64 " tells", d->name, d->at.seq);
+		if (s && (strcmp(s->hash, d->hash) != 0 ||
+			  strncmp(s->signature, d->signature_head, sizeof(d->signature_head) - 1) != 0))
+			verify_problem(v, "digest", &d->at, 0, "%s is not the one of which record %" PRIu64 " tells", d->name,
+				       d->at.seq);
 		/* one that is there, and could not be read, was told already */
 		if (!s && !names_has(&v->removed, d->name) && !is_listed(v, d->name) && !is_fresh(v, d))
-			verify_problem(v, "digest", &d->at, 0, "%s is missing: record %" PRIu64 " tells of it", d->name, d->at.seq);
+			verify_problem(v, "digest", &d->at, 0, "%s is missing: record %" PRIu64 " tells of it", d->name,
+				       d->at.seq);
 	}
 }
 
@@ -312,8 +319,9 @@ static void find_first_digest(struct verify *v)
 	if (d.previous && strcmp(v->list.digests.v[0].name, v->sealed[0].name) == 0 && !names_has(&v->removed, d.previous)) {
 		struct place at = place_of(&v->sealed[0]);
 
-		verify_problem(v, "digest", &at, 0, "%.60s, which %s follows, is missing, and no record says that retention removed it",
-			       d.previous, v->sealed[0].name);
+		verify_problem(v, "digest", &at, 0,
+			       "%.60s, which %s follows, is missing, and no record says that retention removed it", d.previous,
+			       v->sealed[0].name);
 	}
 	digest_clear(&d);
 }

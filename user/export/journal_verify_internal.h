@@ -75,7 +75,7 @@ struct verify {
 	uint64_t records, bytes, segments;
 	struct place first, last;
 	char first_prev[HASH_HEX + 1], last_hash[HASH_HEX + 1];
-	uint64_t last_rest; /* bytes of a line without end, in the last segment */
+	uint64_t last_rest;	      /* bytes of a line without end, in the last segment */
 	struct journal_head heads[2]; /* beside the journal, and outside of it */
 	bool head_known[2], head_met[2];
 };

@@ -21,11 +21,11 @@
 struct journal_writer;
 
 struct writer_state {
-	int error; /* of what is tried again now; 0: none */
-	size_t queued;	   /* bytes that wait */
-	uint64_t failing_ns; /* boot time since when; 0: nothing fails */
-	uint64_t busy_ns;    /* boot time since when one thing is being done; 0: none is */
-	uint64_t synced_seq; /* the newest record that is on the disk for sure */
+	int error;	      /* of what is tried again now; 0: none */
+	size_t queued;	      /* bytes that wait */
+	uint64_t failing_ns;  /* boot time since when; 0: nothing fails */
+	uint64_t busy_ns;     /* boot time since when one thing is being done; 0: none is */
+	uint64_t synced_seq;  /* the newest record that is on the disk for sure */
 	unsigned sync_errors; /* the system said that data it had taken may be lost */
 	unsigned left;	      /* files that could not be removed */
 };
