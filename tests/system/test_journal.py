@@ -309,6 +309,53 @@ def test_full_disk_to_the_end(sluice, config, dataset, tmp, small_disk):
     assert journal.verify()["good"]
 
 
+@pytest.fixture
+def ext4(tmp):
+    """A file system of its own, which can be made to answer nothing."""
+    if not shutil.which("mkfs.ext4") or not shutil.which("fsfreeze"):
+        pytest.skip("no mkfs.ext4 or fsfreeze here")
+    path, image = f"{tmp}/ext4", f"{tmp}/image"
+    work.make_file(image, 32 << 20)
+    os.mkdir(path)
+    work.must("mkfs.ext4", "-q", image)
+    p = subprocess.run(["mount", "-o", "loop", image, path], capture_output=True, text=True, check=False)
+    if p.returncode:
+        pytest.skip(f"no loop device can be mounted here: {p.stderr.strip()}")
+    yield path
+    subprocess.run(["fsfreeze", "-u", path], capture_output=True, check=False)
+    work.unmount_below(path)
+
+
+def test_disk_that_does_not_answer(sluice, config, dataset, tmp, ext4):
+    """No interval and no request waits for it."""
+    journal = Journal(tmp, f"{ext4}/journal")
+    m = sluice(journal.config(dataset), events=False)
+    wait_for("it began", lambda: journal.text())
+    work.must("fsfreeze", "-f", ext4)
+    try:
+        slowest = latest = 0
+        for i in range(7):
+            work.reader(tmp, dataset, name=f"r{i}")
+        until = time.monotonic() + 14
+        while time.monotonic() < until:
+            begun = time.monotonic()
+            latest = max(latest, m.show("health")["health"]["late_ms"])
+            slowest = max(slowest, time.monotonic() - begun)
+            time.sleep(0.2)
+        assert m.dataset_read("set") == 7 * FILE
+        wait_for("it says so", lambda: "the disk does not answer" in m.said())
+    finally:
+        work.must("fsfreeze", "-u", ext4)
+    assert slowest < 5 and latest < 5000, (slowest, latest)  # the machine's own slowness, not the disk's 14 s
+    wait_for("all that was read", lambda: journal.records().read() == 7 * FILE)
+    wait_for("it says that it goes on", lambda: "writing again" in m.said())
+    m.signal(15)
+    assert m.wait() == 0, m.said()
+    assert len(journal.records().of("journal", event="resumed", why="the disk did not answer")) == 1
+    assert journal.seqs() == list(range(1, len(journal.records()) + 1))
+    assert journal.verify()["good"]
+
+
 # --- verify --------------------------------------------------------------------------------------------
 
 @pytest.fixture

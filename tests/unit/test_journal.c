@@ -483,6 +483,32 @@ static void test_a_changed_tail(void **state)
 	end(&t);
 }
 
+/* What is written goes on elsewhere, and the chain tells what happened. */
+static void test_a_segment_removed_while_it_is_written(void **state)
+{
+	struct fixture t;
+	char name[JOURNAL_NAME], path[256];
+
+	begin(&t);
+	open_journal(&t);
+	give_notes(&t);
+	fill(&t, 5);
+	step(&t, NSEC);
+	drained(&t);
+	journal_segment_name(name, 1);
+	snprintf(path, sizeof(path), "%s/%s", t.dir, name);
+	assert_int_equal(unlink(path), 0);
+	fill(&t, 5);
+	step(&t, NSEC);
+	drained(&t);
+	step(&t, NSEC);
+	fill(&t, 5);
+	end_well(&t);
+	assert_true(assert_whole(t.dir, 7) >= 10);
+	assert_int_equal(count_event(t.dir, "vanished"), 1);
+	end(&t);
+}
+
 /* --- full disks ----------------------------------------------------------------------------- */
 
 static void limit(rlim_t bytes)
@@ -576,7 +602,8 @@ int main(void)
 	    cmocka_unit_test(test_retention_by_age),	    cmocka_unit_test(test_a_wrong_clock_removes_nothing),
 	    cmocka_unit_test(test_torn_at_every_byte),	    cmocka_unit_test(test_killed_again_and_again),
 	    cmocka_unit_test(test_a_tail_that_was_cut_off), cmocka_unit_test(test_all_removed),
-	    cmocka_unit_test(test_a_changed_tail),	    cmocka_unit_test(test_full_disk),
+	    cmocka_unit_test(test_a_changed_tail),	    cmocka_unit_test(test_a_segment_removed_while_it_is_written),
+	    cmocka_unit_test(test_full_disk),
 	    cmocka_unit_test(test_full_to_the_end),
 	};
 

@@ -71,6 +71,8 @@ static void take_event(struct verify *v, const struct place *at, const json_t *r
 			       "when the monitor started, it found record %" JSON_INTEGER_FORMAT
 			       " or what stands beside it changed",
 			       json_integer_value(json_object_get(r, "record")));
+	if (!strcmp(event, "vanished"))
+		verify_problem(v, "deleted", at, 0, "the segment that was being written was removed before record %" PRIu64, at->seq);
 	if (!strcmp(event, "added"))
 		verify_problem(v, "added", at, 0,
 			       "when the monitor started, it found records %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT

@@ -103,6 +103,9 @@ static int write_lines(struct journal_writer *w, struct op *op)
 		if (w->segment >= 0)
 			close(w->segment);
 		w->segment = err;
+		pthread_mutex_lock(&w->lock);
+		w->state.vanished++;
+		pthread_mutex_unlock(&w->lock);
 		op->done = 0;
 	}
 	err = write_rest(w->segment, op);

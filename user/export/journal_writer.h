@@ -27,6 +27,7 @@ struct writer_state {
 	uint64_t busy_ns;     /* boot time since when one thing is being done; 0: none is */
 	uint64_t synced_seq;  /* the newest record that is on the disk for sure */
 	unsigned sync_errors; /* the system said that data it had taken may be lost */
+	unsigned vanished; /* segments that somebody removed while they were written */
 	unsigned left;	      /* files that could not be removed */
 };
 
