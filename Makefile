@@ -40,7 +40,8 @@ USER_OBJ := $(USER_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SRC := user/util.c user/imds_parse.c user/secret_file.c user/locked.c $(addprefix user/export/,aws_creds.c aws_environment.c \
-	aws_error.c aws_profile.c aws_url.c json_pick.c sigv4.c xml_pick.c) $(wildcard user/dest/*.c user/policy/*.c)
+	aws_error.c aws_profile.c aws_url.c json_pick.c sigv4.c xml_pick.c) $(wildcard user/dest/*.c user/policy/*.c) \
+	$(addprefix user/export/journal_,dir.c line.c head.c scan.c read.c sign.c digest.c) $(wildcard user/export/journal_verify*.c)
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 FUZZ_SECONDS ?= 60
 WORK_BIN := $(patsubst tests/work/%.c,$(BUILD)/work/%,$(wildcard tests/work/*.c))

@@ -89,6 +89,15 @@ static const struct option_spec check_options[] = {
 	OPTION_HELP,
 };
 
+static const struct option_spec verify_options[] = {
+	OPTION_JSON,
+	{.name = "key", .kind = OPTION_TEXT, .value = "FILE", .offset = AT(key),
+	 .help = "the public key that must have signed, kept elsewhere; default those beside the digests"},
+	{.name = "state", .kind = OPTION_TEXT, .value = "PATH", .offset = AT(state),
+	 .help = "where the monitor keeps what it knows of the journal's end; default " STATE_DEFAULT_DIR},
+	OPTION_HELP,
+};
+
 static const struct option_spec probe_options[] = {
 	OPTION_JSON,
 	{.name = "self-test", .kind = OPTION_FLAG, .offset = AT(self_test),
@@ -106,6 +115,8 @@ const struct command_spec args_commands[] = {
 	{.name = "report", .summary = "who read what and where it can have gone, from the journal", OPTIONS(report_options)},
 	{.name = "check", .summary = "validate the configuration and the host's posture", OPTIONS(check_options),
 	 .detail = "Exits with 1 when a check fails, with 2 when the configuration is refused.\n"},
+	{.name = "verify", .summary = "check the journal's hash chain and signatures", .free_operand = "DIR",
+	 OPTIONS(verify_options), .detail = "Exits with 1 when something was changed, with 2 when that cannot be told.\n"},
 	{.name = "probe", .summary = "what this kernel allows, the hook set chosen, the gaps",
 	 OPTIONS(probe_options),
 	 .detail = "With --self-test it exits with 1 when a fact has an owner that does not see it.\n"},
@@ -238,12 +249,18 @@ static int take_operand(const struct command_spec *c, const char *word, struct o
 {
 	char list[128];
 
-	if (!c->operands)
+	if (!c->operands && !c->free_operand)
 		return refuse(ret_error, "'%.60s' is one word too many: see `sluice help %s`", word,
 			      c->name);
 	if (options->operand)
 		return refuse(ret_error,
 			      "'%.60s' is one word too many: ask for one thing at a time", word);
+	if (c->free_operand && !*word)
+		return refuse(ret_error, "%s is empty", c->free_operand);
+	if (c->free_operand) {
+		options->operand = word;
+		return 0;
+	}
 	for (size_t i = 0; c->operands[i]; i++) {
 		if (strcmp(c->operands[i], word) == 0) {
 			options->operand = c->operands[i];
@@ -313,11 +330,13 @@ static int check_whole(const struct command_spec *c, const struct options *o,
 	if (c->operands && !o->operand)
 		return refuse(ret_error, "say what to show: %s",
 			      words_list(list, sizeof(list), c->operands));
+	if (c->free_operand && !o->operand)
+		return refuse(ret_error, "say which: sluice %s %s", c->name, c->free_operand);
 	if (o->tree && strcmp(o->operand, "processes") != 0)
 		return refuse(ret_error, "--tree: only processes have one: sluice show processes --tree");
 	if (o->unread && strcmp(o->operand, "datasets") != 0)
 		return refuse(ret_error, "--unread: only datasets have files: sluice show datasets --unread ID");
-	if (o->operand && o->job && !o->unread)
+	if (c->operands && o->job && !o->unread)
 		return refuse(ret_error, "--job: say of which dataset: sluice show datasets --unread ID --job NAME");
 	if (o->journal && o->events)
 		return refuse(ret_error, "--events: a journal is named as well: give one of --journal and --events");
@@ -378,6 +397,8 @@ static void print_synopsis(FILE *f, const struct command_spec *c)
 		for (size_t i = 0; c->operands[i]; i++)
 			at += fprintf(f, "%s%s", i ? "|" : "", c->operands[i]);
 	}
+	if (c->free_operand)
+		at += fprintf(f, " %s", c->free_operand);
 	for (size_t i = 0; i < c->noptions; i++) {
 		const struct option_spec *o = &c->options[i];
 		int n;

@@ -22,6 +22,7 @@ struct options {
 	const char *dataset, *job, *finding, *fail_on, *unread; /* NULL: not given */
 	bool since_given, until_given;
 	struct timespec since, until; /* wall clock */
+	const char *state, *key;      /* NULL: not given */
 	const char *operand;	      /* NULL: none */
 };
 
@@ -48,6 +49,7 @@ struct command_spec {
 	const char *summary;
 	const char *const *operands; /* the words that may stand as operand, NULL-terminated; NULL:
 					none is taken */
+	const char *free_operand; /* what stands for the one operand that is any text, and must be there; NULL: none is */
 	const char *detail;	     /* more lines for `help COMMAND`, or NULL */
 	const struct option_spec *options;
 	size_t noptions;

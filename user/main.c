@@ -15,6 +15,7 @@ static const struct {
     {"show", cmd_show},
     {"report", cmd_report},
     {"check", cmd_check},
+    {"verify", cmd_verify},
     {"probe", cmd_probe},
 };
 

@@ -19,8 +19,11 @@
 int monitor_open_journal(struct monitor *m)
 {
 	char host[HOST_NAME_MAX + 1] = "";
-	struct journal_options o = {.dir = m->config->journal.dir, .state = m->config->state, .host = host,
-				    .max_size = m->config->journal.max_size, .retain_ns = m->config->journal.retain_ns};
+	struct journal_options o = {.dir = m->config->journal.dir,
+				    .state = m->config->state,
+				    .host = host,
+				    .max_size = m->config->journal.max_size,
+				    .retain_ns = m->config->journal.retain_ns};
 	struct journal_error why = {};
 	struct timespec wall;
 
@@ -116,13 +119,12 @@ static json_t *text_or_null(const char *text)
 
 static json_t *state_json(const struct monitor *m, const struct journal_state *s)
 {
-	json_t *v = json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I}", "dir", journal_path(m->journal), "error",
-			      s->error ? json_string(s->error == -ETIMEDOUT ? "the disk does not answer" : strerror(-s->error))
-				       : json_null(),
-			      "seq", (json_int_t)s->seq, "synced_seq", (json_int_t)s->synced_seq, "queued_bytes",
-			      (json_int_t)s->queued, "bytes", (json_int_t)s->bytes, "segments", (json_int_t)s->segments, "digest",
-			      text_or_null(s->digest_time), "key", text_or_null(s->key), "sync_errors", (json_int_t)s->sync_errors,
-			      "events_dropped", (json_int_t)m->events_dropped);
+	json_t *v = json_pack(
+	    "{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I}", "dir", journal_path(m->journal), "error",
+	    s->error ? json_string(s->error == -ETIMEDOUT ? "the disk does not answer" : strerror(-s->error)) : json_null(),
+	    "seq", (json_int_t)s->seq, "synced_seq", (json_int_t)s->synced_seq, "queued_bytes", (json_int_t)s->queued, "bytes",
+	    (json_int_t)s->bytes, "segments", (json_int_t)s->segments, "digest", text_or_null(s->digest_time), "key",
+	    text_or_null(s->key), "sync_errors", (json_int_t)s->sync_errors, "events_dropped", (json_int_t)m->events_dropped);
 
 	return v ? v : json_null();
 }
@@ -158,6 +160,20 @@ void monitor_last_words(struct monitor *m)
 	m->last_words_ns = now_boot_ns() + LAST_WORDS_NS;
 }
 
+/* The last records came all at once: room is made for them as always, piece by piece. */
+static void settle(struct monitor *m, const struct timespec *wall, record_sink sink, void *arg)
+{
+	const char *type;
+
+	journal_end(m->journal, wall);
+	do {
+		give_notes(m, wall, sink, arg);
+		if (journal_note(m->journal, &type))
+			return; /* it takes no more */
+		journal_tick(m->journal, wall, now_boot_ns());
+	} while (journal_note(m->journal, &type));
+}
+
 /* After the last record. An exit status. */
 int monitor_end_journal(struct monitor *m, record_sink sink, void *arg)
 {
@@ -169,8 +185,7 @@ int monitor_end_journal(struct monitor *m, record_sink sink, void *arg)
 	if (!m->journal)
 		return EXIT_GOOD;
 	clock_gettime(CLOCK_REALTIME, &wall);
-	journal_end(m->journal, &wall);
-	give_notes(m, &wall, sink, arg);
+	settle(m, &wall, sink, arg);
 	told = m->journal_err != 0;
 	const char *dir = m->config->journal.dir ? m->config->journal.dir : "journal";
 	err = journal_close(m->journal, (unsigned)(MAX(left, NSEC) / 1000000));

@@ -135,7 +135,7 @@ int report_take(void *arg, json_t *record, struct json_lines_why *ret_why)
 	const char *time = json_string_value(json_object_get(record, "time"));
 	struct report *r = arg;
 	struct timespec at;
-	bool known = type && (!strcmp(type, "health") || !strcmp(type, "policy") || !strcmp(type, "journal"));
+	bool known = type && (!strcmp(type, "health") || !strcmp(type, "policy") || !strcmp(type, "journal") || !strcmp(type, "digest"));
 
 	if (json_integer_value(json_object_get(record, "v")) != 1)
 		return refuse(ret_why, "no record of version 1: is this what `sluice run --events` wrote?");

@@ -395,7 +395,7 @@ static bool mentions(const char *line, size_t len, const char *text)
 /* What can't be wanted: the journal vouches for its form, nobody need look. */
 static bool is_beside(struct report *r, const struct head *h, const char *line, size_t len)
 {
-	if (head_is(h, "policy") || head_is(h, "journal"))
+	if (head_is(h, "policy") || head_is(h, "journal") || head_is(h, "digest"))
 		return true;
 	if (head_is(h, "health"))
 		return r->has_until && memcmp(h->time, r->until_text, TIME_CHARS) > 0;

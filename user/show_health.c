@@ -226,6 +226,27 @@ static void print_ranges(const json_t *ranges, const struct printer *p)
 		line(p, file ? "" : "AWS ranges", "not fetched: %s", why);
 }
 
+static void print_journal(const json_t *journal, const struct printer *p)
+{
+	_cleanup_free_ char *dir = value_text(json_at(journal, "dir"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *seq = value_text(json_at(journal, "seq"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *bytes = value_text(json_at(journal, "bytes"), FORMAT_SIZE, NULL);
+	_cleanup_free_ char *digest = value_text(json_at(journal, "digest"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *error = value_text(json_at(journal, "error"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *queued = value_text(json_at(journal, "queued_bytes"), FORMAT_SIZE, NULL);
+	const json_t *dropped = json_at(journal, "events_dropped");
+	_cleanup_free_ char *missed = value_text(dropped, FORMAT_COUNT, NULL);
+
+	if (!json_is_object(journal))
+		return; /* none is configured */
+	line(p, "journal", "%s: up to record %s, %s; newest digest %s", dir ? dir : "?", seq ? seq : "?", bytes ? bytes : "?",
+	     digest ? digest : "none");
+	if (error)
+		line(p, "", "cannot be written: %s; %s wait", error, queued ? queued : "?");
+	if (json_integer_value(dropped) > 0)
+		line(p, "", "%s records were not copied to the events: their reader is too slow", missed ? missed : "?");
+}
+
 int show_health(const json_t *document, const struct printer *p)
 {
 	const json_t *health = json_at(document, "health");
@@ -245,6 +266,7 @@ int show_health(const json_t *document, const struct printer *p)
 	print_maps(json_at(health, "maps"), p);
 	print_losses(json_at(health, "losses"), p);
 	print_programs(json_at(health, "programs"), p);
+	print_journal(json_at(health, "journal"), p);
 	print_vpc(json_at(health, "vpc"), p);
 	print_trusted(json_at(health, "trusted"), p);
 	print_ranges(json_at(health, "aws_ranges"), p);

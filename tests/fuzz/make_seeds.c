@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Inputs to start from, a directory for each target: `make_seeds DIR`. Made anew each time, so that none lies in the tree. */
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -167,6 +168,58 @@ static void aws_seeds(void)
 	put_text("aws_reply", "url", "uhttps://[fd00:ec2::23]:8443/a/../b%20c?x=%7e&y&z=1=2");
 }
 
+/* --- a journal ---------------------------------------------------------------------------------- */
+
+#define NO_HASH "0000000000000000000000000000000000000000000000000000000000000000"
+
+static void chain(const char *line, char prev[static 65])
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+
+	assert_true(EVP_Digest(line, strlen(line), sum, NULL, EVP_sha256(), NULL) == 1);
+	for (int i = 0; i < 32; i++)
+		snprintf(prev + 2 * i, 3, "%02x", sum[i]);
+}
+
+/* Four records in two segments, a digest that is not signed right, and their head; see fuzz_journal.c. */
+static void journal_seeds(void)
+{
+	static const char *const types[] = {"access", "finding", "digest", "journal"};
+	static const char *const more[] = {"", "", ",\"file\":\"digest-x\",\"hash\":\"" NO_HASH "\",\"signature\":\"00\"",
+					   ",\"event\":\"removed\",\"first_seq\":1,\"last_seq\":2,\"last_hash\":\"" NO_HASH
+					   "\",\"segments\":[\"a\"],\"digests\":[\"b\"]"};
+	char text[8192], line[1024], prev[65] = NO_HASH, head[300];
+	size_t n = 0, segments;
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(line, sizeof(line),
+			 "{\"v\":1,\"type\":\"%s\",\"time\":\"2027-01-15T08:00:00.000Z\",\"seq\":%d,\"host\":{}%s,\"prev\":\"%s\"}", types[i],
+			 i + 1, more[i], prev);
+		chain(line, prev);
+		n += (size_t)sprintf(text + n, "%s\n", line);
+		if (i == 1)
+			text[n++] = '\0';
+	}
+	segments = n;
+	snprintf(head, sizeof(head), "{\"v\":1,\"seq\":4,\"closed\":false,\"hash\":\"%s\"}", prev);
+	memset(text + n, 0, 3); /* neither a digest nor its signature */
+	n += 3;
+	n += (size_t)sprintf(text + n, "%-255s\n", head);
+	put("journal", "undigested", text, n);
+	n = segments;
+	text[n++] = '\0';
+	n += (size_t)sprintf(text + n,
+			     "{\"digestS3Object\":\"digest-00000000000000000002-20270115T080000Z.json\",\"digestS3Bucket\":\"a\","
+			     "\"digestPublicKeyFingerprint\":\"" NO_HASH "\",\"digestStartTime\":\"a\",\"digestEndTime\":\"b\","
+			     "\"previousDigestS3Object\":null,\"logFiles\":[{\"s3Object\":\"sluice-00000000000000000001.jsonl\","
+			     "\"hashValue\":\"" NO_HASH "\"}],\"sluice\":{\"first_seq\":1,\"last_seq\":2,\"starts\":\"new\"}}");
+	text[n++] = '\0';
+	n += (size_t)sprintf(text + n, "%s\n", NO_HASH);
+	text[n++] = '\0';
+	n += (size_t)sprintf(text + n, "%-255s\n", head);
+	put("journal", "digested", text, n);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -178,5 +231,6 @@ int main(int argc, char **argv)
 	dns_seeds();
 	text_seeds();
 	aws_seeds();
+	journal_seeds();
 	return 0;
 }

@@ -55,8 +55,10 @@ USED static void copy_all(const char *from, const char *to)
 
 USED static void begin(struct fixture *t)
 {
-	*t = (struct fixture){.max_size = 64 << 20, .retain_ns = NEVER, .now = 5000 * NSEC, .wall = {1800000000, 0}, .size = 40};
-	snprintf(t->root, sizeof(t->root), "/tmp/sluice-journal-XXXXXX");
+	*t =
+	    (struct fixture){.max_size = 64 << 20, .retain_ns = NEVER, .now = 5000 * NSEC, .wall = {1800000000, 0}, .size = 40};
+	/* in memory where that can be: thousands of small journals are synced here */
+	snprintf(t->root, sizeof(t->root), "%s/sluice-journal-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 	assert_non_null(mkdtemp(t->root));
 	snprintf(t->dir, sizeof(t->dir), "%s/j", t->root);
 	snprintf(t->state, sizeof(t->state), "%s/s", t->root);
@@ -64,8 +66,12 @@ USED static void begin(struct fixture *t)
 
 USED static int try_open(struct fixture *t, struct journal_error *ret_error)
 {
-	struct journal_options o = {.dir = t->dir, .state = t->state, .host = "here", .max_size = t->max_size,
-				    .retain_ns = t->retain_ns, .room = t->room};
+	struct journal_options o = {.dir = t->dir,
+				    .state = t->state,
+				    .host = "here",
+				    .max_size = t->max_size,
+				    .retain_ns = t->retain_ns,
+				    .room = t->room};
 
 	return journal_open(&o, &t->wall, t->now, &t->j, ret_error);
 }

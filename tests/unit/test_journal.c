@@ -125,6 +125,12 @@ static void test_places_that_are_refused(void **state)
 	assert_int_equal(chmod(file, 0600), 0);
 	assert_int_equal(try_open(&t, &why), -EBADMSG);
 	assert_non_null(strstr(why.text, "remove it"));
+	/* where no key can be kept, one serves that is not */
+	snprintf(t.state, sizeof(t.state), "%s/none/none", t.root);
+	assert_int_equal(try_open(&t, &why), 0);
+	assert_non_null(strstr(why.text, "a key that ends with this monitor"));
+	close_journal(&t);
+	remove_all(t.dir);
 
 	save(t.root, "file", "", 0);
 	snprintf(t.dir, sizeof(t.dir), "%s/file", t.root);
@@ -341,6 +347,12 @@ static void test_torn_at_every_byte(void **state)
 	end(&t);
 }
 
+static void writer_wait(struct fixture *t)
+{
+	step(t, NSEC);
+	drained(t);
+}
+
 /* Killed at any moment, however often: nothing that was on the disk for sure is lost, and numbers have no holes. */
 static void test_killed_again_and_again(void **state)
 {
@@ -354,11 +366,18 @@ static void test_killed_again_and_again(void **state)
 	end_well(&t);
 	srand(7);
 	for (int i = 0; i < 40; i++) {
-		pid_t child = fork();
+		int ready[2];
+		char byte;
 
+		assert_int_equal(pipe(ready), 0);
+		pid_t child = fork();
 		if (!child) {
 			open_journal(&t);
 			give_notes(&t);
+			fill(&t, 3);
+			writer_wait(&t);
+			if (write(ready[1], "x", 1) != 1)
+				_exit(1);
 			for (;;) {
 				int got = put(&t, rand() % 3 ? "access" : "finding");
 
@@ -366,9 +385,13 @@ static void test_killed_again_and_again(void **state)
 					step(&t, NSEC);
 			}
 		}
+		if (i % 4) /* else while it starts */
+			assert_int_equal(read(ready[0], &byte, 1), 1);
 		usleep((useconds_t)(rand() % 40000));
 		kill(child, SIGKILL);
 		assert_int_equal(waitpid(child, NULL, 0), child);
+		close(ready[0]);
+		close(ready[1]);
 		struct journal_error why;
 		if (try_open(&t, &why))
 			fail_msg("%s", why.text);
@@ -460,6 +483,32 @@ static void test_a_changed_tail(void **state)
 	end(&t);
 }
 
+/* What is written goes on elsewhere, and the chain tells what happened. */
+static void test_a_segment_removed_while_it_is_written(void **state)
+{
+	struct fixture t;
+	char name[JOURNAL_NAME], path[256];
+
+	begin(&t);
+	open_journal(&t);
+	give_notes(&t);
+	fill(&t, 5);
+	step(&t, NSEC);
+	drained(&t);
+	journal_segment_name(name, 1);
+	snprintf(path, sizeof(path), "%s/%s", t.dir, name);
+	assert_int_equal(unlink(path), 0);
+	fill(&t, 5);
+	step(&t, NSEC);
+	drained(&t);
+	step(&t, NSEC);
+	fill(&t, 5);
+	end_well(&t);
+	assert_true(assert_whole(t.dir, 7) >= 10);
+	assert_int_equal(count_event(t.dir, "vanished"), 1);
+	end(&t);
+}
+
 /* --- full disks ----------------------------------------------------------------------------- */
 
 static void limit(rlim_t bytes)
@@ -546,21 +595,14 @@ static void test_full_to_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_chain_and_numbers),
-	    cmocka_unit_test(test_wrong_records_are_refused),
-	    cmocka_unit_test(test_goes_on_after_restart),
-	    cmocka_unit_test(test_one_writer),
-	    cmocka_unit_test(test_places_that_are_refused),
-	    cmocka_unit_test(test_rotation_by_size),
-	    cmocka_unit_test(test_rotation_by_age),
-	    cmocka_unit_test(test_retention_by_size),
-	    cmocka_unit_test(test_retention_by_age),
-	    cmocka_unit_test(test_a_wrong_clock_removes_nothing),
-	    cmocka_unit_test(test_torn_at_every_byte),
-	    cmocka_unit_test(test_killed_again_and_again),
-	    cmocka_unit_test(test_a_tail_that_was_cut_off),
-	    cmocka_unit_test(test_all_removed),
-	    cmocka_unit_test(test_a_changed_tail),
+	    cmocka_unit_test(test_chain_and_numbers),	    cmocka_unit_test(test_wrong_records_are_refused),
+	    cmocka_unit_test(test_goes_on_after_restart),   cmocka_unit_test(test_one_writer),
+	    cmocka_unit_test(test_places_that_are_refused), cmocka_unit_test(test_rotation_by_size),
+	    cmocka_unit_test(test_rotation_by_age),	    cmocka_unit_test(test_retention_by_size),
+	    cmocka_unit_test(test_retention_by_age),	    cmocka_unit_test(test_a_wrong_clock_removes_nothing),
+	    cmocka_unit_test(test_torn_at_every_byte),	    cmocka_unit_test(test_killed_again_and_again),
+	    cmocka_unit_test(test_a_tail_that_was_cut_off), cmocka_unit_test(test_all_removed),
+	    cmocka_unit_test(test_a_changed_tail),	    cmocka_unit_test(test_a_segment_removed_while_it_is_written),
 	    cmocka_unit_test(test_full_disk),
 	    cmocka_unit_test(test_full_to_the_end),
 	};

@@ -283,7 +283,12 @@ static void test_at(void **state)
 static void test_damaged_lines(void **state)
 {
 	static const char *const bad[] = {
-	    "", "{}", "null", "{\"v\":1}", "\xff\xfe", "{\"v\":1,\"type\":\"x\",\"time\":\"2026\",\"seq\":0,\"a\":1,\"prev\":\"00\"}",
+	    "",
+	    "{}",
+	    "null",
+	    "{\"v\":1}",
+	    "\xff\xfe",
+	    "{\"v\":1,\"type\":\"x\",\"time\":\"2026\",\"seq\":0,\"a\":1,\"prev\":\"00\"}",
 	    "{\"v\":1,\"type\":\"x\",\"time\":\"2026\",\"seq\":99999999999999999999,\"prev\":\"" HASH_NONE "\"}",
 	    "{\"v\":1,\"type\":\"x\",\"time\":\"2026\",\"seq\":007,\"prev\":\"" HASH_NONE "\"}",
 	    "{\"v\":1,\"type\":\"x\",\"time\":\"2026\",\"seq\":-7,\"prev\":\"" HASH_NONE "\"}",
@@ -384,7 +389,8 @@ static void test_a_huge_number(void **state)
 	snprintf(path, sizeof(path), "%s/%s", t.dir, name);
 	char *text = load(t.dir, name, &len);
 	FILE *f = fopen(path, "w");
-	fprintf(f, "{\"v\":1,\"type\":\"x\",\"time\":\"2026\",\"seq\":999999999999999999,\"prev\":\"" HASH_NONE "\"}\n%s", text);
+	fprintf(f, "{\"v\":1,\"type\":\"x\",\"time\":\"2026\",\"seq\":999999999999999999,\"prev\":\"" HASH_NONE "\"}\n%s",
+		text);
 	fclose(f);
 	r = reader(t.dir);
 	assert_next(r, 999999999999999999, 999999999999999998);

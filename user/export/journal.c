@@ -187,6 +187,9 @@ static void look_at_writer(struct journal *j)
 	struct writer_state s;
 
 	writer_look(j->writer, &s);
+	if (s.vanished > j->vanished)
+		journal_add_note(j, "journal", json_pack("{s:s, s:I}", "event", "vanished", "after", (json_int_t)s.synced_seq), NULL);
+	j->vanished = s.vanished;
 	int err = s.error;
 	if (!err && s.busy_ns && j->boot_ns > s.busy_ns + STUCK_NS)
 		err = -ETIMEDOUT;
@@ -263,6 +266,7 @@ void journal_end(struct journal *j, const struct timespec *wall)
 	j->wall = *wall;
 	if (!journal_end_segment(j))
 		journal_make_digest(j);
+	writer_closes(j->writer);
 }
 
 int journal_close(struct journal *j, unsigned timeout_ms)

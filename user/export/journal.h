@@ -32,7 +32,7 @@ struct journal_error {
 };
 
 /* Repairs what a crash left: a torn line is cut off, and said. -EBUSY: another monitor writes there; -EPERM: others could
- * write there; else what the system says. *ret_error is filled. */
+ * write there; else what the system says. *ret_error is filled then; else it is "", or says what is not as it should be. */
 int journal_open(const struct journal_options *o, const struct timespec *wall, uint64_t boot_ns, struct journal **ret,
 		 struct journal_error *ret_error);
 
@@ -59,14 +59,14 @@ void journal_bounds(struct journal *j, uint64_t max_size, uint64_t retain_ns);
 void journal_end(struct journal *j, const struct timespec *wall);
 
 struct journal_state {
-	int error;	     /* why nothing can be written now; -ETIMEDOUT: the disk does not answer; 0: all is well */
-	bool refusing;	     /* there was no more room for what waits */
-	uint64_t failing_ns; /* boot time since when; 0: not */
-	uint64_t seq, synced_seq; /* newest record; newest that is on the disk for sure */
-	size_t queued;		  /* bytes that wait */
-	uint64_t bytes, segments; /* on the disk, with what waits */
+	int error;		    /* why nothing can be written now; -ETIMEDOUT: the disk does not answer; 0: all is well */
+	bool refusing;		    /* there was no more room for what waits */
+	uint64_t failing_ns;	    /* boot time since when; 0: not */
+	uint64_t seq, synced_seq;   /* newest record; newest that is on the disk for sure */
+	size_t queued;		    /* bytes that wait */
+	uint64_t bytes, segments;   /* on the disk, with what waits */
 	unsigned sync_errors, left; /* as in journal_writer.h */
-	const char *key; /* fingerprint of the one that signs; "": none yet */
+	const char *key;	    /* fingerprint of the one that signs; "": none yet */
 	char digest_time[TIME_LEN]; /* of the newest digest; "": none */
 };
 void journal_look(const struct journal *j, struct journal_state *ret);

@@ -17,8 +17,8 @@ char *digest_to_sign(const char *end, const char *bucket, const char *object, co
 		     const char *previous_signature, size_t *ret_len)
 {
 	char *text;
-	int n = asprintf(&text, "%s\n%s/%s\n%s\n%s", end, bucket, object, hash,
-			 previous_signature ? previous_signature : "null");
+	int n =
+	    asprintf(&text, "%s\n%s/%s\n%s\n%s", end, bucket, object, hash, previous_signature ? previous_signature : "null");
 
 	if (n < 0)
 		return NULL;
@@ -63,9 +63,8 @@ static bool take_members(struct digest *d, const char *name)
 	d->logs = json_object_get(j, "logFiles");
 	d->first_seq = first > 0 ? (uint64_t)first : 0;
 	d->last_seq = last > 0 ? (uint64_t)last : 0;
-	return d->object && !strcmp(d->object, name) && d->fingerprint && d->start && d->end &&
-	       text_of(j, "digestS3Bucket") && good_logs(d->logs) && !d->previous == !d->previous_hash &&
-	       !d->previous == !d->previous_signature;
+	return d->object && !strcmp(d->object, name) && d->fingerprint && d->start && d->end && text_of(j, "digestS3Bucket") &&
+	       good_logs(d->logs) && !d->previous == !d->previous_hash && !d->previous == !d->previous_signature;
 }
 
 static int read_signature(int dir, const char *name, char **ret)

@@ -10,7 +10,8 @@
 
 void journal_head_format(const struct journal_head *h, char ret[static JOURNAL_HEAD_SIZE])
 {
-	int n = snprintf(ret, JOURNAL_HEAD_SIZE, "{\"v\":1,\"seq\":%" PRIu64 ",\"hash\":\"%s\"}", h->seq, h->hash);
+	int n = snprintf(ret, JOURNAL_HEAD_SIZE, "{\"v\":1,\"seq\":%" PRIu64 ",\"closed\":%s,\"hash\":\"%s\"}", h->seq,
+			 h->closed ? "true" : "false", h->hash);
 
 	memset(ret + n, ' ', (size_t)(JOURNAL_HEAD_SIZE - 1 - n));
 	ret[JOURNAL_HEAD_SIZE - 1] = '\n';
@@ -20,14 +21,17 @@ int journal_head_parse(const char *text, size_t len, struct journal_head *ret)
 {
 	char again[JOURNAL_HEAD_SIZE], copy[JOURNAL_HEAD_SIZE + 1];
 	struct journal_head h = {0};
+	char closed[6];
 
 	if (len != JOURNAL_HEAD_SIZE)
 		return -EBADMSG;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	if (sscanf(copy, "{\"v\":1,\"seq\":%18" SCNu64 ",\"hash\":\"%64[0-9a-f]\"}", &h.seq, h.hash) != 2 ||
+	if (sscanf(copy, "{\"v\":1,\"seq\":%18" SCNu64 ",\"closed\":%5[a-z],\"hash\":\"%64[0-9a-f]\"}", &h.seq, closed,
+		   h.hash) != 3 ||
 	    strlen(h.hash) != HASH_HEX)
 		return -EBADMSG;
+	h.closed = !strcmp(closed, "true");
 	journal_head_format(&h, again);
 	if (memcmp(again, text, len) != 0)
 		return -EBADMSG;

@@ -13,6 +13,7 @@
 struct journal_head {
 	uint64_t seq;		 /* 0: nothing was written yet */
 	char hash[HASH_HEX + 1]; /* of its line */
+	bool closed;		 /* its monitor ended well: nothing may follow */
 };
 
 void journal_head_format(const struct journal_head *h, char ret[static JOURNAL_HEAD_SIZE]);

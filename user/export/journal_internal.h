@@ -66,6 +66,7 @@ struct journal {
 	struct timespec wall, opened_wall;
 	uint64_t boot_ns, opened_ns, due_ns; /* due: the next digest */
 	/* trouble */
+	unsigned vanished; /* segments, as noted */
 	int error;
 	bool refusing, refused;
 	uint64_t failing_ns;

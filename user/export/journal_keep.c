@@ -23,8 +23,7 @@ static bool is_old(const struct journal *j, size_t i)
 	const char *end = j->closed[i].last_time[0] ? j->closed[i].last_time : next ? next->first_time : "";
 	struct timespec at, now = now_for_age(j);
 
-	return !time_parse(end, &at) && now.tv_sec > at.tv_sec &&
-	       (uint64_t)(now.tv_sec - at.tv_sec) > j->retain_ns / NSEC;
+	return !time_parse(end, &at) && now.tv_sec > at.tv_sec && (uint64_t)(now.tv_sec - at.tv_sec) > j->retain_ns / NSEC;
 }
 
 /* How many segments go; why the last of them did. */
@@ -126,11 +125,12 @@ void journal_plan_removal(struct journal *j)
 		json_decref(remove);
 		return; /* the next tick tries again */
 	}
-	err = journal_add_note(j, "journal",
-			       json_pack("{s:s, s:s, s:I, s:I, s:s, s:I, s:o, s:o}", "event", "removed", "why", why, "first_seq",
-					 (json_int_t)j->closed[0].first, "last_seq", (json_int_t)last->last, "last_hash", hash,
-					 "bytes", (json_int_t)bytes, "segments", segments, "digests", digests),
-			       remove);
+	err =
+	    journal_add_note(j, "journal",
+			     json_pack("{s:s, s:s, s:I, s:I, s:s, s:I, s:o, s:o}", "event", "removed", "why", why, "first_seq",
+				       (json_int_t)j->closed[0].first, "last_seq", (json_int_t)last->last, "last_hash", hash,
+				       "bytes", (json_int_t)bytes, "segments", segments, "digests", digests),
+			     remove);
 	if (err)
 		return;
 	j->removing = true;

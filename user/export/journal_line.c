@@ -60,9 +60,8 @@ bool journal_line_parse(const char *text, size_t len, struct journal_line_parts 
 	p.prev = tail + sizeof(TAIL) - 1;
 	if (!is_hex(p.prev, HASH_HEX) || !skip(&at, tail, "{\"v\":1,\"type\":\"") ||
 	    !word(&at, tail, "abcdefghijklmnopqrstuvwxyz_.-", TYPE_MAX, &p.type, &p.type_len) ||
-	    !skip(&at, tail, "\",\"time\":\"") ||
-	    !word(&at, tail, "0123456789-+:.TZ", TIME_LEN - 1, &p.time, &p.time_len) || !skip(&at, tail, "\",\"seq\":") ||
-	    !number(&at, tail, &p.seq) || at > tail || *at != ',')
+	    !skip(&at, tail, "\",\"time\":\"") || !word(&at, tail, "0123456789-+:.TZ", TIME_LEN - 1, &p.time, &p.time_len) ||
+	    !skip(&at, tail, "\",\"seq\":") || !number(&at, tail, &p.seq) || at > tail || *at != ',')
 		return false;
 	*ret = p;
 	return true;

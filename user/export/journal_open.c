@@ -55,7 +55,8 @@ static int open_dir(struct journal *j, const char *dir, struct journal_error *e)
 		return fail(e, -errno, "%s: %s; give another place as journal.dir", dir, strerror(errno));
 	err = check_owner(j->dir);
 	if (err)
-		return fail(e, err, "%s: others than its owner can write there, and a journal would prove nothing: chmod go-w '%s'",
+		return fail(e, err,
+			    "%s: others than its owner can write there, and a journal would prove nothing: chmod go-w '%s'",
 			    dir, dir);
 	j->path = realpath(dir, NULL);
 	return j->path ? 0 : fail(e, -errno, "%s: %s", dir, strerror(errno));
@@ -72,7 +73,8 @@ static int lock_dir(struct journal *j, struct journal_error *e)
 	if (fcntl(j->lock, F_SETLK, &whole) == 0)
 		return 0;
 	if (errno == EACCES || errno == EAGAIN)
-		return fail(e, -EBUSY, "%s: another monitor writes its journal there: stop it, or give another journal.dir", j->path);
+		return fail(e, -EBUSY, "%s: another monitor writes its journal there: stop it, or give another journal.dir",
+			    j->path);
 	return fail(e, -errno, "%s/" JOURNAL_LOCK ": %s", j->path, strerror(errno));
 }
 
@@ -104,11 +106,16 @@ static int open_key(struct journal *j, const char *state, struct journal_error *
 	if (!err)
 		return 0;
 	if (err == -EPERM)
-		return fail(e, err, "%s: others can write there, or read the key of digests: chmod go-rwx '%s' '%s/" SIGN_KEY_FILE "'",
+		return fail(e, err,
+			    "%s: others can write there, or read the key of digests: chmod go-rwx '%s' '%s/" SIGN_KEY_FILE "'",
 			    state, state, state);
 	if (err == -EBADMSG)
-		return fail(e, err, "%s/" SIGN_KEY_FILE " is no RSA key of 2048 bits or more: remove it, and a new one is made", state);
-	return fail(e, err, "%s/" SIGN_KEY_FILE ": %s", state ? state : "", strerror(-err));
+		return fail(e, err, "%s/" SIGN_KEY_FILE " is no RSA key of 2048 bits or more: remove it, and a new one is made",
+			    state);
+	/* what cannot be kept is made anew each time: a monitor that runs is worth more than one chain of digests */
+	fail(e, err, "%s/" SIGN_KEY_FILE ": %s: digests are signed with a key that ends with this monitor", state ? state : "",
+	     strerror(-err));
+	return signer_open(NULL, &j->signer);
 }
 
 static int put_public_key(struct journal *j)
@@ -122,14 +129,26 @@ static int put_public_key(struct journal *j)
 
 /* --- the heads ---------------------------------------------------------------------------- */
 
+/* From the beginning there is a whole one, and it says that more may follow; or none. */
+static int open_head(const struct journal *j, int dir, const char *name)
+{
+	int fd = journal_head_open(dir, name);
+
+	if (fd < 0 || !journal_head_write(fd, &j->head))
+		return fd;
+	close(fd);
+	unlinkat(dir, name, 0);
+	return -1;
+}
+
 static void open_heads(const struct journal *j, const char *state, int ret[static 2])
 {
 	char name[JOURNAL_HEAD_NAME];
 
 	journal_head_name(j->path, name);
-	ret[0] = journal_head_open(j->dir, JOURNAL_HEAD);
 	_cleanup_close_ int dir = state ? open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	ret[1] = dir < 0 ? -1 : journal_head_open(dir, name);
+	ret[0] = open_head(j, j->dir, JOURNAL_HEAD);
+	ret[1] = dir < 0 ? -1 : open_head(j, dir, name);
 }
 
 /* The newest that either of them knows; both may be gone. */

@@ -14,8 +14,8 @@ struct tail {
 	struct segment s;
 	struct journal_head head; /* its last good line; seq 0: none */
 	uint64_t good_end;	  /* where that ends */
-	uint64_t odd_seq; /* a record whose hash is not what the next one says, or known; 0: none */
-	bool odd_after;	  /* what is no record, and yet records behind it */
+	uint64_t odd_seq;	  /* a record whose hash is not what the next one says, or known; 0: none */
+	bool odd_after;		  /* what is no record, and yet records behind it */
 };
 
 /* --- one segment ----------------------------------------------------------------------- */
@@ -160,8 +160,8 @@ static int list_digests(struct journal *j, const struct journal_files *f)
 static void note_torn(struct journal *j, const char *name, uint64_t bytes, const char *hash, uint64_t after)
 {
 	journal_add_note(j, "journal",
-			 json_pack("{s:s, s:s, s:I, s:s, s:I}", "event", "torn", "segment", name, "bytes", (json_int_t)bytes, "hash",
-				   hash, "after", (json_int_t)after),
+			 json_pack("{s:s, s:s, s:I, s:s, s:I}", "event", "torn", "segment", name, "bytes", (json_int_t)bytes,
+				   "hash", hash, "after", (json_int_t)after),
 			 NULL);
 }
 
@@ -254,6 +254,14 @@ static void note_cut(struct journal *j, const struct journal_head *known)
 			 NULL);
 }
 
+static void note_added(struct journal *j, const struct journal_head *known)
+{
+	journal_add_note(j, "journal",
+			 json_pack("{s:s, s:I, s:I}", "event", "added", "first_seq", (json_int_t)(known->seq + 1), "last_seq",
+				   (json_int_t)j->head.seq),
+			 NULL);
+}
+
 static int hash_uncovered(struct journal *j, uint64_t covered)
 {
 	int err = 0;
@@ -295,9 +303,12 @@ static int take_files(struct journal *j, struct journal_list *l, const struct jo
 	bool lost = known && known->seq > j->head.seq;
 	if (j->is_open && (lost || odd || j->open.last <= covered || j->open.bytes >= j->segment_max))
 		err = close_last(j);
+	if (!err && known && known->closed && j->head.seq > known->seq)
+		note_added(j, known);
 	if (!err && lost) {
 		note_cut(j, known);
 		j->head = *known;
+		j->head.closed = false;
 	}
 	return err ? err : hash_uncovered(j, covered);
 }

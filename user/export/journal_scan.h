@@ -6,7 +6,7 @@
 #include "user/export/journal_line.h"
 
 struct scan {
-	int fd; /* borrowed */
+	int fd;		 /* borrowed */
 	uint64_t offset; /* of the next line */
 	char *data;
 	size_t from, len, size;

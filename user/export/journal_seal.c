@@ -57,14 +57,14 @@ static json_t *compose(const struct journal *j, const char *name, const char *en
 	snprintf(start, sizeof(start), "%s", end);
 	if (c->oldest && strlen(c->oldest) > 20)
 		snprintf(start, sizeof(start), "%.19sZ", c->oldest);
-	json_t *d = json_pack(
-	    "{s:n, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:o}", "awsAccountId", "digestStartTime",
-	    before->end[0] ? before->end : start, "digestEndTime", end, "digestS3Bucket", j->host,
-	    "digestS3Object", name, "digestPublicKeyFingerprint", signer_fingerprint(j->signer), "digestSignatureAlgorithm",
-	    "SHA256withRSA", "newestEventTime", c->newest, "oldestEventTime", c->oldest, "previousDigestS3Bucket",
-	    follows ? j->host : NULL, "previousDigestS3Object", follows ? before->name : NULL, "previousDigestHashValue",
-	    follows ? before->hash : NULL, "previousDigestHashAlgorithm", follows ? "SHA-256" : NULL, "previousDigestSignature",
-	    follows ? before->signature : NULL, "logFiles", c->logs);
+	json_t *d = json_pack("{s:n, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:o}",
+			      "awsAccountId", "digestStartTime", before->end[0] ? before->end : start, "digestEndTime", end,
+			      "digestS3Bucket", j->host, "digestS3Object", name, "digestPublicKeyFingerprint",
+			      signer_fingerprint(j->signer), "digestSignatureAlgorithm", "SHA256withRSA", "newestEventTime",
+			      c->newest, "oldestEventTime", c->oldest, "previousDigestS3Bucket", follows ? j->host : NULL,
+			      "previousDigestS3Object", follows ? before->name : NULL, "previousDigestHashValue",
+			      follows ? before->hash : NULL, "previousDigestHashAlgorithm", follows ? "SHA-256" : NULL,
+			      "previousDigestSignature", follows ? before->signature : NULL, "logFiles", c->logs);
 
 	if (d && json_object_set_new(d, "sluice",
 				     json_pack("{s:I, s:I, s:s?}", "first_seq", (json_int_t)c->first, "last_seq",
@@ -117,8 +117,8 @@ static void note(struct journal *j, const struct cover *c, const char *start)
 
 	journal_add_note(j, "digest",
 			 json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "file", s->name, "hash", s->hash, "signature",
-				   s->signature, "key", signer_fingerprint(j->signer), "start", start, "end", s->end, "first_seq",
-				   (json_int_t)c->first, "last_seq", (json_int_t)c->last),
+				   s->signature, "key", signer_fingerprint(j->signer), "start", start, "end", s->end,
+				   "first_seq", (json_int_t)c->first, "last_seq", (json_int_t)c->last),
 			 NULL);
 }
 

@@ -1,208 +1,13 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-#include "user/export/journal_writer.h"
+/* The queue, and the thread that takes from it. */
+#include "user/export/journal_writer_internal.h"
 
 #include <fcntl.h>
 #include <grp.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PIECE (256u << 10) /* lines are gathered up to this size */
-
-enum op_kind { OP_SEGMENT, OP_LINES, OP_END_SEGMENT, OP_FILE, OP_REMOVE };
-
-struct op {
-	struct op *next;
-	enum op_kind kind;
-	char name[JOURNAL_NAME];
-	char *data;
-	size_t len, size, done;
-	struct journal_head head; /* of the last line */
-	bool urgent;
-};
-
-struct journal_writer {
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	/* under the lock */
-	struct op *first, *last;
-	bool busy; /* `first` is being carried out */
-	size_t room;
-	bool ended, abandoned;
-	struct writer_state state;
-	/* the thread's own */
-	int dir, heads[2], segment;
-	gid_t group; /* (gid_t)-1: as it comes */
-	struct journal_head written;
-	bool unsynced;
-	uint64_t synced_ns;
-};
-
-/* --- what is done --------------------------------------------------------------------- */
-
-static int make_file(const struct journal_writer *w, const char *name, int flags)
-{
-	int fd = openat(w->dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | flags, 0640);
-
-	if (fd < 0)
-		return -errno;
-	/* whose it is and who may read it matters less than that it is written */
-	if (w->group == (gid_t)-1 || !fchown(fd, (uid_t)-1, w->group))
-		fchmod(fd, 0640);
-	return fd;
-}
-
-static int sync_dir(const struct journal_writer *w)
-{
-	return fsync(w->dir) && errno != EINVAL ? -errno : 0;
-}
-
-static int write_rest(int fd, struct op *op)
-{
-	while (op->done < op->len) {
-		ssize_t n = write(fd, op->data + op->done, op->len - op->done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		op->done += (size_t)n;
-	}
-	return 0;
-}
-
-static int sync_segment(struct journal_writer *w)
-{
-	int err = w->segment >= 0 && w->unsynced && fdatasync(w->segment) ? -errno : 0;
-
-	if (err) {
-		pthread_mutex_lock(&w->lock);
-		w->state.sync_errors++;
-		pthread_mutex_unlock(&w->lock);
-		return err;
-	}
-	if (w->unsynced)
-		for (int i = 0; i < 2; i++)
-			if (w->heads[i] >= 0)
-				journal_head_write(w->heads[i], &w->written); /* an old one claims too little, never too much */
-	w->unsynced = false;
-	w->synced_ns = now_boot_ns();
-	pthread_mutex_lock(&w->lock);
-	w->state.synced_seq = w->written.seq;
-	pthread_mutex_unlock(&w->lock);
-	return 0;
-}
-
-static int open_segment(struct journal_writer *w, const struct op *op)
-{
-	int fd = make_file(w, op->name, O_APPEND | O_EXCL);
-
-	if (fd < 0)
-		return fd;
-	if (w->segment >= 0)
-		close(w->segment);
-	w->segment = fd;
-	sync_dir(w);
-	return 0;
-}
-
-/* Someone removed what is being written: the rest would be written to nobody. */
-static bool is_gone(const struct journal_writer *w)
-{
-	struct stat st;
-
-	return fstat(w->segment, &st) == 0 && st.st_nlink == 0;
-}
-
-static int write_lines(struct journal_writer *w, struct op *op)
-{
-	int err;
-
-	if (w->segment < 0 || is_gone(w)) {
-		char name[JOURNAL_NAME];
-
-		journal_segment_name(name, w->written.seq + 1);
-		err = make_file(w, name, O_APPEND | O_EXCL);
-		if (err < 0)
-			return err;
-		if (w->segment >= 0)
-			close(w->segment);
-		w->segment = err;
-		op->done = 0;
-	}
-	err = write_rest(w->segment, op);
-	if (err)
-		return err;
-	w->written = op->head;
-	w->unsynced = true;
-	return 0;
-}
-
-static int end_segment(struct journal_writer *w)
-{
-	int err = sync_segment(w);
-
-	if (err)
-		return err;
-	if (w->segment >= 0)
-		close(w->segment);
-	w->segment = -1;
-	return 0;
-}
-
-static int put_file(const struct journal_writer *w, struct op *op)
-{
-	char fresh[JOURNAL_NAME + 8];
-	int err;
-
-	snprintf(fresh, sizeof(fresh), ".%s.new", op->name);
-	unlinkat(w->dir, fresh, 0);
-	op->done = 0;
-	_cleanup_close_ int fd = make_file(w, fresh, O_EXCL);
-	err = fd < 0 ? fd : write_rest(fd, op);
-	if (!err && fdatasync(fd))
-		err = -errno;
-	if (!err && renameat(w->dir, fresh, w->dir, op->name))
-		err = -errno;
-	if (!err)
-		sync_dir(w);
-	else if (fd >= 0)
-		unlinkat(w->dir, fresh, 0);
-	return err;
-}
-
-static int remove_file(struct journal_writer *w, const struct op *op)
-{
-	int err = sync_segment(w);
-
-	if (err)
-		return err;
-	if (unlinkat(w->dir, op->name, 0) && errno != ENOENT) {
-		pthread_mutex_lock(&w->lock);
-		w->state.left++;
-		pthread_mutex_unlock(&w->lock);
-	}
-	return 0;
-}
-
-static int carry_out(struct journal_writer *w, struct op *op)
-{
-	switch (op->kind) {
-	case OP_SEGMENT:
-		return open_segment(w, op);
-	case OP_LINES:
-		return write_lines(w, op);
-	case OP_END_SEGMENT:
-		return end_segment(w);
-	case OP_FILE:
-		return put_file(w, op);
-	case OP_REMOVE:
-		return remove_file(w, op);
-	}
-	return 0;
-}
 
 /* --- the thread -------------------------------------------------------------------------- */
 
@@ -254,7 +59,7 @@ static bool step(struct journal_writer *w, bool *urgent)
 	w->busy = op != NULL;
 	w->state.busy_ns = now_boot_ns();
 	pthread_mutex_unlock(&w->lock);
-	err = op ? carry_out(w, op) : sync_segment(w);
+	err = op ? writer_carry_out(w, op) : writer_sync(w);
 	pthread_mutex_lock(&w->lock);
 	w->busy = false;
 	w->state.busy_ns = 0;
@@ -291,7 +96,12 @@ static void *run(void *arg)
 		else
 			pthread_cond_wait(&w->wake, &w->lock);
 	}
+	bool well = !w->abandoned;
 	pthread_mutex_unlock(&w->lock);
+	if (well && w->closes) {
+		w->written.closed = true;
+		writer_write_heads(w);
+	}
 	return NULL;
 }
 
@@ -399,6 +209,13 @@ void writer_look(struct journal_writer *w, struct writer_state *ret)
 {
 	pthread_mutex_lock(&w->lock);
 	*ret = w->state;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_closes(struct journal_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->closes = true;
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -514,7 +331,8 @@ static struct op *open_piece(const struct journal_writer *w, size_t len)
 {
 	struct op *op = w->last;
 
-	return op && op->kind == OP_LINES && !(w->busy && op == w->first) && op->done == 0 && op->len + len <= PIECE ? op : NULL;
+	return op && op->kind == OP_LINES && !(w->busy && op == w->first) && op->done == 0 && op->len + len <= PIECE ? op
+														     : NULL;
 }
 
 int writer_line(struct journal_writer *w, const char *line, size_t len, const struct journal_head *head, bool urgent)

@@ -21,12 +21,13 @@
 struct journal_writer;
 
 struct writer_state {
-	int error; /* of what is tried again now; 0: none */
-	size_t queued;	   /* bytes that wait */
-	uint64_t failing_ns; /* boot time since when; 0: nothing fails */
-	uint64_t busy_ns;    /* boot time since when one thing is being done; 0: none is */
-	uint64_t synced_seq; /* the newest record that is on the disk for sure */
+	int error;	      /* of what is tried again now; 0: none */
+	size_t queued;	      /* bytes that wait */
+	uint64_t failing_ns;  /* boot time since when; 0: nothing fails */
+	uint64_t busy_ns;     /* boot time since when one thing is being done; 0: none is */
+	uint64_t synced_seq;  /* the newest record that is on the disk for sure */
 	unsigned sync_errors; /* the system said that data it had taken may be lost */
+	unsigned vanished; /* segments that somebody removed while they were written */
 	unsigned left;	      /* files that could not be removed */
 };
 
@@ -52,6 +53,9 @@ int writer_remove(struct journal_writer *w, const char *name);
 
 void writer_wake(struct journal_writer *w);
 void writer_look(struct journal_writer *w, struct writer_state *ret);
+
+/* Nothing follows what was told: the head may say so once all of it is on the disk. */
+void writer_closes(struct journal_writer *w);
 
 /* Waits up to `timeout_ms` until all is written and synced. -EAGAIN or the error that stood in the way: what was left is
  * lost. The writer is gone in any case; while the disk does not answer its thread may go on to the end of the process. */
