@@ -16,8 +16,8 @@ void monitor_start_export(struct monitor *m)
 {
 	const struct config *c = m->config;
 	const char *instance = m->vpc_news.facts.instance_id;
-	struct exporter_options o = {.journal_dir = m->journal ? journal_path(m->journal) : NULL, .state_dir = c->state, .socket = m->options.socket,
-				     .log_group = c->export.log_group, .metric_namespace = c->export.metric_namespace,
+	struct exporter_options o = {.journal_dir = m->journal ? journal_path(m->journal) : NULL, .state_dir = c->state,
+				     .socket = m->options.socket, .log_group = c->export.log_group, .metric_namespace = c->export.metric_namespace,
 				     .endpoint = c->export.endpoint, .retain_days = c->export.retain_days,
 				     .instance_id = *instance ? instance : NULL};
 	int err;

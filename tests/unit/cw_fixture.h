@@ -208,7 +208,8 @@ static int put_events(const json_t *q, struct aws_reply *r, bool keep)
 		if (cw->poison && strstr(message, cw->poison) && strstr(message, "\"seq\""))
 			return refuse(r, AWS_REFUSED, "InvalidParameterException", "something about it");
 		if (ms < before)
-			return refuse(r, AWS_REFUSED, "InvalidParameterException", "Log events in a single PutLogEvents request must be in chronological order.");
+			return refuse(r, AWS_REFUSED, "InvalidParameterException", "Log events in a single PutLogEvents request must be in "
+				      "chronological order.");
 		before = ms;
 		bytes += strlen(message) + 26;
 		if (ms > now + 7200000) {

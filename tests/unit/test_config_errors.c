@@ -248,6 +248,7 @@ static const struct bad others[] = {
     {"export: { cloudwatch: { log_group: \"/s/}\" } }\n", "1:36", "'}' is no placeholder"},
     {"export: { cloudwatch: { log_group: \"a b\" } }\n", "1:36", "'a b' is no log group name"},
     {"export: { cloudwatch: { log_group: {host} } }\n", "1:36", "put a text with { } in quotes"},
+    {"export: { cloudwatch: { log_group: aws/x } }\n", "1:36", "'aws/x' is AWS's own"},
     {"export: { cloudwatch: { namespace: AWS/EC2 } }\n", "1:36", "'AWS/EC2' is AWS's own"},
     {"export: { cloudwatch: { namespace: a*b } }\n", "1:36", "is no namespace"},
     {"export: { cloudwatch: { endpoint: logs.local } }\n", "1:35",

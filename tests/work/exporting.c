@@ -3,6 +3,8 @@
  * The journal and its exporter without the rest of the monitor: writes records as fast as it is told and exports them meanwhile,
  * until it is killed or all has arrived. Then it prints one JSON object: how the exporter was, and what it cost.
  *   exporting dir=D state=S endpoint=URL [group=G] [records=N] [rate=PER_SECOND] [seconds=AT_MOST] [flush=MS] [settle=MS] [hurry=N]
+ *             [long=BYTES] [max=BYTES]
+ * long: one of the records is so long. max: of the journal.
  */
 #include <math.h>
 #include <string.h>
@@ -17,10 +19,10 @@
 
 struct run {
 	const char *dir, *state, *endpoint, *group;
-	uint64_t records, rate, seconds, flush_ms, settle_ms, hurry;
+	uint64_t records, rate, seconds, flush_ms, settle_ms, hurry, filling, max_size;
 	struct journal *journal;
 	struct exporter *exporter;
-	uint64_t seq, worst_tick_ns;
+	uint64_t seq, worst_tick_ns, late_ticks;
 	json_t *host;
 	long rss_first; /* KiB, once all is at work */
 };
@@ -35,7 +37,7 @@ static bool read_argument(struct run *r, const char *a)
 	    {"dir=", &r->dir, NULL},	      {"state=", &r->state, NULL},	    {"endpoint=", &r->endpoint, NULL},
 	    {"group=", &r->group, NULL},      {"records=", NULL, &r->records},	    {"rate=", NULL, &r->rate},
 	    {"seconds=", NULL, &r->seconds},  {"flush=", NULL, &r->flush_ms},	    {"settle=", NULL, &r->settle_ms},
-	    {"hurry=", NULL, &r->hurry},
+	    {"hurry=", NULL, &r->hurry},	    {"long=", NULL, &r->filling},	    {"max=", NULL, &r->max_size},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
@@ -64,6 +66,19 @@ static json_t *body_of(uint64_t seq)
 				 "leak_bound", 4099, "title", "tagged bytes \xe2\x80\xa6 \"left\"\n");
 	return json_pack("{s:s, s:s, s:{s:i, s:n}, s:s}", "job", "slurm:1.0", "dataset", "patients", "bytes", "read", 101, "mmap", "exe",
 			 "/usr/bin/python3 \xc3\xbc\\");
+}
+
+static json_t *long_body(uint64_t n)
+{
+	char *text = malloc(n + 1);
+
+	if (!text)
+		abort();
+	memset(text, 'x', n);
+	text[n] = '\0';
+	json_t *o = json_pack("{s:s}", "filling", text);
+	free(text);
+	return o;
 }
 
 static const char *type_of(uint64_t seq)
@@ -104,6 +119,7 @@ static void tick(struct run *r)
 	put_notes(r);
 	exporter_poke(r->exporter, r->seq);
 	r->worst_tick_ns = MAX(r->worst_tick_ns, now_boot_ns() - before);
+	r->late_ticks += now_boot_ns() - before > TICK_NS;
 }
 
 /* --- the run ---------------------------------------------------------------------------------------- */
@@ -143,8 +159,10 @@ static bool work(struct run *r)
 	for (uint64_t due = began;; due += TICK_NS) {
 		uint64_t now = now_boot_ns(), want = r->rate ? MIN((now - began) * r->rate / NSEC, r->records) : r->records;
 
+		if (written == r->records && all_arrived(r))
+			return true;
 		while (written < want) {
-			json_t *members = body_of(r->seq + 1);
+			json_t *members = written == 7 && r->filling ? long_body(r->filling) : body_of(r->seq + 1);
 			int got = put(r, type_of(r->seq + 1), members);
 
 			json_decref(members);
@@ -157,8 +175,6 @@ static bool work(struct run *r)
 		tick(r);
 		if (!r->rss_first && now - began > NSEC)
 			r->rss_first = rss_kib();
-		if (written == r->records && all_arrived(r))
-			return true;
 		if (now > end)
 			return false;
 		pause_until(due);
@@ -167,7 +183,8 @@ static bool work(struct run *r)
 
 static int begin(struct run *r)
 {
-	struct journal_options j = {.dir = r->dir, .state = r->state, .host = "gpu-7", .max_size = 1 << 30, .retain_ns = 30 * 86400 * NSEC};
+	struct journal_options j = {.dir = r->dir, .state = r->state, .host = "gpu-7", .max_size = r->max_size,
+				    .retain_ns = 30 * 86400 * NSEC};
 	struct exporter_options x = {.journal_dir = r->dir, .state_dir = r->state, .socket = "/run/t.sock", .log_group = r->group,
 				     .metric_namespace = "Sluice", .endpoint = r->endpoint, .retain_days = 30,
 				     .instance_id = "i-0abc", .flush_ns = r->flush_ms * 1000000, .settle_ns = r->settle_ms * 1000000,
@@ -190,7 +207,8 @@ static int begin(struct run *r)
 
 int main(int argc, char **argv)
 {
-	struct run r = {.group = "/sluice/{instance_id}", .seconds = 60, .flush_ms = 50, .settle_ms = 20, .hurry = 100};
+	struct run r = {.group = "/sluice/{instance_id}", .seconds = 60, .flush_ms = 50, .settle_ms = 20, .hurry = 100,
+			.max_size = 1 << 30};
 	struct exporter_told told;
 	struct timespec wall;
 
@@ -210,9 +228,9 @@ int main(int argc, char **argv)
 	int err = journal_close(r.journal, 5000);
 	exporter_poke(r.exporter, r.seq);
 	bool ended = exporter_stop(r.exporter, all ? 5 * NSEC : NSEC / 10, &told);
-	json_t *o = json_pack("{s:b, s:b, s:i, s:I, s:I, s:I, s:I, s:o}", "all", all, "ended", ended, "journal", err, "seq", (json_int_t)r.seq,
-			      "rss_first", (json_int_t)r.rss_first, "rss", (json_int_t)rss, "worst_tick_us",
-			      (json_int_t)(r.worst_tick_ns / 1000), "exporter", json_exporter(&told));
+	json_t *o = json_pack("{s:b, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:o}", "all", all, "ended", ended, "journal", err, "seq",
+			      (json_int_t)r.seq, "rss_first", (json_int_t)r.rss_first, "rss", (json_int_t)rss, "worst_tick_us",
+			      (json_int_t)(r.worst_tick_ns / 1000), "late_ticks", (json_int_t)r.late_ticks, "exporter", json_exporter(&told));
 	json_dumpf(o, stdout, JSON_COMPACT);
 	printf("\n");
 	json_decref(o);

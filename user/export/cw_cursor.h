@@ -19,7 +19,7 @@ struct cw_figures {
 	uint64_t metrics; /* documents that arrived */
 	uint64_t dropped[EXPORT_DROPPED_KINDS];
 	uint64_t cut;	   /* records that arrived without some of their members */
-	uint64_t retimed;  /* that arrived under another time than their own, which was in the future */
+	uint64_t retimed;  /* that arrived under another time than their own, which CloudWatch would not have taken */
 	uint64_t repeated; /* that may have arrived twice */
 };
 

@@ -292,7 +292,7 @@ static json_t *number(uint64_t n)
 static json_t *begin(const struct emf *e, const struct emf_frame *f, const char *const *dimensions, json_t *metrics)
 {
 	json_t *with = json_array(), *without = json_array();
-	int64_t ms = MIN(e->minute * EMF_MINUTE_MS, f->latest_ms);
+	int64_t ms = f->latest_ms - f->latest_ms % EMF_MINUTE_MS;
 
 	for (size_t i = 0; i < 3 && dimensions[i]; i++) {
 		json_array_append_new(with, json_string(dimensions[i]));

@@ -38,7 +38,7 @@ struct emf_frame {
 	uint64_t batch;	      /* that carries the documents */
 	uint64_t dropped;     /* records, since the last documents */
 	uint64_t lag_seconds;
-	int64_t latest_ms;    /* no document is of a later time */
+	int64_t latest_ms;    /* of the last record, as CloudWatch has it: the documents are of its minute */
 	size_t max;	      /* bytes; EMF_BYTES_MAX or less, 8192 or more */
 };
 

@@ -30,8 +30,10 @@ bool export_untold(const struct exporter *x)
 {
 	const struct cw_figures *n = &x->after.n, *told = &x->after.told;
 
-	return dropped(n) != dropped(told) || n->retimed != told->retimed || n->repeated != told->repeated || x->remark ||
-	       *x->refused;
+	/* a clock that stays wrong is told again when it has come to twice as much */
+	bool retimed = n->retimed > told->retimed && n->retimed >= 2 * told->retimed;
+
+	return dropped(n) != dropped(told) || retimed || n->repeated != told->repeated || x->remark || *x->refused;
 }
 
 void export_waits(struct exporter *x)
@@ -89,7 +91,10 @@ static void find_place(struct exporter *x)
 	bool any = x->state.anchors[0].seq;
 	if (!any || !i)
 		return;
+	uint64_t before = m->seq;
+
 	m->seq = i < CW_ANCHORS ? x->state.anchors[i].seq : 0;
+	m->n.repeated += m->seq ? before - m->seq : 0; /* at most: those of them that are still there */
 	m->minute_seq = m->seq + 1;
 	m->told_seq = MIN(m->told_seq, m->seq);
 	memmove(x->state.anchors, x->state.anchors + i, (CW_ANCHORS - i) * sizeof(*x->state.anchors));
@@ -229,14 +234,22 @@ static int put_record(struct exporter *x, const struct cw_line *l, const char *t
 	return 0;
 }
 
-/* When it will be by CloudWatch's clock; INT64_MIN: too old for it. */
+static bool takes(int64_t ms, int64_t now)
+{
+	return ms <= now + NEWEST_MS && ms >= now - OLDEST_MS;
+}
+
+/* The time by which CloudWatch will have it: its own, if that can be; else, this host's clock being wrong, what AWS's clock said
+ * then. INT64_MIN: it is too old. */
 static int64_t event_time(struct exporter *x, int64_t ms)
 {
-	int64_t now = export_now_ms(x);
+	int64_t now = export_now_ms(x), skew = now - export_local_ms();
 
-	if (ms > now + NEWEST_MS)
-		return now;
-	return ms < now - OLDEST_MS ? INT64_MIN : ms;
+	if (takes(ms, now))
+		return ms;
+	if (takes(ms + skew, now))
+		return ms + skew;
+	return ms > now ? now : INT64_MIN;
 }
 
 static void sum(struct exporter *x, const json_t *record, int64_t ms)
@@ -312,6 +325,7 @@ static int take_line(struct exporter *x)
 		if (!err)
 			take_again(x, &l);
 		json_decref(l.record);
+		x->damaged = 0;
 		return 0;
 	}
 	if (err == -EBADMSG) {

@@ -60,6 +60,14 @@ static uint64_t say_trouble(struct exporter *x, const char *what, const struct c
 	}
 }
 
+/* No request could be made at all. */
+static uint64_t no_call(struct exporter *x, int err)
+{
+	if (err != -ECANCELED)
+		export_trouble(x, EXPORT_FAILING, "%s", strerror(-err));
+	return NSEC / x->hurry;
+}
+
 static void note_clock(struct exporter *x, const struct cw_said *s)
 {
 	if (s->skew_ns)
@@ -87,7 +95,7 @@ static uint64_t keep_group(struct exporter *x)
 		return 0;
 	int err = cw_keep(&x->wire, s->group, x->retain_days, &said);
 	if (err)
-		return NSEC / x->hurry;
+		return no_call(x, err);
 	note_clock(x, &said);
 	if (said.outcome == AWS_AGAIN || said.outcome == AWS_THROTTLED)
 		return say_trouble(x, "PutRetentionPolicy", &said);
@@ -105,7 +113,7 @@ static uint64_t make_group(struct exporter *x)
 	int err = cw_make_group(&x->wire, x->state.group, &said);
 
 	if (err)
-		return NSEC / x->hurry;
+		return no_call(x, err);
 	note_clock(x, &said);
 	if (said.outcome == AWS_DENIED) {
 		export_trouble(x, EXPORT_STUCK,
@@ -132,7 +140,7 @@ static uint64_t make_target(struct exporter *x)
 		return wait;
 	int err = cw_make_stream(&x->wire, x->state.group, x->state.stream, &said);
 	if (err)
-		return NSEC / x->hurry;
+		return no_call(x, err);
 	note_clock(x, &said);
 	if (said.outcome == AWS_MISSING)
 		return make_group(x);
@@ -253,16 +261,17 @@ static uint64_t put_batch(struct exporter *x)
 {
 	struct cw_said said = {};
 
-	if (export_seal(x))
-		return NSEC / x->hurry;
+	int err = export_seal(x);
+	if (err)
+		return no_call(x, err);
 	save(x);
-	int err = cw_put(&x->wire, x->state.intent.group, x->state.intent.stream, &x->batch, &said);
+	err = cw_put(&x->wire, x->state.intent.group, x->state.intent.stream, &x->batch, &said);
 	if (err == -ECANCELED) { /* at any moment of it */
 		x->phase = PHASE_ASK;
 		return 0;
 	}
 	if (err)
-		return NSEC / x->hurry;
+		return no_call(x, err);
 	note_clock(x, &said);
 	switch (said.outcome) {
 	case AWS_DONE:
@@ -337,7 +346,7 @@ static uint64_t ask(struct exporter *x)
 		return wait;
 	int err = cw_find(&x->wire, &x->state.intent, &x->page, &found, &said);
 	if (err)
-		return NSEC / x->hurry;
+		return no_call(x, err);
 	note_clock(x, &said);
 	switch (found) {
 	case CW_FOUND:

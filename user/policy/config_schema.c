@@ -266,6 +266,8 @@ static int parse_log_group(struct parse *p, const struct ynode *n, void *to)
 					   quote(text).s);
 		s += k ? k : 1;
 	}
+	if (!r && !strncmp(text, "aws/", 4))
+		return config_fail(p, n, "'%s' is AWS's own; choose another name", quote(text).s);
 	if (r < 0)
 		return r;
 	*(char **)to = text;
@@ -404,7 +406,8 @@ static int check_export(struct parse *p, const struct ynode *root)
 	if (!p->c->export.cloudwatch || p->c->state)
 		return 0;
 	snprintf(p->where, sizeof(p->where), "export.cloudwatch");
-	return config_fail(p, ynode_get(root, "state"), "needs a place to remember what was sent; remove `state: off`, or name a directory");
+	return config_fail(p, ynode_get(root, "state"),
+			   "needs a place to remember what was sent; remove `state: off`, or name a directory");
 }
 
 int config_parse_root(struct parse *p, const struct ynode *root)
