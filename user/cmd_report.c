@@ -114,7 +114,8 @@ static int story_of_monitor(const struct options *o, struct client_error *error)
 	err = finding ? print_story(finding, o->json) : -ENOENT;
 	json_decref(document);
 	if (err)
-		snprintf(error->text, sizeof(error->text), err == -ENOENT ? "the monitor has no finding %s: `sluice show findings` gives their ids" : "%s",
+		snprintf(error->text, sizeof(error->text),
+			 err == -ENOENT ? "the monitor has no finding %s: `sluice show findings` gives their ids" : "%s",
 			 err == -ENOENT ? o->finding : strerror(-err));
 	return err;
 }
@@ -206,8 +207,11 @@ static int read_journal(const struct options *o, const char *dir, struct report 
 	if (!err)
 		err = read_records(reader, r);
 	if (err == -ENOENT)
-		cmd_error("report", "%s: there is no such journal: does a monitor write one, and there? Else name another with --journal DIR, or a file "
-				    "of records with --events FILE", dir);
+		cmd_error("report",
+			  "%s: there is no such journal: does a monitor write one, and there? Else name another with --journal "
+			  "DIR, or a file "
+			  "of records with --events FILE",
+			  dir);
 	else if (err && err != -ENOMEM)
 		cmd_error("report", "%s: %s", dir, strerror(-err));
 	return err;
@@ -263,8 +267,8 @@ static char *configured_journal(const struct options *o, struct config_error *re
 	if (config_load_elsewhere(file, &c, ret_why))
 		return NULL;
 	if (!c->journal.dir)
-		snprintf(ret_why->text, sizeof(ret_why->text), "%.200s: it has no `journal`: add one, such as journal: { dir: " JOURNAL_DEFAULT_DIR " }",
-			 file);
+		snprintf(ret_why->text, sizeof(ret_why->text),
+			 "%.200s: it has no `journal`: add one, such as journal: { dir: " JOURNAL_DEFAULT_DIR " }", file);
 	return c->journal.dir ? strdup(c->journal.dir) : NULL;
 }
 
@@ -288,8 +292,10 @@ static int report_of_journal(const struct options *o)
 	if (*monitor.text)
 		cmd_error("report", "%s", monitor.text);
 	else
-		cmd_error("report", "which journal? %s; or say what to read: --journal DIR, or --events FILE, as `sluice run --events` writes it",
-			  why.text);
+		cmd_error(
+		    "report",
+		    "which journal? %s; or say what to read: --journal DIR, or --events FILE, as `sluice run --events` writes it",
+		    why.text);
 	return EXIT_USAGE;
 }
 

@@ -20,8 +20,8 @@ static char *state_path(const struct monitor *m)
 
 	if (fd < 0) {
 		if (m->config->state)
-			cmd_error("run", "export.security_hub: %s: %s; after a restart all findings are imported again", m->config->state,
-				  strerror(-fd));
+			cmd_error("run", "export.security_hub: %s: %s; after a restart all findings are imported again",
+				  m->config->state, strerror(-fd));
 		return NULL;
 	}
 	close(fd);
@@ -31,7 +31,8 @@ static char *state_path(const struct monitor *m)
 
 void monitor_start_hub(struct monitor *m)
 {
-	struct hub_thread_options o = {.journal = m->journal ? journal_path(m->journal) : NULL, .endpoint = m->config->export.hub_endpoint};
+	struct hub_thread_options o = {.journal = m->journal ? journal_path(m->journal) : NULL,
+				       .endpoint = m->config->export.hub_endpoint};
 	_cleanup_free_ char *state = NULL;
 	int err;
 
@@ -44,7 +45,8 @@ void monitor_start_hub(struct monitor *m)
 	o.state = state = state_path(m);
 	err = hub_thread_start(&o, &m->hub);
 	if (err)
-		cmd_error("run", "export.security_hub: %s: nothing is imported; the journal keeps it for the next start", strerror(-err));
+		cmd_error("run", "export.security_hub: %s: nothing is imported; the journal keeps it for the next start",
+			  strerror(-err));
 }
 
 /* Troubles are told when they begin, when they become others and when they end. */

@@ -51,7 +51,8 @@ static bool all_plain(const char *s)
 	uint64_t x;
 
 	memcpy(&x, s, sizeof(x));
-	return !((x & EACH(0x80)) | ((x - EACH(' ')) & ~x & EACH(0x80)) | zeros(x ^ EACH('"')) | zeros(x ^ EACH('\\')) | zeros(x ^ EACH(0x7f)));
+	return !((x & EACH(0x80)) | ((x - EACH(' ')) & ~x & EACH(0x80)) | zeros(x ^ EACH('"')) | zeros(x ^ EACH('\\')) |
+		 zeros(x ^ EACH(0x7f)));
 }
 
 /* Behind its opening quote. */
@@ -221,8 +222,6 @@ const struct tape_item *tape_at(const struct tape *t, const struct tape_item *of
 
 	if (!of || of->kind != TAPE_OBJECT)
 		return NULL;
-	tape_each (t, of, i)
-		if (i->key_len == n && !memcmp(i->key, key, n))
-			return i;
+	tape_each(t, of, i) if (i->key_len == n && !memcmp(i->key, key, n)) return i;
 	return NULL;
 }

@@ -15,9 +15,9 @@ enum tape_kind { TAPE_NULL, TAPE_FALSE, TAPE_TRUE, TAPE_NUMBER, TAPE_STRING, TAP
 struct tape_item {
 	const char *key, *text; /* into the line, not terminated; key: NULL in a list; text: of a string */
 	uint32_t key_len, len;
-	uint32_t next;		/* the index behind this one and all that is in it */
+	uint32_t next; /* the index behind this one and all that is in it */
 	uint8_t kind;
-	int64_t number;		/* of TAPE_NUMBER; of TAPE_LIST and TAPE_OBJECT how many are in it */
+	int64_t number; /* of TAPE_NUMBER; of TAPE_LIST and TAPE_OBJECT how many are in it */
 };
 
 struct tape {
@@ -40,7 +40,7 @@ static inline bool tape_is(const struct tape_item *i, const char *text)
 }
 
 /* The values in an object or a list. */
-#define tape_each(t, of, i)                                                                                                    \
+#define tape_each(t, of, i)                                                                                                        \
 	for (const struct tape_item *i = (of) + 1, *tape_end_ = (t)->v + (of)->next; i < tape_end_; i = (t)->v + i->next)
 
 #endif

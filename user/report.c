@@ -16,10 +16,12 @@ static int refuse(struct json_lines_why *why, const char *what)
 
 static int take_finding(struct report *r, json_t *record)
 {
-	const char *id = report_text_at(record, "id"), *rule = report_text_at(record, "rule"), *first = report_text_at(record, "first");
+	const char *id = report_text_at(record, "id"), *rule = report_text_at(record, "rule"),
+		   *first = report_text_at(record, "first");
 	_cleanup_free_ char *text = json_dumps(record, JSON_COMPACT);
 
-	return text ? report_keep_finding(r, id, strlen(id), first, strlen(first), rule, strlen(rule), text, strlen(text)) : -ENOMEM;
+	return text ? report_keep_finding(r, id, strlen(id), first, strlen(first), rule, strlen(rule), text, strlen(text))
+		    : -ENOMEM;
 }
 
 static void take_health(struct report *r, const json_t *record)
@@ -105,10 +107,10 @@ static const struct {
 	bool (*good)(const json_t *record);
 	int (*take)(struct report *r, json_t *record);
 } kinds[] = {
-	{"access", report_access_good, report_take_access},
-	{"flow", report_flow_good, report_take_flow},
-	{"transfer", report_transfer_good, report_take_transfer},
-	{"finding", report_finding_good, take_finding},
+    {"access", report_access_good, report_take_access},
+    {"flow", report_flow_good, report_take_flow},
+    {"transfer", report_transfer_good, report_take_transfer},
+    {"finding", report_finding_good, take_finding},
 };
 
 static bool is_summed(const char *type)
@@ -135,20 +137,20 @@ int report_take(void *arg, json_t *record, struct json_lines_why *ret_why)
 	const char *time = json_string_value(json_object_get(record, "time"));
 	struct report *r = arg;
 	struct timespec at;
-	bool known = type && (!strcmp(type, "health") || !strcmp(type, "policy") || !strcmp(type, "journal") || !strcmp(type, "digest"));
+	bool known =
+	    type && (!strcmp(type, "health") || !strcmp(type, "policy") || !strcmp(type, "journal") || !strcmp(type, "digest"));
 
 	if (json_integer_value(json_object_get(record, "v")) != 1)
 		return refuse(ret_why, "no record of version 1: is this what `sluice run --events` wrote?");
-	if (!type || !time || strlen(time) >= TIME_LEN || time_parse(time, &at) ||
-	    !json_is_integer(json_object_get(record, "seq")))
+	if (!type || !time || strlen(time) >= TIME_LEN || time_parse(time, &at) || !json_is_integer(json_object_get(record, "seq")))
 		return refuse(ret_why, "a record without type, time or seq");
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (strcmp(kinds[i].type, type))
 			continue;
 		known = true;
 		if (!kinds[i].good(record)) {
-			snprintf(ret_why->text, sizeof(ret_why->text), "a record of type %s lacks a field, or one is of another kind",
-				 kinds[i].type);
+			snprintf(ret_why->text, sizeof(ret_why->text),
+				 "a record of type %s lacks a field, or one is of another kind", kinds[i].type);
 			return -EINVAL;
 		}
 	}
@@ -235,8 +237,8 @@ int report_new(const struct report_wish *wish, struct report **ret)
 	r->finding_index = json_object();
 	r->rules = json_object();
 	r->key = malloc(REPORT_KEY_MAX);
-	if (copy(&r->dataset, wish->dataset) || copy(&r->job, wish->job) || copy(&r->finding, wish->finding) || users_new(&r->users) ||
-	    !r->finding_index || !r->rules || !r->key) {
+	if (copy(&r->dataset, wish->dataset) || copy(&r->job, wish->job) || copy(&r->finding, wish->finding) ||
+	    users_new(&r->users) || !r->finding_index || !r->rules || !r->key) {
 		report_free(r);
 		return -ENOMEM;
 	}
@@ -282,10 +284,10 @@ static json_t *json_asked(const struct report *r)
 
 static json_t *json_records(const struct report *r, bool torn)
 {
-	return json_pack("{s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:b}", "read", (json_int_t)r->lines, "used", (json_int_t)r->records,
-			 "first", json_text(r->first), "last", json_text(r->last), "missing", (json_int_t)r->missing, "damaged",
-			 (json_int_t)r->damaged, "removed", (json_int_t)r->removed, "unknown", (json_int_t)r->unknown,
-			 "findings_left_out", (json_int_t)r->findings_left_out, "torn", (int)torn);
+	return json_pack("{s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:b}", "read", (json_int_t)r->lines, "used",
+			 (json_int_t)r->records, "first", json_text(r->first), "last", json_text(r->last), "missing",
+			 (json_int_t)r->missing, "damaged", (json_int_t)r->damaged, "removed", (json_int_t)r->removed, "unknown",
+			 (json_int_t)r->unknown, "findings_left_out", (json_int_t)r->findings_left_out, "torn", (int)torn);
 }
 
 json_t *report_document(struct report *r, bool torn)
@@ -295,11 +297,10 @@ json_t *report_document(struct report *r, bool torn)
 	json_t *d;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	d = json_pack("{s:i, s:s, s:s, s:o, s:o}", "v", 1, "type", "report", "time", time_rfc3339(time, &now), "asked", json_asked(r),
-		      "records", json_records(r, torn));
+	d = json_pack("{s:i, s:s, s:s, s:o, s:o}", "v", 1, "type", "report", "time", time_rfc3339(time, &now), "asked",
+		      json_asked(r), "records", json_records(r, torn));
 	for (unsigned t = 0; d && t < TABLES; t++)
-		json_object_set_new(d, table_names[t],
-				    r->job && t == TABLE_TRANSFERS ? json_null() : rows_json(r, (enum table)t));
+		json_object_set_new(d, table_names[t], r->job && t == TABLE_TRANSFERS ? json_null() : rows_json(r, (enum table)t));
 	if (!d || json_object_set_new(d, "findings", report_findings_json(r)) || json_object_set_new(d, "left", left_json(r)) ||
 	    json_object_set(d, "coverage", gaps(r) ? r->gaps : json_null())) {
 		json_decref(d);

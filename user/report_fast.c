@@ -40,9 +40,7 @@ static bool is_texts(const struct tape *t, item *list)
 {
 	if (!list || list->kind != TAPE_LIST)
 		return false;
-	tape_each (t, list, i)
-		if (i->kind != TAPE_STRING)
-			return false;
+	tape_each(t, list, i) if (i->kind != TAPE_STRING) return false;
 	return true;
 }
 
@@ -114,7 +112,8 @@ static void key_number(struct key *k, int64_t n)
 static void key_list(struct key *k, const struct tape *t, item *list)
 {
 	if (list && list->kind == TAPE_LIST) {
-		tape_each (t, list, i) {
+		tape_each(t, list, i)
+		{
 			key_text(k, i->text, i->len);
 			key_text(k, "\x1e", 1);
 		}
@@ -170,8 +169,9 @@ static int take_access(struct report *r, item *time)
 	struct key k = {r->key, 0};
 	struct row *row;
 
-	if (!is_text(set) || !is_name(job) || !is_process(t, process) || !is_object(bytes) || !is_count(ops) || !is_count(files) || !exact ||
-	    !is_number_or_nothing(uid) || !is_text_or_nothing(exe) || !is_text_or_nothing(comm) || tape_at(t, t->v, "credential"))
+	if (!is_text(set) || !is_name(job) || !is_process(t, process) || !is_object(bytes) || !is_count(ops) || !is_count(files) ||
+	    !exact || !is_number_or_nothing(uid) || !is_text_or_nothing(exe) || !is_text_or_nothing(comm) ||
+	    tape_at(t, t->v, "credential"))
 		return 0;
 	if ((r->dataset && !tape_is(set, r->dataset)) || (r->job && !tape_is(job, r->job)))
 		return 1;
@@ -184,7 +184,8 @@ static int take_access(struct report *r, item *time)
 		return 0;
 	add(&row->figures[FIGURE_OPS], ops);
 	add(&row->figures[FIGURE_FILES], files);
-	tape_each (t, bytes, more) {
+	tape_each(t, bytes, more)
+	{
 		struct figure *f = row_kind(row, more->key, more->key_len);
 
 		if (f)
@@ -198,9 +199,7 @@ static int take_access(struct report *r, item *time)
 
 static bool names(const struct tape *t, item *list, const char *id)
 {
-	tape_each (t, list, i)
-		if (tape_is(i, id))
-			return true;
+	tape_each(t, list, i) if (tape_is(i, id)) return true;
 	return false;
 }
 
@@ -213,9 +212,8 @@ static int note_left(struct report *r, item *remote, item *sets, item *out)
 
 	if (!report_outside(is ? class->text : "", is ? class->len : 0, told ? source->text : "", told ? source->len : 0))
 		return 0;
-	tape_each (t, sets, i)
-		if (!err && (!r->dataset || tape_is(i, r->dataset)))
-			err = left_add(r, i->text, i->len, out->kind == TAPE_NUMBER, out->number);
+	tape_each(t, sets, i) if (!err && (!r->dataset || tape_is(i, r->dataset))) err =
+	    left_add(r, i->text, i->len, out->kind == TAPE_NUMBER, out->number);
 	return err;
 }
 
@@ -229,9 +227,9 @@ static int take_flow(struct report *r, item *time)
 	struct key k = {r->key, 0};
 	struct row *row;
 
-	if (!is_name(job) || !is_name(proto) || !is_process(t, process) || !is_object(remote) || !is_count(out) || !is_count(tainted) ||
-	    !is_texts(t, sets) || !is_text_or_nothing(addr) || !is_text_or_nothing(name) || !is_number_or_nothing(port) ||
-	    tape_at(t, t->v, "dataset") || tape_at(t, t->v, "via"))
+	if (!is_name(job) || !is_name(proto) || !is_process(t, process) || !is_object(remote) || !is_count(out) ||
+	    !is_count(tainted) || !is_texts(t, sets) || !is_text_or_nothing(addr) || !is_text_or_nothing(name) ||
+	    !is_number_or_nothing(port) || tape_at(t, t->v, "dataset") || tape_at(t, t->v, "via"))
 		return 0;
 	if ((r->dataset && !names(t, sets, r->dataset)) || (r->job && !tape_is(job, r->job)))
 		return 1;
@@ -269,7 +267,9 @@ static bool key_of_end(struct key *k, const struct tape *t, item *end)
 		if (is_text(kind))
 			key_text(k, kind->text, MIN(kind->len, 64u));
 		else if (is_text(name))
-			key_text(k, name->text, (size_t)((char *)memchr(name->text, ':', name->len) ?: name->text + name->len) - (size_t)name->text);
+			key_text(k, name->text,
+				 (size_t)((char *)memchr(name->text, ':', name->len) ?: name->text + name->len) -
+				     (size_t)name->text);
 		if (is_text(path)) {
 			key_text(k, " ", 1);
 			key_text(k, path->text, path->len);
@@ -291,7 +291,8 @@ static int take_transfer(struct report *r, item *time)
 	struct key k = {r->key, 0};
 	struct row *row;
 
-	if (!is_text(via) || !is_count(bytes) || !is_texts(t, sets) || (declared && !is_texts(t, declared)) || tape_at(t, t->v, "dataset"))
+	if (!is_text(via) || !is_count(bytes) || !is_texts(t, sets) || (declared && !is_texts(t, declared)) ||
+	    tape_at(t, t->v, "dataset"))
 		return 0;
 	key_item(&k, via);
 	if (!key_of_end(&k, t, tape_at(t, t->v, "from")) || !key_of_end(&k, t, tape_at(t, t->v, "to")))
@@ -326,7 +327,8 @@ static int take_finding(struct report *r, item *time, const char *line, size_t l
 		return 1;
 	report_note_time(r, time->text, time->len);
 	r->records++;
-	return report_keep_finding(r, id->text, id->len, told ? first->text : "", told ? first->len : 0, rule->text, rule->len, line, len)
+	return report_keep_finding(r, id->text, id->len, told ? first->text : "", told ? first->len : 0, rule->text, rule->len,
+				   line, len)
 		   ? -ENOMEM
 		   : 1;
 }
@@ -401,7 +403,8 @@ static bool is_beside(struct report *r, const struct head *h, const char *line, 
 		return r->has_until && memcmp(h->time, r->until_text, TIME_CHARS) > 0;
 	if (!head_is(h, "access") && !head_is(h, "flow") && !head_is(h, "transfer") && !head_is(h, "finding"))
 		return false;
-	return !is_within(r, h->time) || (r->dataset && !mentions(line, len, r->dataset)) || (r->job && !head_is(h, "transfer") && !mentions(line, len, r->job));
+	return !is_within(r, h->time) || (r->dataset && !mentions(line, len, r->dataset)) ||
+	       (r->job && !head_is(h, "transfer") && !mentions(line, len, r->job));
 }
 
 /* Most flows of a busy host carry nothing tagged. In a text the quotes would be escaped: this is no part of one. */
@@ -415,10 +418,11 @@ static bool is_untagged(const struct report *r, const struct head *h, const char
 static int take_tape(struct report *r, const char *line, size_t len)
 {
 	const struct tape *t = &r->tape;
-	item *v = tape_at(t, t->v, "v"), *type = tape_at(t, t->v, "type"), *time = tape_at(t, t->v, "time"), *seq = tape_at(t, t->v, "seq");
+	item *v = tape_at(t, t->v, "v"), *type = tape_at(t, t->v, "type"), *time = tape_at(t, t->v, "time"),
+	     *seq = tape_at(t, t->v, "seq");
 
-	if (!v || v->kind != TAPE_NUMBER || v->number != 1 || !is_text(type) || !is_text(time) || !is_time(r, time->text, time->len) || !seq ||
-	    seq->kind != TAPE_NUMBER)
+	if (!v || v->kind != TAPE_NUMBER || v->number != 1 || !is_text(type) || !is_text(time) ||
+	    !is_time(r, time->text, time->len) || !seq || seq->kind != TAPE_NUMBER)
 		return 0;
 	bool within = is_within(r, time->text);
 	int taken = 0;

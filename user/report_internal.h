@@ -90,7 +90,7 @@ struct report {
 	struct left {
 		char *dataset;
 		struct figure sum;
-	} *left;
+	} * left;
 	size_t nleft;
 	json_t *gaps; /* as last told; NULL: none. But: */
 	char *health;

@@ -61,9 +61,7 @@ static int count_process(struct report *r, struct row *row, const json_t *proces
 {
 	const char *start = report_text_at(process, "start");
 
-	return json_is_object(process)
-		   ? row_process(r, row, json_integer_value(json_at(process, "pid")), start, strlen(start))
-		   : 0;
+	return json_is_object(process) ? row_process(r, row, json_integer_value(json_at(process, "pid")), start, strlen(start)) : 0;
 }
 
 static void note_time(struct row *row, const json_t *record)
@@ -195,7 +193,8 @@ int report_take_flow(struct report *r, json_t *record)
 	const json_t *remote = json_object_get(record, "remote");
 	_cleanup_free_ char *sets = joined(json_at(record, "datasets"));
 	char port[24];
-	const char *parts[] = {report_text_at(record, "job"), report_text_at(record, "proto"), report_text_at(remote, "addr"), port,
+	const char *parts[] = {report_text_at(record, "job"),  report_text_at(record, "proto"),
+			       report_text_at(remote, "addr"), port,
 			       report_text_at(remote, "name"), sets};
 	struct row *row;
 	int err;

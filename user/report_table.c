@@ -77,7 +77,8 @@ static int grow(struct rows *rows)
 
 static struct row *append(struct report *r, struct rows *rows)
 {
-	struct row *row = array_grow((void **)&rows->list, &rows->room, rows->n + 1, sizeof(*rows->list)) ? NULL : calloc(1, sizeof(*row));
+	struct row *row =
+	    array_grow((void **)&rows->list, &rows->room, rows->n + 1, sizeof(*rows->list)) ? NULL : calloc(1, sizeof(*row));
 
 	if (!row)
 		return NULL;
@@ -223,8 +224,12 @@ static json_t *kinds_json(const struct row *row)
 static json_t *row_json(const struct row *row, enum table t)
 {
 	static const char *const names[FIGURES] = {
-	    [FIGURE_OPS] = "ops",	      [FIGURE_FILES] = "files",		    [FIGURE_BYTES_TOTAL] = "bytes_total",
-	    [FIGURE_BYTES_OUT] = "bytes_out", [FIGURE_TAINTED_OUT] = "tainted_out", [FIGURE_BYTES] = "bytes",
+	    [FIGURE_OPS] = "ops",
+	    [FIGURE_FILES] = "files",
+	    [FIGURE_BYTES_TOTAL] = "bytes_total",
+	    [FIGURE_BYTES_OUT] = "bytes_out",
+	    [FIGURE_TAINTED_OUT] = "tainted_out",
+	    [FIGURE_BYTES] = "bytes",
 	    [FIGURE_PROCESSES] = "processes",
 	};
 	static const char *const exact[] = {[EXACT_UNKNOWN] = "n", [EXACT_YES] = "t", [EXACT_NO] = "f"};
@@ -238,8 +243,9 @@ static json_t *row_json(const struct row *row, enum table t)
 	if (!err && row->exact &&
 	    json_object_set_new(all, "exact", *exact[row->exact] == 'n' ? json_null() : json_boolean(*exact[row->exact] == 't')))
 		err = -ENOMEM;
-	if (!err && *row->first && (json_object_set_new(all, "first", json_string(row->first)) ||
-				    json_object_set_new(all, "last", json_string(row->last))))
+	if (!err && *row->first &&
+	    (json_object_set_new(all, "first", json_string(row->first)) ||
+	     json_object_set_new(all, "last", json_string(row->last))))
 		err = -ENOMEM;
 	if (!err && row->processes_inexact && json_object_set_new(all, "processes_exact", json_false()))
 		err = -ENOMEM;

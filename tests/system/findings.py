@@ -20,11 +20,13 @@ def finding(number, n=1, severity="low", **more):
     now = time.time()
     return {"id": f"f-{number:016x}", "rule": "exfil.volume", "severity": severity, "title": f"slurm:7 sent {n} B of patients",
             "dataset": "patients", "leak_bound": n, "exposed": n,
-            "process": {"pid": 412, "start": rfc3339(now - 60), "exe": "/usr/bin/python3", "comm": "python3", "uid": 1000, "parent": None},
+            "process": {"pid": 412, "start": rfc3339(now - 60), "exe": "/usr/bin/python3", "comm": "python3", "uid": 1000,
+                        "parent": None},
             "job": "slurm:7", "remote": {"addr": "203.0.113.9", "port": 443, "class": "internet", "name": "x.example"},
             "chain": [{"from": "dataset patients", "to": "python3[412]", "via": "read", "bytes": n, "time": rfc3339(now - 50)},
                       {"from": "python3[412]", "to": "203.0.113.9:443", "via": "tcp", "bytes": n, "time": rfc3339(now - 40)}],
-            "coverage": [], "mitre": ["T1041"], "first": rfc3339(BEGIN + number / 1000), "last": rfc3339(now), "count": n, "action": "alerted", **more}
+            "coverage": [], "mitre": ["T1041"], "first": rfc3339(BEGIN + number / 1000), "last": rfc3339(now), "count": n,
+            "action": "alerted", **more}
 
 
 class Journal:
@@ -40,7 +42,8 @@ class Journal:
             self.close()
             self.file = open(os.path.join(self.path, f"sluice-{self.seq + 1:020d}.jsonl"), "ab")
         self.seq += 1
-        record = {"v": 1, "type": kind, "time": rfc3339(when or time.time()), "seq": self.seq, "host": HOST, **members, "prev": self.prev}
+        record = {"v": 1, "type": kind, "time": rfc3339(when or time.time()), "seq": self.seq, "host": HOST, **members,
+                  "prev": self.prev}
         line = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
         self.prev = hashlib.sha256(line).hexdigest()
         self.file.write(line + b"\n")

@@ -264,8 +264,8 @@ def test_month_of_a_busy_host(root, tmp):
             sums[job, 1000 + i % 2, dataset] += i
         else:
             journal.add("flow", when, process=process, job=job, proto="tcp", local=None,
-                        remote={"addr": "10.0.0.1", "port": 443, "class": "vpc", "name": None}, bytes_out=i, bytes_in=0, tainted_out=0,
-                        datasets=[dataset] if i % 4 else [], encrypted=None)
+                        remote={"addr": "10.0.0.1", "port": 443, "class": "vpc", "name": None}, bytes_out=i, bytes_in=0,
+                        tainted_out=0, datasets=[dataset] if i % 4 else [], encrypted=None)
     journal.close()
     t = time.monotonic()
     d = json.loads(report("--journal", journal.path, "--json", timeout=300))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
-"""Findings to Security Hub, against a strict double of it: each under one Id, the newest state, whatever fails, whoever is killed."""
+"""Findings to Security Hub, against a strict double: each under one Id, the newest state, whatever fails, whoever is killed."""
 import json
 import os
 import random
@@ -51,7 +51,8 @@ class Hubbing:
     def told(self):
         with open(self.out, encoding="utf-8") as f:
             lines = [line for line in f if line.endswith("\n")]
-        return json.loads(lines[-1]) if lines else dict.fromkeys(("state", "why", "imported", "updated", "refused", "missed", "waiting"))
+        nothing = dict.fromkeys(("state", "why", "imported", "updated", "refused", "missed", "waiting"))
+        return json.loads(lines[-1]) if lines else nothing
 
     def wait(self, what, condition, seconds=30):
         try:

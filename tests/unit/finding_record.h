@@ -12,21 +12,26 @@
 #define UNUSED __attribute__((unused))
 
 UNUSED static const char leak_text[] =
-	"{\"v\":1,\"type\":\"finding\",\"time\":\"2026-11-20T10:00:05.250Z\",\"seq\":77,"
-	"\"host\":{\"name\":\"gpu-7\",\"boot_id\":\"b0\",\"instance_id\":\"i-0123456789abcdef0\",\"account\":\"123456789012\","
-	"\"region\":\"eu-central-1\"},"
-	"\"id\":\"f-00000000000000aa\",\"rule\":\"exfil.volume\",\"severity\":\"medium\",\"title\":\"slurm:7 sent 2 MiB of patients to x\","
-	"\"dataset\":\"patients\",\"leak_bound\":2097152,\"exposed\":4194304,"
-	"\"process\":{\"pid\":412,\"start\":\"2026-11-20T09:00:00.000Z\",\"exe\":\"/usr/bin/python3.11\",\"comm\":\"python3\",\"uid\":1000,"
-	"\"parent\":{\"pid\":400,\"start\":null}},\"job\":\"slurm:7\","
-	"\"remote\":{\"addr\":\"203.0.113.9\",\"port\":443,\"class\":\"aws:S3:eu-central-1\",\"name\":\"b.s3.eu-central-1.amazonaws.com\","
-	"\"name_source\":\"sni\",\"name_belief\":\"resolved\",\"name_note\":null,\"service\":\"s3\",\"bucket\":\"b\",\"access_point\":null,"
-	"\"account\":null},"
-	"\"chain\":[{\"from\":\"dataset patients\",\"to\":\"loader[411]\",\"via\":\"read\",\"bytes\":4194304,\"time\":\"2026-11-20T09:59:00.000Z\"},"
-	"{\"from\":\"loader[411]\",\"to\":\"pipe:[9]\",\"via\":\"pipe_write\",\"bytes\":null,\"time\":null},"
-	"{\"from\":\"pipe:[9]\",\"to\":\"203.0.113.9:443\",\"via\":\"tcp\",\"bytes\":2097152,\"time\":\"2026-11-20T10:00:00.000Z\"}],"
-	"\"coverage\":[\"read.uring\"],\"mitre\":[\"T1041\",\"T1048.003\"],\"first\":\"2026-11-20T10:00:01.000Z\","
-	"\"last\":\"2026-11-20T10:00:05.000Z\",\"count\":3,\"action\":\"alerted\",\"job_labels\":null,\"ml_reason\":[]}";
+    "{\"v\":1,\"type\":\"finding\",\"time\":\"2026-11-20T10:00:05.250Z\",\"seq\":77,"
+    "\"host\":{\"name\":\"gpu-7\",\"boot_id\":\"b0\",\"instance_id\":\"i-0123456789abcdef0\",\"account\":\"123456789012\","
+    "\"region\":\"eu-central-1\"},"
+    "\"id\":\"f-00000000000000aa\",\"rule\":\"exfil.volume\",\"severity\":\"medium\",\"title\":\"slurm:7 sent 2 MiB of patients to "
+    "x\","
+    "\"dataset\":\"patients\",\"leak_bound\":2097152,\"exposed\":4194304,"
+    "\"process\":{\"pid\":412,\"start\":\"2026-11-20T09:00:00.000Z\",\"exe\":\"/usr/bin/"
+    "python3.11\",\"comm\":\"python3\",\"uid\":1000,"
+    "\"parent\":{\"pid\":400,\"start\":null}},\"job\":\"slurm:7\","
+    "\"remote\":{\"addr\":\"203.0.113.9\",\"port\":443,\"class\":\"aws:S3:eu-central-1\",\"name\":\"b.s3.eu-central-1.amazonaws."
+    "com\","
+    "\"name_source\":\"sni\",\"name_belief\":\"resolved\",\"name_note\":null,\"service\":\"s3\",\"bucket\":\"b\",\"access_point\":"
+    "null,"
+    "\"account\":null},"
+    "\"chain\":[{\"from\":\"dataset "
+    "patients\",\"to\":\"loader[411]\",\"via\":\"read\",\"bytes\":4194304,\"time\":\"2026-11-20T09:59:00.000Z\"},"
+    "{\"from\":\"loader[411]\",\"to\":\"pipe:[9]\",\"via\":\"pipe_write\",\"bytes\":null,\"time\":null},"
+    "{\"from\":\"pipe:[9]\",\"to\":\"203.0.113.9:443\",\"via\":\"tcp\",\"bytes\":2097152,\"time\":\"2026-11-20T10:00:00.000Z\"}],"
+    "\"coverage\":[\"read.uring\"],\"mitre\":[\"T1041\",\"T1048.003\"],\"first\":\"2026-11-20T10:00:01.000Z\","
+    "\"last\":\"2026-11-20T10:00:05.000Z\",\"count\":3,\"action\":\"alerted\",\"job_labels\":null,\"ml_reason\":[]}";
 
 UNUSED static json_t *leak(void)
 {
@@ -75,14 +80,16 @@ UNUSED static size_t chars_of(const char *s)
 /* Calls `check` with the record and each value in it, however deep, replaced by each of other kinds. */
 UNUSED static void each_change(json_t *record, json_t *at, void (*check)(const json_t *record))
 {
-	static const char *const others[] = {"null", "\"\"", "\" \"", "\"\\u2003\\u00a0\"", "\"\\ud83d\\ude00\\n/\"", "-1", "9223372036854775807", "1.5", "[]", "[[],{}]", "{}",
-					     "true"};
+	static const char *const others[] = {
+	    "null",    "\"\"", "\" \"", "\"\\u2003\\u00a0\"", "\"\\ud83d\\ude00\\n/\"", "-1", "9223372036854775807", "1.5", "[]",
+	    "[[],{}]", "{}",   "true"};
 	const char *key;
 	json_t *v;
 	void *tmp;
 	size_t n;
 
-	json_object_foreach_safe (at, tmp, key, v) {
+	json_object_foreach_safe(at, tmp, key, v)
+	{
 		json_t *kept = json_incref(v);
 
 		for (size_t i = 0; i < ARRAY_SIZE(others); i++) {

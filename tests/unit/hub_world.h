@@ -116,8 +116,8 @@ static struct {
 	unsigned largest;
 	enum aws_outcome outcome;
 	const char *error;
-	json_t *body;	   /* instead of an answer of its own */
-	const char *poison; /* a finding whose id has this makes the whole request wrong */
+	json_t *body;		/* instead of an answer of its own */
+	const char *poison;	/* a finding whose id has this makes the whole request wrong */
 	const char *bad, *code; /* one whose id has this fails by itself, with this code */
 	const char *account;
 	unsigned last_timeout;
@@ -154,8 +154,8 @@ static json_t *answer(const json_t *list, bool *poisoned)
 		if (*poisoned)
 			continue;
 		if (service.bad && strstr(text_of(f, "Id"), service.bad))
-			json_array_append_new(failed, json_pack("{s:s, s:s, s:s}", "Id", text_of(f, "Id"), "ErrorCode", service.code,
-								"ErrorMessage", "no"));
+			json_array_append_new(failed, json_pack("{s:s, s:s, s:s}", "Id", text_of(f, "Id"), "ErrorCode",
+								service.code, "ErrorMessage", "no"));
 		else
 			import(f);
 	}

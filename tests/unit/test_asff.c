@@ -26,13 +26,23 @@ static const struct {
 	const char *path;
 	size_t most;
 } limits[] = {
-	{"SchemaVersion", 10}, {"Id", 512}, {"ProductArn", 2048}, {"GeneratorId", 512}, {"AwsAccountId", 12}, {"Title", 256},
-	{"Description", 1024}, {"ProductName", 128}, {"CompanyName", 128}, {"Remediation.Recommendation.Text", 512},
-	{"Network.DestinationDomain", 128}, {"Process.Name", 64}, {"Process.Path", 512},
+    {"SchemaVersion", 10},
+    {"Id", 512},
+    {"ProductArn", 2048},
+    {"GeneratorId", 512},
+    {"AwsAccountId", 12},
+    {"Title", 256},
+    {"Description", 1024},
+    {"ProductName", 128},
+    {"CompanyName", 128},
+    {"Remediation.Recommendation.Text", 512},
+    {"Network.DestinationDomain", 128},
+    {"Process.Name", 64},
+    {"Process.Path", 512},
 };
 
-static const char *const required[] = {"SchemaVersion", "Id", "ProductArn", "GeneratorId", "AwsAccountId", "CreatedAt", "UpdatedAt",
-				       "Title", "Description", "Severity.Label"};
+static const char *const required[] = {"SchemaVersion", "Id",	     "ProductArn", "GeneratorId", "AwsAccountId",
+				       "CreatedAt",	"UpdatedAt", "Title",	   "Description", "Severity.Label"};
 
 /* No text of it is blank: the service takes none. */
 static void assert_seen(const json_t *v)
@@ -110,7 +120,8 @@ static void test_whole(void **state)
 	assert_string_equal(text_of(json_array_get(json_at(f, "Resources"), 1), "Id"), "arn:aws:s3:::b");
 	assert_string_equal(text_of(json_array_get(json_at(f, "Resources"), 2), "Details.Other.dataset"), "patients");
 	assert_string_equal(json_string_value(json_object_get(fields, "sluice/leak_bound")), "2097152");
-	assert_string_equal(json_string_value(json_object_get(fields, "sluice/chain/02")), "? loader[411] > pipe:[9], pipe_write, ? bytes");
+	assert_string_equal(json_string_value(json_object_get(fields, "sluice/chain/02")),
+			    "? loader[411] > pipe:[9], pipe_write, ? bytes");
 	assert_non_null(strstr(text_of(f, "Description"), "At most 2097152 bytes (2.0 MiB) of patients left"));
 	json_decref(f);
 	json_decref(r);
@@ -136,8 +147,9 @@ static void test_severities(void **state)
 		const char *word, *label;
 		int before;
 	} rows[] = {
-		{"info", "INFORMATIONAL", -1}, {"low", "LOW", -1}, {"medium", "MEDIUM", -1}, {"high", "HIGH", -1}, {"critical", "CRITICAL", -1},
-		{"what", "INFORMATIONAL", -1}, {"info", "HIGH", 3}, {"critical", "CRITICAL", 1}, {"info", "CRITICAL", 99},
+	    {"info", "INFORMATIONAL", -1}, {"low", "LOW", -1},		 {"medium", "MEDIUM", -1},
+	    {"high", "HIGH", -1},	   {"critical", "CRITICAL", -1}, {"what", "INFORMATIONAL", -1},
+	    {"info", "HIGH", 3},	   {"critical", "CRITICAL", 1},	 {"info", "CRITICAL", 99},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -155,9 +167,9 @@ static void test_severities(void **state)
 
 static void test_every_rule_has_a_type(void **state)
 {
-	static const char *const names[] = {"exfil.volume", "budget.exceeded", "egress.unexpected", "egress.plaintext", "s3.foreign-bucket",
-					    "dns.tunnel", "staging.copy", "access.unauthorized", "credential.static", "channel.unobservable",
-					    "monitor.tamper", "monitor.gap"};
+	static const char *const names[] = {"exfil.volume",	 "budget.exceeded",	 "egress.unexpected", "egress.plaintext",
+					    "s3.foreign-bucket", "dns.tunnel",		 "staging.copy",      "access.unauthorized",
+					    "credential.static", "channel.unobservable", "monitor.tamper",    "monitor.gap"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		json_t *r = leak(), *f;
@@ -223,7 +235,8 @@ static void test_limits(void **state)
 	json_object_set_new(json_object_get(r, "remote"), "bucket", long_text(5000));
 	for (int i = 0; i < 200; i++)
 		json_array_append_new(chain, json_pack("{s:o, s:o, s:s, s:i, s:n}", "from", long_text(5000), "to",
-						       i < 199 ? long_text(5000) : json_string("the end"), "via", "tcp", "bytes", i, "time"));
+						       i < 199 ? long_text(5000) : json_string("the end"), "via", "tcp", "bytes", i,
+						       "time"));
 	for (int i = 0; i < 2000; i++)
 		json_array_append_new(coverage, long_text(30));
 	json_object_set_new(r, "chain", chain);
@@ -243,13 +256,14 @@ static void test_long_chain(void **state)
 	json_t *r = leak(), *f, *chain = json_array();
 
 	for (int i = 0; i < 100; i++)
-		json_array_append_new(chain, json_pack("{s:s, s:s, s:s, s:i, s:n}", "from", "a", "to", i == 99 ? "the end" : "b", "via", "tcp",
-						       "bytes", i, "time"));
+		json_array_append_new(chain, json_pack("{s:s, s:s, s:s, s:i, s:n}", "from", "a", "to", i == 99 ? "the end" : "b",
+						       "via", "tcp", "bytes", i, "time"));
 	json_object_set_new(r, "chain", chain);
 	f = made(r, &stamp);
 	assert_fits(f);
 	assert_int_equal(json_object_size(json_at(f, "ProductFields")), 50);
-	assert_non_null(strstr(json_string_value(json_object_get(json_object_get(f, "ProductFields"), "sluice/chain/100")), "the end"));
+	assert_non_null(
+	    strstr(json_string_value(json_object_get(json_object_get(f, "ProductFields"), "sluice/chain/100")), "the end"));
 	json_decref(f);
 	json_decref(r);
 }
@@ -296,14 +310,10 @@ static void test_any(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_whole),
-	    cmocka_unit_test(test_little_known),
-	    cmocka_unit_test(test_severities),
-	    cmocka_unit_test(test_every_rule_has_a_type),
-	    cmocka_unit_test(test_id),
-	    cmocka_unit_test(test_limits),
-	    cmocka_unit_test(test_long_chain),
-	    cmocka_unit_test(test_any),
+	    cmocka_unit_test(test_whole),      cmocka_unit_test(test_little_known),
+	    cmocka_unit_test(test_severities), cmocka_unit_test(test_every_rule_has_a_type),
+	    cmocka_unit_test(test_id),	       cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_long_chain), cmocka_unit_test(test_any),
 	};
 
 	return cmocka_run_group_tests_name("asff", tests, NULL, NULL);

@@ -153,13 +153,13 @@ static void test_failures(void **state)
 		const char *why;
 		unsigned most; /* calls in ten minutes */
 	} rows[] = {
-		{AWS_AGAIN, "Couldn't connect", HUB_UNREACHABLE, "Couldn't connect", 20},
-		{AWS_THROTTLED, "TooManyRequestsException", HUB_THROTTLED, "TooManyRequests", 20},
-		{AWS_DENIED, "AccessDeniedException", HUB_DENIED, "securityhub:BatchImportFindings", 2},
-		{AWS_DENIED, "InvalidAccessException", HUB_NOT_ENABLED, "not enabled in eu-central-1 for account 123456789012", 2},
-		{AWS_REFUSED, "InvalidAccessException", HUB_NOT_ENABLED, "not enabled", 2},
-		{AWS_NO_CREDENTIALS, "", HUB_NO_CREDENTIALS, "no AWS credentials", 30},
-		{AWS_MISSING, "ResourceNotFoundException", HUB_UNREACHABLE, "ResourceNotFound", 20},
+	    {AWS_AGAIN, "Couldn't connect", HUB_UNREACHABLE, "Couldn't connect", 20},
+	    {AWS_THROTTLED, "TooManyRequestsException", HUB_THROTTLED, "TooManyRequests", 20},
+	    {AWS_DENIED, "AccessDeniedException", HUB_DENIED, "securityhub:BatchImportFindings", 2},
+	    {AWS_DENIED, "InvalidAccessException", HUB_NOT_ENABLED, "not enabled in eu-central-1 for account 123456789012", 2},
+	    {AWS_REFUSED, "InvalidAccessException", HUB_NOT_ENABLED, "not enabled", 2},
+	    {AWS_NO_CREDENTIALS, "", HUB_NO_CREDENTIALS, "no AWS credentials", 30},
+	    {AWS_MISSING, "ResourceNotFoundException", HUB_UNREACHABLE, "ResourceNotFound", 20},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -187,10 +187,13 @@ static void test_failures(void **state)
 /* Answers that are none: nothing counts as imported. */
 static void test_odd_answers(void **state)
 {
-	static const char *const odd[] = {"{}", "{\"SuccessCount\":1}", "{\"SuccessCount\":\"1\",\"FailedCount\":0}",
-					  "{\"SuccessCount\":0,\"FailedCount\":1,\"FailedFindings\":[]}",
-					  "{\"SuccessCount\":0,\"FailedCount\":0,\"FailedFindings\":null}",
-					  "{\"SuccessCount\":0,\"FailedCount\":1,\"FailedFindings\":[{\"Id\":\"another's\"},7,null]}"};
+	static const char *const odd[] = {
+	    "{}",
+	    "{\"SuccessCount\":1}",
+	    "{\"SuccessCount\":\"1\",\"FailedCount\":0}",
+	    "{\"SuccessCount\":0,\"FailedCount\":1,\"FailedFindings\":[]}",
+	    "{\"SuccessCount\":0,\"FailedCount\":0,\"FailedFindings\":null}",
+	    "{\"SuccessCount\":0,\"FailedCount\":1,\"FailedFindings\":[{\"Id\":\"another's\"},7,null]}"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
 		struct hub *h = start();
@@ -340,6 +343,15 @@ static void test_last(void **state)
 	hub_step(h, now_ns, true);
 	assert_int_equal(there(1), 2);
 	assert_in_range(service.last_timeout, 1, 2000);
+	journal_finding(1, 3, "low");
+	hub_step(h, now_ns, true); /* at once after another request */
+	assert_int_equal(there(1), 3);
+	service.outcome = AWS_AGAIN;
+	journal_finding(1, 4, "low");
+	hub_step(h, now_ns, true);
+	unsigned calls = service.calls;
+	hub_step(h, now_ns, true); /* but not where one just failed */
+	assert_int_equal(service.calls, calls);
 	hub_free(h);
 }
 
@@ -367,10 +379,10 @@ static void test_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    WORLD(test_import_and_update), WORLD(test_severity),   WORLD(test_again),		WORLD(test_mark_is_held_back),
-	    WORLD(test_some_fail),	   WORLD(test_poison),	   WORLD(test_failures),	WORLD(test_odd_answers),
-	    WORLD(test_another_journal),   WORLD(test_missed),	   WORLD(test_another_account), WORLD(test_damaged_state),
-	    WORLD(test_no_journal),	   WORLD(test_last),	   WORLD(test_bounded),
+	    WORLD(test_import_and_update), WORLD(test_severity), WORLD(test_again),	      WORLD(test_mark_is_held_back),
+	    WORLD(test_some_fail),	   WORLD(test_poison),	 WORLD(test_failures),	      WORLD(test_odd_answers),
+	    WORLD(test_another_journal),   WORLD(test_missed),	 WORLD(test_another_account), WORLD(test_damaged_state),
+	    WORLD(test_no_journal),	   WORLD(test_last),	 WORLD(test_bounded),
 	};
 
 	return cmocka_run_group_tests_name("hub", tests, NULL, NULL);

@@ -17,56 +17,59 @@ struct rule {
 	int values[14]; /* of NUMBER, ended by -1; none: any */
 };
 
-#define ANY {-1}
+#define ANY                                                                                                                        \
+	{                                                                                                                          \
+		-1                                                                                                                 \
+	}
 
 static const struct rule rules[] = {
-	{NULL, "activity_id", true, NUMBER, {0, 1, 2, 3, 99, -1}},
-	{NULL, "category_uid", true, NUMBER, {2, -1}},
-	{NULL, "class_uid", true, NUMBER, {2004, 2006, -1}},
-	{NULL, "type_uid", true, NUMBER, ANY},
-	{NULL, "time", true, NUMBER, ANY},
-	{NULL, "severity_id", true, NUMBER, {0, 1, 2, 3, 4, 5, 6, 99, -1}},
-	{NULL, "status_id", false, NUMBER, {0, 1, 2, 3, 4, 5, 6, 99, -1}},
-	{NULL, "action_id", false, NUMBER, {0, 1, 2, -1}},
-	{NULL, "disposition_id", false, NUMBER, {2, 19, -1}},
-	{NULL, "is_alert", false, YES, ANY},
-	{NULL, "metadata", true, OBJECT, ANY},
-	{NULL, "finding_info", true, OBJECT, ANY},
-	{NULL, "unmapped", false, OBJECT, ANY},
-	{"metadata", "version", true, TEXT, ANY},
-	{"metadata", "product", true, OBJECT, ANY},
-	{"metadata.product", "vendor_name", true, TEXT, ANY},
-	{"metadata.product", "name", true, TEXT, ANY},
-	{"metadata.product", "version", true, TEXT, ANY},
-	{"finding_info", "uid", true, TEXT, ANY},
-	{"finding_info", "title", false, TEXT, ANY},
-	{"finding_info", "created_time", false, NUMBER, ANY},
-	{"finding_info", "first_seen_time", false, NUMBER, ANY},
-	{"finding_info", "last_seen_time", false, NUMBER, ANY},
-	{"finding_info", "types", false, LIST, ANY},
-	{"finding_info.analytic", "type_id", true, NUMBER, {0, 1, 2, 3, 4, 99, -1}},
-	{"device", "type_id", true, NUMBER, {0, 1, 2, 3, 4, 5, 6, 7, 8, 99, -1}},
-	{"file", "name", true, TEXT, ANY},
-	{"file", "type_id", true, NUMBER, {0, 1, 2, 3, 4, 5, 6, 7, 99, -1}},
-	{"databucket", "type_id", true, NUMBER, {0, 1, 2, 3, 99, -1}},
-	{"cloud", "provider", true, TEXT, ANY},
-	{"data_security", "data_lifecycle_state_id", false, NUMBER, {0, 1, 2, 3, 99, -1}},
-	{"data_security", "detection_system_id", false, NUMBER, {0, 1, 12, 99, -1}},
-	{"actor.process.file", "name", true, TEXT, ANY},
-	{"actor.process.file", "type_id", true, NUMBER, {0, 1, -1}},
+    {NULL, "activity_id", true, NUMBER, {0, 1, 2, 3, 99, -1}},
+    {NULL, "category_uid", true, NUMBER, {2, -1}},
+    {NULL, "class_uid", true, NUMBER, {2004, 2006, -1}},
+    {NULL, "type_uid", true, NUMBER, ANY},
+    {NULL, "time", true, NUMBER, ANY},
+    {NULL, "severity_id", true, NUMBER, {0, 1, 2, 3, 4, 5, 6, 99, -1}},
+    {NULL, "status_id", false, NUMBER, {0, 1, 2, 3, 4, 5, 6, 99, -1}},
+    {NULL, "action_id", false, NUMBER, {0, 1, 2, -1}},
+    {NULL, "disposition_id", false, NUMBER, {2, 19, -1}},
+    {NULL, "is_alert", false, YES, ANY},
+    {NULL, "metadata", true, OBJECT, ANY},
+    {NULL, "finding_info", true, OBJECT, ANY},
+    {NULL, "unmapped", false, OBJECT, ANY},
+    {"metadata", "version", true, TEXT, ANY},
+    {"metadata", "product", true, OBJECT, ANY},
+    {"metadata.product", "vendor_name", true, TEXT, ANY},
+    {"metadata.product", "name", true, TEXT, ANY},
+    {"metadata.product", "version", true, TEXT, ANY},
+    {"finding_info", "uid", true, TEXT, ANY},
+    {"finding_info", "title", false, TEXT, ANY},
+    {"finding_info", "created_time", false, NUMBER, ANY},
+    {"finding_info", "first_seen_time", false, NUMBER, ANY},
+    {"finding_info", "last_seen_time", false, NUMBER, ANY},
+    {"finding_info", "types", false, LIST, ANY},
+    {"finding_info.analytic", "type_id", true, NUMBER, {0, 1, 2, 3, 4, 99, -1}},
+    {"device", "type_id", true, NUMBER, {0, 1, 2, 3, 4, 5, 6, 7, 8, 99, -1}},
+    {"file", "name", true, TEXT, ANY},
+    {"file", "type_id", true, NUMBER, {0, 1, 2, 3, 4, 5, 6, 7, 99, -1}},
+    {"databucket", "type_id", true, NUMBER, {0, 1, 2, 3, 99, -1}},
+    {"cloud", "provider", true, TEXT, ANY},
+    {"data_security", "data_lifecycle_state_id", false, NUMBER, {0, 1, 2, 3, 99, -1}},
+    {"data_security", "detection_system_id", false, NUMBER, {0, 1, 12, 99, -1}},
+    {"actor.process.file", "name", true, TEXT, ANY},
+    {"actor.process.file", "type_id", true, NUMBER, {0, 1, -1}},
 };
 
 /* Of each of these, one at least. */
 static const struct {
 	const char *object, *any[8];
 } constraints[] = {
-	{"actor", {"process", "user", "session", "app_name", "app_uid", "invoked_by"}},
-	{"actor.process", {"pid", "uid", "cpid"}},
-	{"actor.user", {"account", "name", "uid"}},
-	{"data_security", {"data_lifecycle_state_id", "detection_pattern", "detection_system_id", "policy"}},
-	{"data_security.policy", {"name", "uid"}},
-	{"dst_endpoint", {"ip", "uid", "name", "hostname", "svc_name", "instance_uid"}},
-	{"finding_info.analytic", {"name", "uid"}},
+    {"actor", {"process", "user", "session", "app_name", "app_uid", "invoked_by"}},
+    {"actor.process", {"pid", "uid", "cpid"}},
+    {"actor.user", {"account", "name", "uid"}},
+    {"data_security", {"data_lifecycle_state_id", "detection_pattern", "detection_system_id", "policy"}},
+    {"data_security.policy", {"name", "uid"}},
+    {"dst_endpoint", {"ip", "uid", "name", "hostname", "svc_name", "instance_uid"}},
+    {"finding_info.analytic", {"name", "uid"}},
 };
 
 static bool is_kind(const json_t *v, const struct rule *r)
@@ -253,11 +256,8 @@ static void test_any(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_data),
-	    cmocka_unit_test(test_detection),
-	    cmocka_unit_test(test_severities),
-	    cmocka_unit_test(test_same),
-	    cmocka_unit_test(test_any),
+	    cmocka_unit_test(test_data), cmocka_unit_test(test_detection), cmocka_unit_test(test_severities),
+	    cmocka_unit_test(test_same), cmocka_unit_test(test_any),
 	};
 
 	return cmocka_run_group_tests_name("ocsf", tests, NULL, NULL);

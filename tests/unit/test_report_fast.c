@@ -11,30 +11,34 @@
 #include "user/report.h"
 
 #define HEAD(type) "{\"v\":1,\"type\":\"" type "\",\"time\":\"2026-11-20T10:00:05.250Z\",\"seq\":3,\"host\":{\"name\":\"h\"},"
-#define PROCESS \
-	"\"process\":{\"pid\":41,\"start\":\"2026-11-20T09:00:00.000Z\",\"exe\":\"/usr/bin/python3\",\"comm\":\"python3\",\"uid\":4000000," \
+#define PROCESS                                                                                                                    \
+	"\"process\":{\"pid\":41,\"start\":\"2026-11-20T09:00:00.000Z\",\"exe\":\"/usr/bin/"                                       \
+	"python3\",\"comm\":\"python3\",\"uid\":4000000,"                                                                          \
 	"\"parent\":null}"
 
 static const char *const records[] = {
-	HEAD("access") "\"job\":\"slurm:7\"," PROCESS ",\"dataset\":\"patients\",\"tags\":{\"DataType\":\"PII\"},"
-	"\"bytes\":{\"read\":4096,\"mmap\":null,\"device\":0},\"ops\":3,\"files\":2,\"exact\":true}",
-	HEAD("access") "\"job\":null," PROCESS ",\"dataset\":\"cats\",\"bytes\":{},\"ops\":0,\"files\":null,\"exact\":false}",
-	HEAD("flow") PROCESS ",\"job\":\"slurm:7\",\"proto\":\"tcp\",\"local\":null,\"remote\":{\"addr\":\"203.0.113.9\",\"port\":443,"
-	"\"class\":\"internet\",\"name\":\"x.example\",\"name_source\":\"sni\"},\"bytes_out\":100,\"bytes_in\":7,\"tainted_out\":90,"
-	"\"datasets\":[\"patients\",\"cats\"],\"encrypted\":true}",
-	HEAD("flow") PROCESS ",\"job\":\"slurm:8\",\"proto\":\"tcp\",\"remote\":{\"addr\":\"10.0.0.9\",\"port\":3128,"
-	"\"class\":\"vpc\",\"name\":null,\"name_source\":\"connect\"},\"bytes_out\":5,\"tainted_out\":null,\"datasets\":[\"cats\"]}",
-	HEAD("flow") PROCESS ",\"job\":\"slurm:8\",\"proto\":\"udp\",\"remote\":{\"addr\":\"10.0.0.2\",\"port\":53,"
-	"\"class\":\"dns\",\"name\":null,\"name_source\":null},\"bytes_out\":5,\"tainted_out\":5,\"datasets\":[]}",
-	HEAD("transfer") "\"from\":{\"process\":{\"pid\":4,\"comm\":\"loader\"}},\"to\":{\"object\":{\"kind\":\"pipe\",\"name\":\"pipe:[7]\","
-	"\"path\":null}},\"via\":\"pipe_write\",\"bytes\":70,\"datasets\":[\"patients\"],\"declared\":[]}",
-	HEAD("transfer") "\"from\":{\"object\":{\"name\":\"socket:[9]\"}},\"to\":{},\"via\":\"unix_read\",\"bytes\":null,"
-	"\"datasets\":[\"patients\"]}",
-	leak_text,
-	HEAD("health") "\"gaps\":[\"read.uring\"],\"owners\":[]}",
-	HEAD("policy") "\"digest\":\"x\"}",
-	HEAD("journal") "\"event\":\"start\"}",
-	HEAD("later") "\"what\":1}",
+    HEAD("access") "\"job\":\"slurm:7\"," PROCESS ",\"dataset\":\"patients\",\"tags\":{\"DataType\":\"PII\"},"
+		   "\"bytes\":{\"read\":4096,\"mmap\":null,\"device\":0},\"ops\":3,\"files\":2,\"exact\":true}",
+    HEAD("access") "\"job\":null," PROCESS ",\"dataset\":\"cats\",\"bytes\":{},\"ops\":0,\"files\":null,\"exact\":false}",
+    HEAD("flow") PROCESS
+    ",\"job\":\"slurm:7\",\"proto\":\"tcp\",\"local\":null,\"remote\":{\"addr\":\"203.0.113.9\",\"port\":443,"
+    "\"class\":\"internet\",\"name\":\"x.example\",\"name_source\":\"sni\"},\"bytes_out\":100,\"bytes_in\":7,\"tainted_out\":90,"
+    "\"datasets\":[\"patients\",\"cats\"],\"encrypted\":true}",
+    HEAD("flow") PROCESS
+    ",\"job\":\"slurm:8\",\"proto\":\"tcp\",\"remote\":{\"addr\":\"10.0.0.9\",\"port\":3128,"
+    "\"class\":\"vpc\",\"name\":null,\"name_source\":\"connect\"},\"bytes_out\":5,\"tainted_out\":null,\"datasets\":[\"cats\"]}",
+    HEAD("flow") PROCESS ",\"job\":\"slurm:8\",\"proto\":\"udp\",\"remote\":{\"addr\":\"10.0.0.2\",\"port\":53,"
+			 "\"class\":\"dns\",\"name\":null,\"name_source\":null},\"bytes_out\":5,\"tainted_out\":5,\"datasets\":[]}",
+    HEAD("transfer") "\"from\":{\"process\":{\"pid\":4,\"comm\":\"loader\"}},\"to\":{\"object\":{\"kind\":\"pipe\",\"name\":\"pipe:"
+		     "[7]\","
+		     "\"path\":null}},\"via\":\"pipe_write\",\"bytes\":70,\"datasets\":[\"patients\"],\"declared\":[]}",
+    HEAD("transfer") "\"from\":{\"object\":{\"name\":\"socket:[9]\"}},\"to\":{},\"via\":\"unix_read\",\"bytes\":null,"
+		     "\"datasets\":[\"patients\"]}",
+    leak_text,
+    HEAD("health") "\"gaps\":[\"read.uring\"],\"owners\":[]}",
+    HEAD("policy") "\"digest\":\"x\"}",
+    HEAD("journal") "\"event\":\"start\"}",
+    HEAD("later") "\"what\":1}",
 };
 
 static struct report *quick, *slow;
@@ -107,8 +111,15 @@ static void end(void)
 static void test_each_change(void **state)
 {
 	struct timespec at = {1795168805, 250000001}, before = {1795168805, 250000000};
-	struct report_wish wishes[] = {{0}, {.dataset = "patients"}, {.job = "slurm:7"}, {.since = &before}, {.since = &at}, {.until = &before},
-				       {.finding = "f-00000000000000aa"}, {.rows = 3}, {.dataset = "cats", .job = "slurm:8"}};
+	struct report_wish wishes[] = {{0},
+				       {.dataset = "patients"},
+				       {.job = "slurm:7"},
+				       {.since = &before},
+				       {.since = &at},
+				       {.until = &before},
+				       {.finding = "f-00000000000000aa"},
+				       {.rows = 3},
+				       {.dataset = "cats", .job = "slurm:8"}};
 
 	for (size_t w = 0; w < ARRAY_SIZE(wishes); w++) {
 		begin(&wishes[w]);
@@ -132,10 +143,42 @@ static void test_each_change(void **state)
 static void test_odd_forms(void **state)
 {
 	static const char *const odd[] = {
-		"", " ", "{", "}", "[]", "{}", "{\"v\":1}", "{\"v\":1,\"v\":1}", "nul", "\"x\"", "{\"a\":01}", "{\"a\":1.5}", "{\"a\":-}", "{\"a\":1e3}",
-		"{\"a\":99999999999999999999}", "{\"a\":\"\\u0041\"}", "{\"a\":\"\xc3\xa4\"}", "{\"a\":\"\xff\"}", "{\"a\":\"\x01\"}", "{\"a\":1,}",
-		"{,}", "{\"a\"}", "{\"a\":}", "{a:1}", "{\"a\":[1,]}", "{\"a\":[1 2]}", "{\"a\":tru}", "{\"a\":truee}", "{\"a\":nullx}", "{\"a\":1}x",
-		"{\"a\":1} ", " {\"a\":1}", "{\"a\":{\"b\":1,\"b\":2}}", "{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}", "{\"a\":\"", "{\"\":1,\"\":2}",
+	    "",
+	    " ",
+	    "{",
+	    "}",
+	    "[]",
+	    "{}",
+	    "{\"v\":1}",
+	    "{\"v\":1,\"v\":1}",
+	    "nul",
+	    "\"x\"",
+	    "{\"a\":01}",
+	    "{\"a\":1.5}",
+	    "{\"a\":-}",
+	    "{\"a\":1e3}",
+	    "{\"a\":99999999999999999999}",
+	    "{\"a\":\"\\u0041\"}",
+	    "{\"a\":\"\xc3\xa4\"}",
+	    "{\"a\":\"\xff\"}",
+	    "{\"a\":\"\x01\"}",
+	    "{\"a\":1,}",
+	    "{,}",
+	    "{\"a\"}",
+	    "{\"a\":}",
+	    "{a:1}",
+	    "{\"a\":[1,]}",
+	    "{\"a\":[1 2]}",
+	    "{\"a\":tru}",
+	    "{\"a\":truee}",
+	    "{\"a\":nullx}",
+	    "{\"a\":1}x",
+	    "{\"a\":1} ",
+	    " {\"a\":1}",
+	    "{\"a\":{\"b\":1,\"b\":2}}",
+	    "{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}",
+	    "{\"a\":\"",
+	    "{\"\":1,\"\":2}",
 	};
 	struct report_wish w = {0};
 	struct tape t = {0};
@@ -174,9 +217,9 @@ static void test_odd_forms(void **state)
 /* What a tape says is what jansson says. */
 static void compare(const struct tape *t, const struct tape_item *i, const json_t *v)
 {
-	static const json_type types[] = {[TAPE_NULL] = JSON_NULL, [TAPE_FALSE] = JSON_FALSE, [TAPE_TRUE] = JSON_TRUE,
-					  [TAPE_NUMBER] = JSON_INTEGER, [TAPE_STRING] = JSON_STRING, [TAPE_OBJECT] = JSON_OBJECT,
-					  [TAPE_LIST] = JSON_ARRAY};
+	static const json_type types[] = {
+	    [TAPE_NULL] = JSON_NULL,	 [TAPE_FALSE] = JSON_FALSE,   [TAPE_TRUE] = JSON_TRUE, [TAPE_NUMBER] = JSON_INTEGER,
+	    [TAPE_STRING] = JSON_STRING, [TAPE_OBJECT] = JSON_OBJECT, [TAPE_LIST] = JSON_ARRAY};
 	size_t n = 0;
 
 	assert_int_equal(types[i->kind], json_typeof(v));
@@ -187,7 +230,8 @@ static void compare(const struct tape *t, const struct tape_item *i, const json_
 	if (i->kind < TAPE_OBJECT)
 		return;
 	assert_int_equal(i->number, i->kind == TAPE_OBJECT ? json_object_size(v) : json_array_size(v));
-	tape_each (t, i, in) {
+	tape_each(t, i, in)
+	{
 		char key[64] = "";
 
 		if (i->kind == TAPE_OBJECT) {
@@ -252,7 +296,8 @@ static void vouched_as_plain(const struct report_wish *wish)
 static void test_vouched(void **state)
 {
 	struct timespec at = {1795168805, 250000001};
-	struct report_wish wishes[] = {{0}, {.dataset = "patients", .job = "slurm:7"}, {.job = "slurm:8"}, {.since = &at}, {.until = &at}};
+	struct report_wish wishes[] = {
+	    {0}, {.dataset = "patients", .job = "slurm:7"}, {.job = "slurm:8"}, {.since = &at}, {.until = &at}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++)
 		vouched_as_plain(&wishes[i]);

@@ -17,20 +17,21 @@ static const char *const labels[] = {"INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "
 static const struct {
 	const char *rule, *types[2];
 } rules[] = {
-	{"exfil.volume", {"Effects/Data Exfiltration/Sluice-ExfilVolume"}},
-	{"budget.exceeded", {"Effects/Data Exfiltration/Sluice-BudgetExceeded", "Unusual Behaviors/Data/Sluice-BudgetExceeded"}},
-	{"egress.unexpected", {"Unusual Behaviors/Network Flow/Sluice-EgressUnexpected"}},
-	{"egress.plaintext", {"Effects/Data Exposure/Sluice-EgressPlaintext"}},
-	{"s3.foreign-bucket", {"Effects/Data Exfiltration/Sluice-S3ForeignBucket"}},
-	{"dns.tunnel", {"Effects/Data Exfiltration/Sluice-DnsTunnel", "TTPs/Command and Control/Sluice-DnsTunnel"}},
-	{"staging.copy", {"TTPs/Collection/Sluice-StagingCopy", "Effects/Data Exposure/Sluice-StagingCopy"}},
-	{"access.unauthorized", {"Unusual Behaviors/Data/Sluice-AccessUnauthorized", "TTPs/Collection/Sluice-AccessUnauthorized"}},
-	{"credential.static", {"Software and Configuration Checks/AWS Security Best Practices/Sluice-CredentialStatic",
-			       "TTPs/Credential Access/Sluice-CredentialStatic"}},
-	{"channel.unobservable", {"Unusual Behaviors/Process/Sluice-ChannelUnobservable"}},
-	{"monitor.tamper", {"TTPs/Defense Evasion/Sluice-MonitorTamper"}},
-	{"monitor.gap", {"Software and Configuration Checks/AWS Security Best Practices/Sluice-MonitorGap",
-			 "TTPs/Defense Evasion/Sluice-MonitorGap"}},
+    {"exfil.volume", {"Effects/Data Exfiltration/Sluice-ExfilVolume"}},
+    {"budget.exceeded", {"Effects/Data Exfiltration/Sluice-BudgetExceeded", "Unusual Behaviors/Data/Sluice-BudgetExceeded"}},
+    {"egress.unexpected", {"Unusual Behaviors/Network Flow/Sluice-EgressUnexpected"}},
+    {"egress.plaintext", {"Effects/Data Exposure/Sluice-EgressPlaintext"}},
+    {"s3.foreign-bucket", {"Effects/Data Exfiltration/Sluice-S3ForeignBucket"}},
+    {"dns.tunnel", {"Effects/Data Exfiltration/Sluice-DnsTunnel", "TTPs/Command and Control/Sluice-DnsTunnel"}},
+    {"staging.copy", {"TTPs/Collection/Sluice-StagingCopy", "Effects/Data Exposure/Sluice-StagingCopy"}},
+    {"access.unauthorized", {"Unusual Behaviors/Data/Sluice-AccessUnauthorized", "TTPs/Collection/Sluice-AccessUnauthorized"}},
+    {"credential.static",
+     {"Software and Configuration Checks/AWS Security Best Practices/Sluice-CredentialStatic",
+      "TTPs/Credential Access/Sluice-CredentialStatic"}},
+    {"channel.unobservable", {"Unusual Behaviors/Process/Sluice-ChannelUnobservable"}},
+    {"monitor.tamper", {"TTPs/Defense Evasion/Sluice-MonitorTamper"}},
+    {"monitor.gap",
+     {"Software and Configuration Checks/AWS Security Best Practices/Sluice-MonitorGap", "TTPs/Defense Evasion/Sluice-MonitorGap"}},
 };
 
 int asff_set(json_t *to, const char *key, json_t *value)

@@ -23,20 +23,25 @@ const char *finding_advice(const char *rule)
 	static const struct {
 		const char *rule, *advice;
 	} all[] = {
-		{"exfil.volume", "Find out whether this destination is meant to receive the dataset. If it is, add it to network.allow for this "
-				 "dataset; if not, end the job, keep the journal, and rotate what the process could use."},
-		{"budget.exceeded", "Find out why more of the dataset left than its budget allows, or raise datasets[].budget."},
-		{"egress.unexpected", "Find out why the job talks to this destination. If it is meant to, add it to network.allow."},
-		{"egress.plaintext", "Use TLS for this connection: whoever carries it can read the data."},
-		{"s3.foreign-bucket", "Find out whose bucket this is. If it is meant to receive the data, add it to network.allow; limit the VPC "
-				      "endpoint's policy to the buckets that are."},
-		{"dns.tunnel", "End the process and keep the journal: questions to name servers carry data out."},
-		{"staging.copy", "Remove the copy, or tag its place as a dataset and say in `derived` who may write it."},
-		{"access.unauthorized", "Find out who read the dataset and why; then either name them in readers, or take the right to read away."},
-		{"credential.static", "Give the job credentials that end: a role of the instance, pod or task instead of a key in a file."},
-		{"channel.unobservable", "Find out why the process opened a way out that is not measured, and close it where it is not needed."},
-		{"monitor.tamper", "Find out who touched the monitor; treat what was measured from then on as incomplete."},
-		{"monitor.gap", "Treat figures of that time as too low; see `sluice show health` for what was not measured, and why."},
+	    {"exfil.volume",
+	     "Find out whether this destination is meant to receive the dataset. If it is, add it to network.allow for this "
+	     "dataset; if not, end the job, keep the journal, and rotate what the process could use."},
+	    {"budget.exceeded", "Find out why more of the dataset left than its budget allows, or raise datasets[].budget."},
+	    {"egress.unexpected", "Find out why the job talks to this destination. If it is meant to, add it to network.allow."},
+	    {"egress.plaintext", "Use TLS for this connection: whoever carries it can read the data."},
+	    {"s3.foreign-bucket",
+	     "Find out whose bucket this is. If it is meant to receive the data, add it to network.allow; limit the VPC "
+	     "endpoint's policy to the buckets that are."},
+	    {"dns.tunnel", "End the process and keep the journal: questions to name servers carry data out."},
+	    {"staging.copy", "Remove the copy, or tag its place as a dataset and say in `derived` who may write it."},
+	    {"access.unauthorized",
+	     "Find out who read the dataset and why; then either name them in readers, or take the right to read away."},
+	    {"credential.static",
+	     "Give the job credentials that end: a role of the instance, pod or task instead of a key in a file."},
+	    {"channel.unobservable",
+	     "Find out why the process opened a way out that is not measured, and close it where it is not needed."},
+	    {"monitor.tamper", "Find out who touched the monitor; treat what was measured from then on as incomplete."},
+	    {"monitor.gap", "Treat figures of that time as too low; see `sluice show health` for what was not measured, and why."},
 	};
 
 	for (size_t i = 0; rule && i < ARRAY_SIZE(all); i++)
@@ -66,8 +71,8 @@ int64_t finding_time(const json_t *record, const char *path)
 /* Of these Unicode has some more, which no one sees either. */
 static bool is_space(uint32_t cp)
 {
-	return cp <= ' ' || cp == 0x85 || cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200b) || cp == 0x2028 || cp == 0x2029 ||
-	       cp == 0x202f || cp == 0x205f || cp == 0x3000 || cp == 0xfeff;
+	return cp <= ' ' || cp == 0x85 || cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200b) || cp == 0x2028 ||
+	       cp == 0x2029 || cp == 0x202f || cp == 0x205f || cp == 0x3000 || cp == 0xfeff;
 }
 
 bool words_any(const char *text)

@@ -4,14 +4,15 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define LOOK_NS (2 * NSEC)	 /* at the journal */
+#define LOOK_NS (2 * NSEC) /* at the journal */
 #define NO_JOURNAL_NS (5 * NSEC)
-#define SAVE_NS (60 * NSEC)	 /* where only reading went on */
+#define SAVE_NS (60 * NSEC) /* where only reading went on */
 
 const char *hub_state_name(enum hub_state s)
 {
-	static const char *const names[HUB_STATES] = {"off",	     "starting", "good",      "not_enabled", "denied",
-						      "no_credentials", "unplaced", "throttled", "unreachable", "no_journal"};
+	static const char *const names[HUB_STATES] = {"off",	     "starting",       "good",	   "not_enabled",
+						      "denied",	     "no_credentials", "unplaced", "throttled",
+						      "unreachable", "no_journal"};
 
 	return names[s];
 }
@@ -111,7 +112,8 @@ uint64_t hub_step(struct hub *h, uint64_t now_ns, bool last)
 	if (h->told.state == HUB_NO_JOURNAL)
 		hub_say(h, HUB_STARTING, "%s", "");
 	/* Of what is not the newest nobody need hear, unless there is no room for more. */
-	err = h->caught_up || h->waiting_bytes > HUB_WAITING_BYTES / 2 || h->waiting >= HUB_KNOWN_MAX ? hub_send(h, now_ns, last) : 0;
+	err =
+	    h->caught_up || h->waiting_bytes > HUB_WAITING_BYTES / 2 || h->waiting >= HUB_KNOWN_MAX ? hub_send(h, now_ns, last) : 0;
 	keep(h, now_ns, last || sent != h->told.imported + h->told.updated + h->told.refused);
 	if (err == -ECANCELED)
 		return LOOK_NS;

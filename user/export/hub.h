@@ -25,11 +25,11 @@ struct hub_aws {
 };
 
 struct hub_options {
-	const char *journal;   /* its directory, which may not be there yet */
-	const char *state;     /* the file for what was imported; NULL: nothing is kept, and all is imported again */
+	const char *journal; /* its directory, which may not be there yet */
+	const char *state;   /* the file for what was imported; NULL: nothing is kept, and all is imported again */
 	struct hub_aws aws;
 	const atomic_bool *stop; /* true ends a step soon; may be NULL */
-	unsigned hurry; /* all waits are divided by this; 0: 1 */
+	unsigned hurry;		 /* all waits are divided by this; 0: 1 */
 };
 
 /* -ENOMEM. A file that cannot be read is as if there were none, which hub_tell() says. */

@@ -16,8 +16,8 @@ static json_t *json_state(const struct hub *h)
 {
 	json_t *list = json_array();
 	json_t *s = json_pack("{s:i, s:s, s:I, s:I, s:s, s:s?, s:s?, s:O}", "v", 1, "type", "security_hub", "seq",
-			      (json_int_t)hub_cursor(h), "anchor_seq", (json_int_t)h->anchor.seq, "anchor_sum", "", "region", h->region,
-			      "account", h->account, "findings", list);
+			      (json_int_t)hub_cursor(h), "anchor_seq", (json_int_t)h->anchor.seq, "anchor_sum", "", "region",
+			      h->region, "account", h->account, "findings", list);
 	char sum[24];
 
 	snprintf(sum, sizeof(sum), "%016llx", (unsigned long long)h->anchor.sum);
@@ -117,7 +117,8 @@ static int load_finding(struct hub *h, const json_t *one)
 	const char *id = json_string_value(json_array_get(one, 0)), *asff = json_string_value(json_array_get(one, 5));
 	struct hub_finding *f;
 
-	if (!id || !*id || strlen(id) >= HUB_ID_LEN || !asff || number_at(one, 1) < 0 || number_at(one, 2) < 0 || number_at(one, 3) < 0)
+	if (!id || !*id || strlen(id) >= HUB_ID_LEN || !asff || number_at(one, 1) < 0 || number_at(one, 2) < 0 ||
+	    number_at(one, 3) < 0)
 		return -EBADMSG;
 	f = hub_get(h, id);
 	if (!f || f->asff_id)
@@ -132,7 +133,8 @@ static int load_finding(struct hub *h, const json_t *one)
 
 static int load_place(struct hub *h, const json_t *s)
 {
-	const char *region = json_string_value(json_object_get(s, "region")), *account = json_string_value(json_object_get(s, "account"));
+	const char *region = json_string_value(json_object_get(s, "region")),
+		   *account = json_string_value(json_object_get(s, "account"));
 
 	if (!region || !account)
 		return 0;
@@ -143,13 +145,15 @@ static int load_place(struct hub *h, const json_t *s)
 
 static int load_state(struct hub *h, const json_t *s)
 {
-	const char *type = json_string_value(json_object_get(s, "type")), *sum = json_string_value(json_object_get(s, "anchor_sum"));
-	json_int_t seq = json_integer_value(json_object_get(s, "seq")), anchor = json_integer_value(json_object_get(s, "anchor_seq"));
+	const char *type = json_string_value(json_object_get(s, "type")),
+		   *sum = json_string_value(json_object_get(s, "anchor_sum"));
+	json_int_t seq = json_integer_value(json_object_get(s, "seq")),
+		   anchor = json_integer_value(json_object_get(s, "anchor_seq"));
 	const json_t *list = json_object_get(s, "findings");
 	int err = 0;
 
-	if (json_integer_value(json_object_get(s, "v")) != 1 || !type || strcmp(type, "security_hub") || !sum || seq < 0 || anchor < 0 ||
-	    !json_is_array(list) || json_array_size(list) > HUB_KNOWN_MAX)
+	if (json_integer_value(json_object_get(s, "v")) != 1 || !type || strcmp(type, "security_hub") || !sum || seq < 0 ||
+	    anchor < 0 || !json_is_array(list) || json_array_size(list) > HUB_KNOWN_MAX)
 		return -EBADMSG;
 	h->cursor = (uint64_t)seq;
 	h->anchor.seq = (uint64_t)anchor;

@@ -9,7 +9,7 @@
 #include "user/hashmap.h"
 
 #define HUB_ID_LEN 64
-#define HUB_KNOWN_MAX 8192	     /* findings; of more those that are longest unchanged are forgotten */
+#define HUB_KNOWN_MAX 8192	      /* findings; of more those that are longest unchanged are forgotten */
 #define HUB_WAITING_BYTES (16u << 20) /* of records that wait; then no more is read, it stays in the journal */
 #define HUB_BATCH 100
 #define HUB_BODY_MAX 6000000
@@ -20,8 +20,8 @@ struct hub_finding {
 	/* Of what was imported. */
 	uint64_t done; /* the number of the newest record; 0: none */
 	int64_t created_ms, updated_ms;
-	int severity;	 /* the highest; -1: none */
-	char *asff_id;	 /* NULL: none */
+	int severity;	  /* the highest; -1: none */
+	char *asff_id;	  /* NULL: none */
 	uint64_t sent_ns; /* boot time; 0: not since the start */
 	/* The newest record that was not. */
 	char *text; /* NULL: none waits */
@@ -44,11 +44,11 @@ struct hub {
 	struct {
 		uint64_t seq, sum; /* of a record that was read: by it a journal is known again; seq 0: none */
 	} anchor;
-	uint64_t cursor; /* as kept: reading goes on behind it */
+	uint64_t cursor;	/* as kept: reading goes on behind it */
 	char *region, *account; /* where all this was imported; NULL: nothing was */
-	unsigned batch; /* how many findings a request may have */
-	unsigned fails; /* requests in a row */
-	uint64_t quiet_ns; /* no request before */
+	unsigned batch;		/* how many findings a request may have */
+	unsigned fails;		/* requests in a row */
+	uint64_t quiet_ns;	/* no request before */
 	uint64_t saved_ns;
 	bool changed; /* since it was kept */
 	struct hub_told told;

@@ -116,7 +116,8 @@ static int keep(struct hub *h, struct hub_finding *f, const struct journal_line 
 
 static int take_record(struct hub *h, const json_t *record, const struct journal_line *line)
 {
-	const char *type = json_string_value(json_object_get(record, "type")), *id = json_string_value(json_object_get(record, "id"));
+	const char *type = json_string_value(json_object_get(record, "type")),
+		   *id = json_string_value(json_object_get(record, "id"));
 	struct hub_finding *f;
 
 	if (!type || strcmp(type, "finding"))

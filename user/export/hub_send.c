@@ -9,11 +9,11 @@
 #include "user/json_write.h"
 
 #define LAST_MS 1500
-#define PAUSE_NS (NSEC / 4)	     /* between two requests: the account has ten a second for all its hosts */
-#define SOON_NS NSEC		     /* the first wait after a failure; it doubles, to */
+#define PAUSE_NS (NSEC / 4) /* between two requests: the account has ten a second for all its hosts */
+#define SOON_NS NSEC	    /* the first wait after a failure; it doubles, to */
 #define LATER_NS (300 * NSEC)
-#define MUCH_LATER_NS (900 * NSEC)   /* where someone has to do something first */
-#define TRIES 5			     /* of one finding that fails for a reason that is not known */
+#define MUCH_LATER_NS (900 * NSEC) /* where someone has to do something first */
+#define TRIES 5			   /* of one finding that fails for a reason that is not known */
 
 /* --- waiting ------------------------------------------------------------------------------- */
 
@@ -55,7 +55,9 @@ uint64_t hub_due(const struct hub *h, bool last)
 	for (const struct hub_finding *f = h->first; f; f = f->next)
 		if (f->text)
 			due = MIN(due, due_of(h, f, last));
-	return due == UINT64_MAX ? due : MAX(due, h->quiet_ns);
+	if (due == UINT64_MAX || (last && !h->fails)) /* the pause between two requests is not for the last */
+		return due;
+	return MAX(due, h->quiet_ns);
 }
 
 /* --- a batch ------------------------------------------------------------------------------- */
@@ -125,7 +127,9 @@ static void stamp_of(const struct hub_finding *f, const json_t *record, struct a
 	int64_t time = finding_time(record, "time"), first = finding_time(record, "first");
 
 	*ret = (struct asff_stamp){
-	    .created_ms = f->asff_id ? f->created_ms : first >= 0 ? MIN(first, time) : time,
+	    .created_ms = f->asff_id   ? f->created_ms
+			  : first >= 0 ? MIN(first, time)
+				       : time,
 	    .updated_ms = f->asff_id ? MAX(later(time), f->updated_ms + 1) : later(time),
 	    .severity = MAX(f->severity, f->worse),
 	    .id = f->asff_id,
@@ -297,7 +301,8 @@ static void refused(struct hub *h, struct batch *b, const struct aws_reply *r, u
 static void no_hub(struct hub *h, const struct asff_place *place, uint64_t now_ns)
 {
 	hub_say(h, HUB_NOT_ENABLED,
-		"Security Hub is not enabled in %s for account %s: enable it there, or set export.security_hub: false; findings wait in "
+		"Security Hub is not enabled in %s for account %s: enable it there, or set export.security_hub: false; findings "
+		"wait in "
 		"the journal",
 		place->region, place->account);
 	wait_after(h, now_ns, MUCH_LATER_NS);
@@ -325,8 +330,8 @@ static void take_failure(struct hub *h, struct batch *b, const struct aws_reply 
 	case AWS_DONE:
 	case AWS_AGAIN:
 	case AWS_MISSING:
-		hub_say(h, HUB_UNREACHABLE, "%s%s%s", *r->error ? r->error : "the answer is none of Security Hub's", *r->message ? ": " : "",
-			r->message);
+		hub_say(h, HUB_UNREACHABLE, "%s%s%s", *r->error ? r->error : "the answer is none of Security Hub's",
+			*r->message ? ": " : "", r->message);
 		wait_after(h, now_ns, grown(h->fails, LATER_NS));
 	}
 }
@@ -410,8 +415,12 @@ int hub_send(struct hub *h, uint64_t now_ns, bool last)
 	b = calloc(1, sizeof(*b));
 	err = b ? fill(h, b, now_ns, last, &place) : -ENOMEM;
 	if (!err && b->n) {
-		struct aws_request q = {.service = "securityhub", .path = "/findings/import", .content_type = "application/json",
-					.body = b->body.data, .len = b->body.len, .timeout_ms = last ? LAST_MS : 0};
+		struct aws_request q = {.service = "securityhub",
+					.path = "/findings/import",
+					.content_type = "application/json",
+					.body = b->body.data,
+					.len = b->body.len,
+					.timeout_ms = last ? LAST_MS : 0};
 
 		err = h->options.aws.call(h->options.aws.arg, &q, &reply);
 		if (!err) {

@@ -110,7 +110,8 @@ static void add_cloud(json_t *e, const json_t *record, json_t *profiles, int *er
 	cloud = json_pack("{s:s}", "provider", "AWS");
 	put_text(cloud, "region", text_at(record, "host.region"), err);
 	if (text_at(record, "host.account"))
-		put(cloud, "account", json_pack("{s:o, s:i}", "uid", words_cut(text_at(record, "host.account"), 64), "type_id", 10), err);
+		put(cloud, "account", json_pack("{s:o, s:i}", "uid", words_cut(text_at(record, "host.account"), 64), "type_id", 10),
+		    err);
 	put_object(e, "cloud", cloud, err);
 	if (json_array_append_new(profiles, json_string("cloud")))
 		*err = -ENOMEM;
@@ -118,8 +119,8 @@ static void add_cloud(json_t *e, const json_t *record, json_t *profiles, int *er
 
 static void add_metadata(json_t *e, const json_t *record, json_t *profiles, int *err)
 {
-	json_t *m = json_pack("{s:s, s:{s:s, s:s, s:s}, s:O}", "version", OCSF_VERSION, "product", "name", "Sluice", "vendor_name", "Sluice",
-			      "version", SLUICE_VERSION, "profiles", profiles);
+	json_t *m = json_pack("{s:s, s:{s:s, s:s, s:s}, s:O}", "version", OCSF_VERSION, "product", "name", "Sluice", "vendor_name",
+			      "Sluice", "version", SLUICE_VERSION, "profiles", profiles);
 
 	if (!m) {
 		*err = -ENOMEM;
@@ -178,7 +179,9 @@ static void add_finding(json_t *e, const json_t *record, int *err)
 	put_text(f, "title", text_at(record, "title"), err);
 	put_text(f, "desc", description, err);
 	put(f, "types", json_pack("[o]", words_cut(rule, 256)), err);
-	put(f, "analytic", json_pack("{s:o, s:o, s:i, s:s}", "uid", words_cut(rule, 256), "name", words_cut(rule, 256), "type_id", 1, "type", "Rule"),
+	put(f, "analytic",
+	    json_pack("{s:o, s:o, s:i, s:s}", "uid", words_cut(rule, 256), "name", words_cut(rule, 256), "type_id", 1, "type",
+		      "Rule"),
 	    err);
 	put_time(f, "created_time", record, finding_time(record, "first") >= 0 ? "first" : "time", err);
 	put_time(f, "modified_time", record, "time", err);
@@ -309,9 +312,11 @@ static void add_data(json_t *e, const json_t *record, int *err)
 
 	put(e, "data_security",
 	    json_pack("{s:i, s:s, s:i, s:s, s:{s:o, s:o}}", "data_lifecycle_state_id", state, "data_lifecycle_state", states[state],
-		      "detection_system_id", 1, "detection_system", "Endpoint", "policy", "name", words_cut(rule, 256), "uid", words_cut(set, 256)),
+		      "detection_system_id", 1, "detection_system", "Endpoint", "policy", "name", words_cut(rule, 256), "uid",
+		      words_cut(set, 256)),
 	    err);
-	put(e, "resources", json_pack("[{s:s, s:o, s:o}]", "type", "dataset", "uid", words_cut(set, 256), "name", words_cut(set, 256)), err);
+	put(e, "resources",
+	    json_pack("[{s:s, s:o, s:o}]", "type", "dataset", "uid", words_cut(set, 256), "name", words_cut(set, 256)), err);
 	put_object(e, "dst_endpoint", json_endpoint(record, err), err);
 	put_object(e, "databucket", json_bucket(record, err), err);
 	put_object(e, "file", json_copy_of(record, err), err);
@@ -336,7 +341,8 @@ static void add_evidence(json_t *e, const json_t *record, int *err)
 
 static void add_unmapped(json_t *e, const json_t *record, int *err)
 {
-	static const char *const kept[] = {"leak_bound", "exposed", "chain", "coverage", "job", "job_labels", "ml_reason", "remote", "host"};
+	static const char *const kept[] = {"leak_bound", "exposed",   "chain",	"coverage", "job",
+					   "job_labels", "ml_reason", "remote", "host"};
 	json_t *u = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
