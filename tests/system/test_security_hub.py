@@ -165,8 +165,8 @@ def test_partial_failure(hub, journal, aws):
 
 
 FAULTS = [("throttle", {}), ("error", {"status": 500}), ("error", {"error": "TooManyRequestsException", "status": 429}), ("http", {}),
-          ("garbage", {}), ("no_request_id", {}), ("huge", {}), ("truncate", {"where": "head"}), ("truncate", {"where": "body"}),
-          ("reset", {"when": "head"}), ("reset", {"when": "body"}), ("reset", {"when": "after"})]
+          ("garbage", {}), ("no_request_id", {}), ("huge", {}), ("truncate", {"where": "head"}),
+          ("truncate", {"where": "body"}), ("reset", {"when": "head"}), ("reset", {"when": "body"}), ("reset", {"when": "after"})]
 
 
 @pytest.mark.parametrize("kind,said", FAULTS, ids=[f"{k}-{'-'.join(str(v) for v in s.values())}" for k, s in FAULTS])
