@@ -22,7 +22,7 @@ endif
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 
-PKGS   := libbpf yaml-0.1 jansson libcrypto libcurl
+PKGS   := libbpf yaml-0.1 jansson libcrypto libcurl ncursesw
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wno-unused-parameter -Wformat=2 -fno-common -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -I. -I$(BUILD) \

@@ -20,7 +20,7 @@ groups() {
 	cat <<-'END'
 	compiler|needed|make gcc libc6-dev pkg-config|make gcc glibc-devel pkgconf-pkg-config
 	bpf|needed|clang llvm bpftool|clang llvm bpftool
-	libraries|needed|libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev libcurl4-openssl-dev|libbpf-devel elfutils-libelf-devel zlib-devel libyaml-devel jansson-devel openssl-devel libcurl-devel
+	libraries|needed|libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev libcurl4-openssl-dev libncurses-dev|libbpf-devel elfutils-libelf-devel zlib-devel libyaml-devel jansson-devel openssl-devel libcurl-devel ncurses-devel
 	demo|needed|iproute2 util-linux|iproute util-linux
 	END
 	[ "$want" != build ] || return 0
@@ -44,7 +44,7 @@ groups() {
 
 there_compiler() { all_there make cc pkg-config && [ -e /usr/include/stdio.h ]; }
 there_bpf() { all_there clang llvm-objdump && bpftool version >/dev/null 2>&1; }
-there_libraries() { libs libbpf libelf zlib yaml-0.1 jansson libcrypto libcurl && pkg-config --atleast-version=1.0 libbpf; }
+there_libraries() { libs libbpf libelf zlib yaml-0.1 jansson libcrypto libcurl ncursesw && pkg-config --atleast-version=1.0 libbpf; }
 there_demo() { all_there ip unshare nsenter setpriv; }
 there_unit_tests() { libs cmocka && have_sanitizers; }
 there_system_tests() {
