@@ -42,6 +42,7 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz
 FUZZ_SRC := user/util.c user/imds_parse.c user/secret_file.c $(wildcard user/dest/*.c user/policy/*.c)
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 FUZZ_SECONDS ?= 60
+SCREEN_BIN := $(BUILD)/screen/viewer
 WORK_BIN := $(patsubst tests/work/%.c,$(BUILD)/work/%,$(wildcard tests/work/*.c))
 
 .DELETE_ON_ERROR:
@@ -114,6 +115,12 @@ $(BUILD)/work/%: tests/work/%.c Makefile
 	$(call say,WORK,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -lpthread
+
+# The viewer on documents from a file, which its tests of the screen drive.
+$(BUILD)/screen/%: tests/screen/%.c $(BUILD)/libsluice.a Makefile
+	$(call say,SCREEN,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libsluice.a $(LDLIBS)
 
 # Readers of hostile input once more, by clang, which counts what each input reaches.
 FUZZ_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

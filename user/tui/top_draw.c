@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The screen from top to bottom. */
+#include "user/tui/top_internal.h"
+
+#include <string.h>
+
+#define SMALLEST_ROWS 3
+#define SMALLEST_COLUMNS 20
+#define ROWS_FOR_HEADER 16 /* of all its lines */
+#define ROWS_FOR_TABS 9
+#define ROWS_FOR_BAR 11
+#define ROWS_FOR_HINTS 6
+
+/* --- the views ------------------------------------------------------------------------ */
+
+static void draw_tabs(struct top *t, int y, int width)
+{
+	size_t on = top_view_number(top_sheet(t)->view);
+	int x = 0;
+
+	t->tab_y = y;
+	for (size_t i = 0; i < VIEWS; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), " %zu %s ", i + 1, views[i]->title);
+		t->tab_x[i] = x < width ? x : -1;
+		x += term_text(y, x, width - x, i == on ? STYLE_TAB_ON : STYLE_TAB, text);
+	}
+}
+
+/* --- where one is, and how it is ordered ------------------------------------------------- */
+
+static void put(char *text, size_t n, const char *word)
+{
+	size_t len = strlen(text);
+
+	snprintf(text + len, n - len, "%s%s", len ? " · " : "", word);
+}
+
+static void ways_text(const struct top *t, char *text, size_t n)
+{
+	size_t w = 0;
+
+	text[0] = '\0';
+	if (t->nways)
+		w = (size_t)snprintf(text, n, "%s", t->base[t->view].view->title);
+	for (size_t i = 0; i < t->nways && w < n; i++)
+		w += (size_t)snprintf(text + w, n - w, " › %s › %s", t->ways[i].name ? t->ways[i].name : "?", t->ways[i].view->title);
+}
+
+static void order_text(struct top *t, char *text, size_t n)
+{
+	static const char *const figures[] = {"totals", "rates", "bounds"};
+	struct sheet *s = top_sheet(t);
+	const struct column *c = &s->view->columns[s->sort];
+	char word[96];
+
+	text[0] = '\0';
+	if (s->rows.n != s->rows.total)
+		snprintf(word, sizeof(word), "%zu of %zu", s->rows.n, s->rows.total);
+	else
+		snprintf(word, sizeof(word), "%zu", s->rows.n);
+	put(text, n, word);
+	if (top_marks(t)->n) {
+		snprintf(word, sizeof(word), "%zu marked", top_marks(t)->n);
+		put(text, n, word);
+	}
+	put(text, n, figures[t->figures]);
+	if (s->follow)
+		put(text, n, "following");
+	snprintf(word, sizeof(word), "%s%s%s", s->frozen ? "frozen, " : "", c->title, column_down(c) != s->reverse ? "▼" : "▲");
+	put(text, n, word);
+}
+
+static void draw_bar(struct top *t, int y, int width)
+{
+	const struct sheet *s = top_sheet(t);
+	char order[256], ways[1024], filter[FILTER_BYTES + 16] = "";
+	int x = 1, right;
+
+	order_text(t, order, sizeof(order));
+	ways_text(t, ways, sizeof(ways));
+	if (*s->filter_text)
+		snprintf(filter, sizeof(filter), "%sfilter %s", *ways ? "  " : "", s->filter_text);
+	right = MAX(width - term_width(order) - 1, 0);
+	/* the end of a long way tells more than its beginning */
+	if (*ways) {
+		int room = MAX(right - x - 2 - MIN(term_width(filter), right / 2), 0), wide = MIN(term_width(ways), room);
+
+		term_cell(&(struct term_cell){.y = y, .x = x, .width = wide, .style = STYLE_STRONG, .cut = CUT_START}, ways);
+		x += wide;
+	}
+	term_text(y, x, right - x - 1, STYLE_WARN, filter);
+	term_text(y, right, width - right, STYLE_DIM, order);
+}
+
+/* --- keys ------------------------------------------------------------------------------------ */
+
+static void draw_hints(const struct top *t, int y, int width)
+{
+	int x = 1;
+
+	for (size_t i = 0; i < key_nrows; i++) {
+		const struct key_row *k = &key_rows[i];
+		char name[16];
+
+		if (!k->hint)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(k->name, ","), k->name);
+		if (x + term_width(name) + term_width(k->hint) + 2 > width)
+			continue;
+		x += term_text(y, x, width - x, STYLE_KEY, name) + 1;
+		x += term_text(y, x, width - x, STYLE_BAR, k->hint) + 2;
+	}
+}
+
+static void draw_last(const struct top *t, int y, int width)
+{
+	if (t->prompt.kind)
+		prompt_draw(t, y, width);
+	else if (*t->message)
+		term_cell(&(struct term_cell){.y = y, .x = 1, .width = width - 1, .style = t->message_style, .cut = CUT_END},
+			  t->message);
+	else
+		draw_hints(t, y, width);
+}
+
+/* --- the table --------------------------------------------------------------------------------- */
+
+static void draw_empty(struct top *t, int y, int width)
+{
+	struct sheet *s = top_sheet(t);
+	char text[256];
+
+	if (!data_document(&t->data, s->view->what))
+		snprintf(text, sizeof(text), "waiting for the first word of the monitor");
+	else if (s->rows.total)
+		snprintf(text, sizeof(text), "none of %zu pass: f changes the filter, Esc takes it off", s->rows.total);
+	else if (t->nways)
+		snprintf(text, sizeof(text), "there are no %s here", s->view->name);
+	else
+		snprintf(text, sizeof(text), "%s", s->view->empty);
+	term_cell(&(struct term_cell){.y = y, .x = 2, .width = width - 2, .style = STYLE_DIM, .cut = CUT_END}, text);
+}
+
+static void draw_table(struct top *t, int y, int rows, int width)
+{
+	struct sheet *s = top_sheet(t);
+	int pane = pane_rows(t, rows);
+	const struct sheet_drawing d = {
+		.y = y,
+		.rows = rows - pane,
+		.width = width,
+		.figures = t->figures,
+		.data = &t->data,
+		.marks = top_marks(t),
+		.search = t->search,
+		.now = data_time(&t->data),
+	};
+
+	sheet_draw(s, &d);
+	if (!s->rows.n && d.rows > 1)
+		draw_empty(t, y + 1, width);
+	if (pane)
+		pane_draw(t, y + d.rows, pane, width);
+}
+
+static void draw_body(struct top *t, int rows, int width)
+{
+	const struct header h = {.data = &t->data,
+				 .history = &t->history,
+				 .interval_ns = t->interval_ns,
+				 .source = t->options->source,
+				 .width = width};
+	bool last = rows >= ROWS_FOR_HINTS || t->prompt.kind;
+	int y = header_draw(&h, rows >= ROWS_FOR_HEADER ? HEADER_ROWS : 1);
+
+	t->tab_y = -1;
+	if (rows >= ROWS_FOR_TABS)
+		draw_tabs(t, y++, width);
+	if (rows >= ROWS_FOR_BAR)
+		draw_bar(t, y++, width);
+	if (t->page.kind)
+		page_draw(t, y, rows - y - last, width);
+	else
+		draw_table(t, y, rows - y - last, width);
+	if (last)
+		draw_last(t, rows - 1, width);
+}
+
+void top_draw(struct top *t)
+{
+	int rows, columns;
+
+	term_size(&rows, &columns);
+	term_clear();
+	term_cursor(-1, 0);
+	if (rows < SMALLEST_ROWS || columns < SMALLEST_COLUMNS)
+		term_text(0, 0, columns, STYLE_WARN, "too small");
+	else
+		draw_body(t, rows, columns);
+	term_flush();
+}
