@@ -14,7 +14,7 @@ def clock(step):
     return f"2026-11-26T10:{21 + step // 60:02d}:{step % 60:02d}.000Z"
 
 
-def process(pid, comm, uid=1000, parent=1, exe=None, start=START):
+def process(pid, comm, uid=70001, parent=1, exe=None, start=START):
     return {"pid": pid, "start": start, "exe": exe or f"/usr/bin/{comm}", "comm": comm, "uid": uid,
             "parent": {"pid": parent, "start": START}}
 
@@ -34,9 +34,9 @@ MASTER = process(2101, "python3", parent=1)
 LOADERS = [process(2110 + i, "loader", parent=2101) for i in range(4)]
 SENDER = process(2120, "sender", parent=2101)
 CURL = process(2133, "curl", parent=2120)
-TUNE = process(3301, "python3", uid=1001, parent=1, exe="/opt/conda/envs/tune/bin/python3.11")
+TUNE = process(3301, "python3", uid=70002, parent=1, exe="/opt/conda/envs/tune/bin/python3.11")
 BACKUP = process(911, "restic", uid=0, parent=1)
-SHELL = process(9836, "bash", uid=1002, parent=1)
+SHELL = process(9836, "bash", uid=70003, parent=1)
 
 S3 = remote("52.218.1.9", 443, "aws:s3:eu-west-1", "approved-models.s3.eu-west-1.amazonaws.com", "approved-models")
 FOREIGN = remote("52.218.4.77", 443, "aws:s3:eu-west-1", "drop-zone-77.s3.eu-west-1.amazonaws.com", "drop-zone-77")

@@ -30,6 +30,8 @@ struct feed {
 	bool replay, moved;
 	double speed;
 	json_t *documents[FEED_WHATS], *before[FEED_WHATS];
+	struct known *index[FEED_WHATS]; /* of `before` */
+	size_t nindex[FEED_WHATS];
 };
 
 const char *feed_word(enum feed_what what)
@@ -51,6 +53,8 @@ static bool take(struct feed *f, size_t step)
 	for (enum feed_what i = 0; i < FEED_WHATS; i++) {
 		json_t *document = json_object_get(all, feed_word(i));
 
+		free(f->index[i]);
+		f->index[i] = NULL;
 		json_decref(f->before[i]);
 		f->before[i] = f->documents[i];
 		f->documents[i] = f->cycle_ns ? json_copy(document) : json_incref(document);
@@ -114,14 +118,38 @@ const json_t *feed_document(const struct feed *f, enum feed_what what)
 	return f->documents[what];
 }
 
-static const json_t *find(const json_t *document, const struct view_ops *v, uint64_t key)
-{
-	const json_t *items = json_at(document, "items");
+/* Items of the step before by their keys: made when one is asked for. */
+struct known {
+	uint64_t key;
+	const json_t *item;
+};
 
-	for (size_t i = 0; i < json_array_size(items); i++)
-		if (v->key(json_array_get(items, i)) == key)
-			return json_array_get(items, i);
-	return NULL;
+static int compare_known(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+static void index_items(struct feed *f, enum feed_what what, const struct view_ops *v)
+{
+	const json_t *items = json_at(f->before[what], "items");
+
+	f->nindex[what] = json_array_size(items);
+	f->index[what] = calloc(f->nindex[what] + 1, sizeof(struct known));
+	for (size_t i = 0; i < f->nindex[what]; i++)
+		f->index[what][i] = (struct known){v->key(json_array_get(items, i)), json_array_get(items, i)};
+	qsort(f->index[what], f->nindex[what], sizeof(struct known), compare_known);
+}
+
+static const json_t *find(struct feed *f, enum feed_what what, const struct view_ops *v, uint64_t key)
+{
+	const struct known *found;
+
+	if (!f->index[what])
+		index_items(f, what, v);
+	found = bsearch(&(struct known){.key = key}, f->index[what], f->nindex[what], sizeof(*found), compare_known);
+	return found ? found->item : NULL;
 }
 
 static double seconds(const json_t *document)
@@ -138,7 +166,7 @@ double feed_rate(const struct feed *f, enum feed_what what, const json_t *item, 
 
 	for (size_t i = 0; i < VIEWS && !before; i++)
 		if (views[i]->what == what && f->before[what])
-			before = find(f->before[what], views[i], views[i]->key(item));
+			before = find((struct feed *)f, what, views[i], views[i]->key(item));
 	before = before ? json_at(before, path) : NULL;
 	if (!json_is_integer(now) || !json_is_integer(before))
 		return NAN;
@@ -198,6 +226,7 @@ int feed_open_replay(const char *path, struct feed **ret, struct feed_error *ret
 struct feed *feed_close(struct feed *f)
 {
 	for (size_t i = 0; i < FEED_WHATS; i++) {
+		free(f->index[i]);
 		json_decref(f->documents[i]);
 		json_decref(f->before[i]);
 	}

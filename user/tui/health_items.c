@@ -225,7 +225,7 @@ json_t *health_items(const json_t *document)
 	add_exporter(list, "", json_at(health, "exporter"));
 	add_losses(list, json_at(health, "losses"));
 	add_programs(list, json_at(health, "programs"));
-	add_facts(list, "gap", json_at(health, "gaps"), ':', "warn");
+	add_facts(list, "not measured", json_at(health, "gaps"), ':', "warn");
 	add_facts(list, "in part", json_at(health, "limits"), ':', "note");
 	add_maps(list, json_at(health, "maps"));
 	add_rest(list, health);

@@ -26,7 +26,7 @@ const struct key_row key_rows[] = {
 	 .help = "what is known of the row, below the table", .hint = "detail"},
 	{.keys = {'t'}, .action = ACTION_TREE, .name = "t", .help = "processes under those that they come from, or as a list"},
 	{.keys = {'b'}, .action = ACTION_FIGURES, .name = "b",
-	 .help = "which figures come first: totals, rates, bounds of what leaked", .hint = "totals/rates/bounds"},
+	 .help = "which figures come first: totals, rates, bounds of what leaked", .hint = "rates"},
 	{.keys = {'<', TERM_LEFT, ','}, .action = ACTION_SORT_LEFT, .name = "<, Left",
 	 .help = "sort by the column on the left; a click on a title sorts by it",
 	 .section = "Order"},

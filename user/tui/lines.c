@@ -85,6 +85,8 @@ static int add_members(struct lines *l, const char *path, const json_t *value, u
 	int err = 0;
 
 	json_object_foreach ((json_t *)value, name, one) {
+		if (*name == '\001') /* ours: see data.c */
+			continue;
 		snprintf(below, sizeof(below), "%s%s%s", path, *path ? "." : "", name);
 		err = err ? err : add_value(l, below, one, depth + 1);
 	}

@@ -123,6 +123,8 @@ static int compare_rows(const void *x, const void *y, void *arg)
 		r = a->number < b->number ? -1 : a->number > b->number;
 	if (r)
 		return down ? -r : r;
+	if (a->second != b->second)
+		return a->second > b->second ? -1 : 1;
 	return a->place < b->place ? -1 : a->place > b->place;
 }
 
@@ -145,7 +147,7 @@ static int compare_spots(const void *x, const void *y)
 	return a->key < b->key ? -1 : a->key > b->key ? 1 : a->at < b->at ? -1 : a->at > b->at;
 }
 
-static size_t find_spot(const struct spot *v, size_t n, uint64_t key)
+static size_t spot_from(const struct spot *v, size_t n, uint64_t key)
 {
 	size_t low = 0, high = n;
 
@@ -157,7 +159,14 @@ static size_t find_spot(const struct spot *v, size_t n, uint64_t key)
 		else
 			high = mid;
 	}
-	return low < n && v[low].key == key ? v[low].at : SIZE_MAX;
+	return low;
+}
+
+static size_t find_spot(const struct spot *v, size_t n, uint64_t key)
+{
+	size_t at = spot_from(v, n, key);
+
+	return at < n && v[at].key == key ? v[at].at : SIZE_MAX;
 }
 
 /* They are in order already: those who had a place take it, the others follow. */
@@ -171,7 +180,7 @@ static int keep_frozen(struct rows *r, const struct rows_order *o)
 		spots[i] = (struct spot){o->frozen[i], i};
 	qsort(spots, o->nfrozen, sizeof(*spots), compare_spots);
 	for (size_t i = 0; i < r->n; i++) {
-		size_t at = find_spot(spots, o->nfrozen, r->v[i].key);
+		size_t at = find_spot(spots, o->nfrozen, rows_key(r, i));
 
 		r->v[i].place = at != SIZE_MAX ? at : o->nfrozen + i;
 	}
@@ -218,7 +227,30 @@ static void put_below(struct tree *t, size_t i, unsigned depth, uint32_t open, b
 	put_children(t, t->first[i], depth + 1, open);
 }
 
-/* Of several images of one process the last is the parent. */
+static uint64_t pid_of(const json_t *process)
+{
+	const json_t *pid = json_object_get(process, "pid");
+
+	return json_is_integer(pid) ? (uint64_t)json_integer_value(pid) : UINT64_MAX;
+}
+
+/* Of several images of one process one is the parent; a number that was used again names another. */
+static size_t find_parent(const struct rows *r, const struct spot *spots, const json_t *parent)
+{
+	uint64_t pid = pid_of(parent);
+	const char *start = NULL;
+	size_t found = SIZE_MAX;
+
+	for (size_t i = spot_from(spots, r->n, pid); pid != UINT64_MAX && i < r->n && spots[i].key == pid; i++) {
+		const char *its = json_string_value(json_object_get(json_object_get(r->v[spots[i].at].item, "process"), "start"));
+
+		start = start ? start : json_string_value(json_object_get(parent, "start"));
+		if (start && its && !strcmp(start, its))
+			found = spots[i].at;
+	}
+	return found;
+}
+
 static int find_parents(const struct rows *r, size_t *parents)
 {
 	_cleanup_free_ struct spot *spots = malloc(MAX(r->n, (size_t)1) * sizeof(*spots));
@@ -226,32 +258,44 @@ static int find_parents(const struct rows *r, size_t *parents)
 	if (!spots)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->n; i++)
-		spots[i] = (struct spot){process_hash(hash_start(), json_object_get(r->v[i].item, "process")), i};
+		spots[i] = (struct spot){pid_of(json_object_get(r->v[i].item, "process")), i};
 	qsort(spots, r->n, sizeof(*spots), compare_spots);
 	for (size_t i = 0; i < r->n; i++) {
-		const json_t *parent = json_at(r->v[i].item, "process.parent");
-		size_t at = parent ? find_spot(spots, r->n, process_hash(hash_start(), parent)) : SIZE_MAX;
+		size_t at = find_parent(r, spots, json_object_get(json_object_get(r->v[i].item, "process"), "parent"));
 
 		parents[i] = at == i ? SIZE_MAX : at;
 	}
 	return 0;
 }
 
-static void put_tree(struct tree *t, const size_t *parents)
+/* Who has the foremost row anywhere below comes first. Rows are in order, so the first to come up to somebody is it. */
+static void order_trees(const size_t *parents, size_t n, struct spot *spots)
+{
+	for (size_t i = 0; i < n; i++)
+		spots[i] = (struct spot){.key = UINT64_MAX, .at = i};
+	for (size_t i = 0; i < n; i++)
+		for (size_t up = i; up != SIZE_MAX && spots[up].key == UINT64_MAX; up = parents[up])
+			spots[up].key = i;
+	qsort(spots, n, sizeof(*spots), compare_spots);
+}
+
+static void put_tree(struct tree *t, const size_t *parents, const struct spot *order)
 {
 	size_t n = t->from->n;
 
 	for (size_t i = 0; i < n; i++)
 		t->first[i] = t->next[i] = SIZE_MAX;
-	for (size_t i = n; i-- > 0;) { /* backward, so that lists are in order */
-		if (parents[i] == SIZE_MAX)
+	for (size_t k = n; k-- > 0;) { /* backward, so that lists are in order */
+		size_t i = order[k].at, parent = parents[i];
+
+		if (parent == SIZE_MAX)
 			continue;
-		t->next[i] = t->first[parents[i]];
-		t->first[parents[i]] = i;
+		t->next[i] = t->first[parent];
+		t->first[parent] = i;
 	}
-	for (size_t i = 0; i < n; i++)
-		if (parents[i] == SIZE_MAX)
-			put_below(t, i, 0, 0, true);
+	for (size_t k = 0; k < n; k++)
+		if (parents[order[k].at] == SIZE_MAX)
+			put_below(t, order[k].at, 0, 0, true);
 	for (size_t i = 0; i < n; i++) /* what is its own ancestor, by lies */
 		put_below(t, i, 0, 0, true);
 }
@@ -261,16 +305,18 @@ static int grow_tree(struct rows *r)
 	_cleanup_free_ size_t *parents = malloc(MAX(r->n, (size_t)1) * sizeof(*parents));
 	_cleanup_free_ size_t *first = malloc(MAX(r->n, (size_t)1) * sizeof(*first));
 	_cleanup_free_ size_t *next = malloc(MAX(r->n, (size_t)1) * sizeof(*next));
+	_cleanup_free_ struct spot *order = malloc(MAX(r->n, (size_t)1) * sizeof(*order));
 	_cleanup_free_ bool *done = calloc(MAX(r->n, (size_t)1), sizeof(*done));
 	struct row *out = malloc(MAX(r->max, (size_t)1) * sizeof(*out));
 	struct tree t = {.from = r, .first = first, .next = next, .out = out, .done = done};
-	int err = parents && first && next && done && out ? find_parents(r, parents) : -ENOMEM;
+	int err = parents && first && next && order && done && out ? find_parents(r, parents) : -ENOMEM;
 
 	if (err) {
 		free(out);
 		return err;
 	}
-	put_tree(&t, parents);
+	order_trees(parents, r->n, order);
+	put_tree(&t, parents, order);
 	free(r->v);
 	r->v = out;
 	return 0;
@@ -296,9 +342,16 @@ static void empty(struct rows *r)
 	r->items = NULL;
 }
 
-static bool wanted(const struct rows_wish *w, const json_t *item, uint64_t key)
+static bool wanted(const struct rows_wish *w, const json_t *item)
 {
-	return (!w->only || keyset_has(w->only, key)) && filter_match(w->filter, item, w->view->figure);
+	return (!w->only || keyset_has(w->only, w->view->key(item))) && filter_match(w->filter, item, w->view->figure);
+}
+
+static double second_of(const json_t *item, const char *path)
+{
+	const json_t *value = json_at(item, path);
+
+	return json_is_number(value) ? json_number_value(value) : -1;
 }
 
 static int take_items(struct rows *r, const struct data *d, const struct rows_wish *w)
@@ -314,10 +367,10 @@ static int take_items(struct rows *r, const struct data *d, const struct rows_wi
 		if (!json_is_object(item) || !scope_has(w->scope, item))
 			continue;
 		r->total++;
-		row.key = w->view->key(item);
-		if (!wanted(w, item, row.key))
+		if (!wanted(w, item))
 			continue;
 		rank_row(&row, w->order.column, d, w->view->what);
+		row.second = w->view->second ? second_of(item, w->view->second) : 0;
 		r->v[r->n++] = row;
 	}
 	return 0;
@@ -330,6 +383,7 @@ int rows_make(struct rows *r, const struct data *d, const struct rows_wish *wish
 	int err = 0;
 
 	empty(r);
+	r->view = wish->view;
 	if (!document)
 		return 0;
 	if (wish->view->items)
@@ -348,11 +402,16 @@ int rows_make(struct rows *r, const struct data *d, const struct rows_wish *wish
 	return err;
 }
 
+uint64_t rows_key(const struct rows *r, size_t at)
+{
+	return r->view->key(r->v[at].item);
+}
+
 size_t rows_find(const struct rows *r, uint64_t key)
 {
 	size_t i = 0;
 
-	while (i < r->n && r->v[i].key != key)
+	while (i < r->n && rows_key(r, i) != key)
 		i++;
 	return i;
 }

@@ -19,12 +19,12 @@ void keyset_clear(struct keyset *s);
 
 struct row {
 	const json_t *item;
-	uint64_t key;
 	bool known;	  /* has it something to sort by? */
 	double number;
 	const char *text; /* when not NULL, instead of the number */
 	char *owned;	  /* the text, when it is ours */
-	size_t place;	  /* among equals; of a frozen order the place in it */
+	double second;	  /* among equals, the greatest first */
+	size_t place;	  /* among those; of a frozen order the place in it */
 	unsigned depth;
 	uint32_t open; /* of a tree: at these depths another one comes below */
 	bool last;     /* under its parent */
@@ -34,6 +34,7 @@ struct rows {
 	struct row *v;
 	size_t n, max;
 	size_t total; /* before the filter */
+	const struct view_ops *view;
 	json_t *items; /* that they point into: a reference of ours */
 };
 
@@ -56,6 +57,8 @@ struct rows_wish {
 /* Good until the document changes. -ENOMEM: they are empty. */
 int rows_make(struct rows *r, const struct data *d, const struct rows_wish *wish);
 void rows_clear(struct rows *r);
+/* Of the row at that place. It is reckoned each time: of most rows nobody asks. */
+uint64_t rows_key(const struct rows *r, size_t at);
 /* Its place; rows->n: it is not there. */
 size_t rows_find(const struct rows *r, uint64_t key);
 

@@ -25,7 +25,7 @@ static void remember_frozen(struct sheet *s)
 	if (!s->frozen || array_grow((void **)&s->frozen, &s->frozen_max, MAX(s->rows.n, (size_t)1), sizeof(*s->frozen)))
 		return;
 	for (size_t i = 0; i < s->rows.n; i++)
-		s->frozen[i] = s->rows.v[i].key;
+		s->frozen[i] = rows_key(&s->rows, i);
 	s->nfrozen = s->rows.n;
 }
 
@@ -38,7 +38,7 @@ static void place_selection(struct sheet *s)
 	if (s->selected >= n)
 		s->selected = n ? n - 1 : 0;
 	if (n && (!s->follow || at < n))
-		s->selected_key = s->rows.v[s->selected].key;
+		s->selected_key = rows_key(&s->rows, s->selected);
 }
 
 int sheet_make(struct sheet *s, const struct data *d, const struct keyset *marks)
@@ -72,7 +72,7 @@ void sheet_select(struct sheet *s, size_t row)
 	if (!s->rows.n)
 		return;
 	s->selected = MIN(row, s->rows.n - 1);
-	s->selected_key = s->rows.v[s->selected].key;
+	s->selected_key = rows_key(&s->rows, s->selected);
 }
 
 int sheet_filter(struct sheet *s, const char *text, struct filter_error *ret_error)

@@ -81,9 +81,12 @@ static char *branch(const struct row *r, const char *text)
 	return asprintf(&all, "%s%s", lines, text) < 0 ? NULL : all;
 }
 
-static void fill_cells(struct sheet *s, const struct sheet_drawing *d, const struct row *r, struct cells *cells)
+static void fill_cells(struct sheet *s, const struct sheet_drawing *d, const struct row *r, const unsigned *widths,
+		       struct cells *cells)
 {
 	for (size_t i = 0; i < s->view->ncolumns; i++) {
+		if (!widths[i])
+			continue;
 		char *text = column_text(&s->view->columns[i], d->data, s->view->what, r->item, d->now);
 
 		if (i == 0 && s->tree && r->depth) {
@@ -125,14 +128,16 @@ static void draw_cells(const struct sheet *s, const struct row *r, int y, const 
 	}
 }
 
-static void draw_sign(const struct sheet *s, const struct sheet_drawing *d, const struct row *r, int y, bool selected)
+static void draw_sign(const struct sheet *s, const struct sheet_drawing *d, size_t at, int y)
 {
-	if (keyset_has(d->marks, r->key))
+	const struct row *r = &s->rows.v[at];
+
+	if (d->marks->n && keyset_has(d->marks, rows_key(&s->rows, at)))
 		term_text(y, 0, 1, STYLE_MARKED, "■");
 	else if (d->search && *d->search && filter_contains(r->item, d->search))
 		term_text(y, 0, 1, STYLE_FOUND, "›");
-	else if (selected)
-		term_text(y, 0, 1, STYLE_TEXT, s->follow ? "▶" : " ");
+	else if (s->follow && at == s->selected)
+		term_text(y, 0, 1, STYLE_TEXT, "▶");
 }
 
 static void scroll_to(struct sheet *s, size_t page)
@@ -158,8 +163,10 @@ void sheet_draw(struct sheet *s, const struct sheet_drawing *d)
 	cells = calloc(MAX(shown, (size_t)1), sizeof(*cells));
 	if (!cells)
 		return;
+	/* which columns have room does not depend on what is in them */
+	lay_out(s, d, widths);
 	for (size_t i = 0; i < shown; i++)
-		fill_cells(s, d, &s->rows.v[s->first + i], &cells[i]);
+		fill_cells(s, d, &s->rows.v[s->first + i], widths, &cells[i]);
 	lay_out(s, d, widths);
 	draw_titles(s, d, widths);
 	for (size_t i = 0; i < shown; i++) {
@@ -171,7 +178,7 @@ void sheet_draw(struct sheet *s, const struct sheet_drawing *d)
 		if (selected)
 			term_fill(y, 0, d->width, STYLE_SELECTED);
 		draw_cells(s, r, y, widths, &cells[i]);
-		draw_sign(s, d, r, y, selected);
+		draw_sign(s, d, s->first + i, y);
 		term_select(false);
 		for (size_t c = 0; c < s->view->ncolumns; c++)
 			free(cells[i].text[c]);

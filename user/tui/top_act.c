@@ -114,10 +114,10 @@ static void freeze(struct top *t)
 
 static void next_figures(struct top *t)
 {
-	static const char *const words[] = {"totals", "rates, per second", "bounds of what leaked"};
+	static const char *const words[] = {"totals", "rates per second", "bounds of what leaked"};
 
 	t->figures = (t->figures + 1) % FIGURES;
-	top_say(t, STYLE_TEXT, "first come %s", words[t->figures]);
+	top_say(t, STYLE_TEXT, "%s first", words[t->figures]);
 }
 
 static void toggle_tree(struct top *t)
@@ -141,7 +141,7 @@ static void mark(struct top *t)
 
 	if (!r)
 		return;
-	if (keyset_toggle(&t->marks[top_view_number(s->view)], r->key))
+	if (keyset_toggle(&t->marks[top_view_number(s->view)], rows_key(&s->rows, s->selected)))
 		top_say(t, STYLE_BAD, "there are too many marks");
 	sheet_select(s, s->selected + 1);
 	t->remake = true;
@@ -165,7 +165,7 @@ static void follow(struct top *t)
 
 	s->follow = !s->follow && sheet_row(s);
 	if (s->follow)
-		s->selected_key = sheet_row(s)->key;
+		s->selected_key = rows_key(&s->rows, s->selected);
 	top_say(t, STYLE_TEXT, s->follow ? "following this row" : "not following any more");
 }
 

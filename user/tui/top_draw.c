@@ -10,6 +10,7 @@
 #define ROWS_FOR_TABS 9
 #define ROWS_FOR_BAR 11
 #define ROWS_FOR_HINTS 6
+#define HINTS_RIGHT 15 /* cells for help and quit */
 
 /* --- the views ------------------------------------------------------------------------ */
 
@@ -58,8 +59,10 @@ static void order_text(struct top *t, char *text, size_t n)
 	text[0] = '\0';
 	if (s->rows.n != s->rows.total)
 		snprintf(word, sizeof(word), "%zu of %zu", s->rows.n, s->rows.total);
+	else if (s->view->items)
+		snprintf(word, sizeof(word), "%zu facts", s->rows.n);
 	else
-		snprintf(word, sizeof(word), "%zu", s->rows.n);
+		snprintf(word, sizeof(word), "%zu %s", s->rows.n, s->view->name);
 	put(text, n, word);
 	if (top_marks(t)->n) {
 		snprintf(word, sizeof(word), "%zu marked", top_marks(t)->n);
@@ -72,12 +75,27 @@ static void order_text(struct top *t, char *text, size_t n)
 	put(text, n, word);
 }
 
+/* What is wrong with the filter that is being typed: there is more room than beside it. */
+static bool draw_error(const struct top *t, int y, int width)
+{
+	const struct filter_error *e = &t->prompt.error;
+	char text[sizeof(e->text) + 32];
+
+	if (t->prompt.kind != PROMPT_FILTER || !e->column)
+		return false;
+	snprintf(text, sizeof(text), "column %u: %s", e->column, e->text);
+	term_cell(&(struct term_cell){.y = y, .x = 1, .width = width - 1, .style = STYLE_WARN, .cut = CUT_END}, text);
+	return true;
+}
+
 static void draw_bar(struct top *t, int y, int width)
 {
 	const struct sheet *s = top_sheet(t);
 	char order[256], ways[1024], filter[FILTER_BYTES + 16] = "";
 	int x = 1, right;
 
+	if (draw_error(t, y, width))
+		return;
 	order_text(t, order, sizeof(order));
 	ways_text(t, ways, sizeof(ways));
 	if (*s->filter_text)
@@ -90,28 +108,40 @@ static void draw_bar(struct top *t, int y, int width)
 		term_cell(&(struct term_cell){.y = y, .x = x, .width = wide, .style = STYLE_STRONG, .cut = CUT_START}, ways);
 		x += wide;
 	}
-	term_text(y, x, right - x - 1, STYLE_WARN, filter);
+	if (*filter)
+		term_text(y, x, right - x - 1, STYLE_WARN, filter);
+	else if (!*ways)
+		term_text(y, x, right - x - 1, STYLE_DIM, s->view->about);
 	term_text(y, right, width - right, STYLE_DIM, order);
 }
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
+/* True: it is drawn, and *x moves on. */
+static bool draw_hint(const struct key_row *k, int y, int *x, int end)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(k->name, ","), k->name);
+	if (*x + term_width(name) + 1 + term_width(k->hint) > end)
+		return false;
+	*x += term_text(y, *x, end - *x, STYLE_KEY, name) + 1;
+	*x += term_text(y, *x, end - *x, STYLE_BAR, k->hint) + 2;
+	return true;
+}
+
+/* How to get help and how to leave stand on the right, always. */
 static void draw_hints(const struct top *t, int y, int width)
 {
-	int x = 1;
+	int x = MAX(width - HINTS_RIGHT, 0), end = x;
 
-	for (size_t i = 0; i < key_nrows; i++) {
-		const struct key_row *k = &key_rows[i];
-		char name[16];
-
-		if (!k->hint)
-			continue;
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(k->name, ","), k->name);
-		if (x + term_width(name) + term_width(k->hint) + 2 > width)
-			continue;
-		x += term_text(y, x, width - x, STYLE_KEY, name) + 1;
-		x += term_text(y, x, width - x, STYLE_BAR, k->hint) + 2;
-	}
+	for (size_t i = 0; i < key_nrows; i++)
+		if (key_rows[i].action == ACTION_HELP || key_rows[i].action == ACTION_QUIT)
+			draw_hint(&key_rows[i], y, &x, width);
+	x = 1;
+	for (size_t i = 0; i < key_nrows; i++)
+		if (key_rows[i].hint && key_rows[i].action != ACTION_HELP && key_rows[i].action != ACTION_QUIT)
+			draw_hint(&key_rows[i], y, &x, end - 1);
 }
 
 static void draw_last(const struct top *t, int y, int width)

@@ -27,12 +27,12 @@ static int make_item(const struct view_ops *v, const json_t *item, struct lines 
 
 int page_open_item(struct top *t)
 {
-	const struct row *r = sheet_row(top_sheet(t));
+	struct sheet *s = top_sheet(t);
 
-	if (!r)
+	if (!sheet_row(s))
 		return 0;
 	page_close(&t->page);
-	t->page = (struct page){.kind = PAGE_ITEM, .key = r->key};
+	t->page = (struct page){.kind = PAGE_ITEM, .key = rows_key(&s->rows, s->selected)};
 	return page_make(t);
 }
 

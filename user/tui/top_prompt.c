@@ -134,7 +134,7 @@ void prompt_draw(const struct top *t, int y, int width)
 	int x, wide = term_width(p->text), room;
 
 	if (p->error.column && p->kind == PROMPT_FILTER)
-		snprintf(error, sizeof(error), "  column %u: %s", p->error.column, p->error.text);
+		snprintf(error, sizeof(error), "  (column %u is wrong)", p->error.column);
 	else if (p->error.column)
 		snprintf(error, sizeof(error), "  %s", p->error.text);
 	x = term_text(y, 0, width, STYLE_KEY, label);

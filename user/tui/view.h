@@ -66,7 +66,9 @@ struct view_ops {
 	size_t ncolumns;
 	size_t sort; /* the column by which it is sorted at first */
 	bool ascending;
+	const char *second; /* among equals by this number, the greatest first */
 	const char *figure; /* that a bare comparison in a filter is about */
+	const char *about;  /* what it answers, a few words */
 	const char *empty;  /* what an empty table means */
 	bool tree;	    /* items have parents */
 	bool detail;	    /* is shown from the start */
@@ -106,6 +108,7 @@ char *user_text(const json_t *uid);		  /* its name here, or the number */
 
 enum style style_tainted(const json_t *item);	  /* by `tainted_out` */
 enum style style_class(const json_t *item);	  /* by `remote.class` */
+bool class_number(const json_t *item, double *ret); /* the further out the greater */
 enum style style_severity(const json_t *item);
 enum style style_dim(const json_t *item);
 

@@ -165,6 +165,23 @@ enum style style_class(const json_t *item)
 	return theme_class(json_string_value(json_at(item, "remote.class")));
 }
 
+bool class_number(const json_t *item, double *ret)
+{
+	const char *class = json_string_value(json_at(item, "remote.class"));
+
+	switch (theme_class(class)) {
+	case STYLE_OUTSIDE:
+		*ret = 3;
+		break;
+	case STYLE_CLOUD:
+		*ret = 2;
+		break;
+	default:
+		*ret = 1;
+	}
+	return class;
+}
+
 enum style style_severity(const json_t *item)
 {
 	return theme_severity(json_string_value(json_at(item, "severity")));

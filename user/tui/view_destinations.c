@@ -46,7 +46,8 @@ static enum style holds_style(const json_t *item)
 // clang-format off
 static const struct column columns[] = {
 	{.title = "DESTINATION", .path = "remote", .format = FORMAT_REMOTE, .least = 20, .most = 60},
-	{.title = "CLASS", .path = "remote.class", .least = 8, .most = 20, .style = style_class},
+	{.title = "CLASS", .path = "remote.class", .least = 8, .most = 20, .number = class_number,
+	 .style = style_class},
 	{.title = "ALLOWED", .path = "allowed", .least = 7, .text = allowed_text, .number = allowed_number, .style = allowed_style},
 	{.title = "BUCKET", .path = "remote.bucket", .least = 10, .most = 40, .rank = 5, .none = "-"},
 	{.title = "DATASETS", .path = "datasets", .least = 12, .most = 32, .rank = 2, .text = holds_text, .style = holds_style},
@@ -85,8 +86,10 @@ const struct view_ops view_destinations = {
 	.what = FEED_DESTINATIONS,
 	.columns = columns,
 	.ncolumns = ARRAY_SIZE(columns),
-	.sort = 14,
+	.sort = 2,
 	.figure = "tainted_out",
+	.second = "tainted_out",
+	.about = "where bytes go, and whether that is allowed",
 	.empty = "nothing was sent anywhere",
 	.key = key,
 	.name_of = name_of,

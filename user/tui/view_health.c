@@ -29,7 +29,7 @@ static char *state_text(const json_t *item, const char *now)
 	const char *part = json_string_value(json_at(item, "part"));
 	size_t i = state_of(item);
 
-	if (i == 1 && part && strcmp(part, "gap"))
+	if (i == 1 && part && strcmp(part, "not measured"))
 		return strdup("look");
 	return strdup(i == 2 && part && strcmp(part, "in part") ? "?" : states[i].sign);
 }
@@ -48,7 +48,7 @@ static bool state_number(const json_t *item, double *ret)
 // clang-format off
 static const struct column columns[] = {
 	{.title = "STATE", .path = "state", .least = 5, .text = state_text, .number = state_number, .style = state_style},
-	{.title = "PART", .path = "part", .least = 8, .style = style_dim},
+	{.title = "PART", .path = "part", .least = 12, .style = style_dim},
 	{.title = "WHAT", .path = "name", .least = 18, .most = 32},
 	{.title = "HOW IT IS", .path = "value", .least = 30, .most = 220},
 };
@@ -71,6 +71,7 @@ const struct view_ops view_health = {
 	.columns = columns,
 	.ncolumns = ARRAY_SIZE(columns),
 	.sort = 0,
+	.about = "is everything measured, and what does it cost",
 	.empty = "nothing is known of the monitor yet",
 	.items = health_items,
 	.key = key,
