@@ -136,6 +136,8 @@ static void text_seeds(void)
 		 "\"service\":\"S3\",\"network_border_group\":\"r\"},{\"ip_prefix\":\"10.0.0.0/8\",\"region\":\"r\",\"service\":\"AMAZON\","
 		 "\"network_border_group\":\"r\"}],\"ipv6_prefixes\":[{\"ipv6_prefix\":\"2600::/32\",\"region\":\"r\",\"service\":\"EC2\","
 		 "\"network_border_group\":\"r\"}]}");
+	put_text("filter", "all", "dataset:patients class:internet,private >1MiB user:trainer \"two words\" !job:slurm:* severity>=high");
+	put_text("filter", "wrong", "out>lots colour:red \"open");
 	put_text("imds", "identity", "i{\"instanceId\":\"i-1\",\"region\":\"eu-central-1\",\"accountId\":\"123456789012\"}");
 	put_text("imds", "macs", "m0e:01:02:03:04:05/\n0e:01:02:03:04:06/\n");
 	put_text("imds", "blocks", "b10.0.0.0/16\n2600:1::/56\r\n");

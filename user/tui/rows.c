@@ -227,9 +227,19 @@ static void put_below(struct tree *t, size_t i, unsigned depth, uint32_t open, b
 	put_children(t, t->first[i], depth + 1, open);
 }
 
+/* What is looked for stands near the beginning: to go through is faster than to reckon a hash. */
+static const json_t *member(const json_t *object, const char *name)
+{
+	void *at = json_is_object(object) ? json_object_iter((json_t *)object) : NULL;
+
+	while (at && strcmp(json_object_iter_key(at), name))
+		at = json_object_iter_next((json_t *)object, at);
+	return at ? json_object_iter_value(at) : NULL;
+}
+
 static uint64_t pid_of(const json_t *process)
 {
-	const json_t *pid = json_object_get(process, "pid");
+	const json_t *pid = member(process, "pid");
 
 	return json_is_integer(pid) ? (uint64_t)json_integer_value(pid) : UINT64_MAX;
 }
@@ -242,9 +252,9 @@ static size_t find_parent(const struct rows *r, const struct spot *spots, const 
 	size_t found = SIZE_MAX;
 
 	for (size_t i = spot_from(spots, r->n, pid); pid != UINT64_MAX && i < r->n && spots[i].key == pid; i++) {
-		const char *its = json_string_value(json_object_get(json_object_get(r->v[spots[i].at].item, "process"), "start"));
+		const char *its = json_string_value(member(member(r->v[spots[i].at].item, "process"), "start"));
 
-		start = start ? start : json_string_value(json_object_get(parent, "start"));
+		start = start ? start : json_string_value(member(parent, "start"));
 		if (start && its && !strcmp(start, its))
 			found = spots[i].at;
 	}
@@ -258,10 +268,10 @@ static int find_parents(const struct rows *r, size_t *parents)
 	if (!spots)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->n; i++)
-		spots[i] = (struct spot){pid_of(json_object_get(r->v[i].item, "process")), i};
+		spots[i] = (struct spot){pid_of(member(r->v[i].item, "process")), i};
 	qsort(spots, r->n, sizeof(*spots), compare_spots);
 	for (size_t i = 0; i < r->n; i++) {
-		size_t at = find_parent(r, spots, json_object_get(json_object_get(r->v[i].item, "process"), "parent"));
+		size_t at = find_parent(r, spots, member(member(r->v[i].item, "process"), "parent"));
 
 		parents[i] = at == i ? SIZE_MAX : at;
 	}
