@@ -39,7 +39,7 @@ USER_SRC := $(filter-out user/main.c,$(wildcard user/*.c user/dest/*.c user/poli
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SRC := user/util.c user/value_text.c user/tui/filter.c user/tui/user_name.c user/imds_parse.c user/secret_file.c $(wildcard user/dest/*.c user/policy/*.c)
+FUZZ_SRC := user/util.c user/hashmap.c user/value_text.c user/tui/filter.c user/tui/user_name.c user/imds_parse.c user/secret_file.c $(wildcard user/dest/*.c user/policy/*.c)
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 FUZZ_SECONDS ?= 60
 SCREEN_BIN := $(BUILD)/screen/viewer
