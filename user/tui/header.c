@@ -124,7 +124,7 @@ static void draw_first(const struct header *h)
 	const char *set = json_string_value(json_at(health, "health.backend"));
 	struct state s = state_of(h);
 	int room = term_width(s.text) + 2;
-	struct pen p = {.y = 0, .x = 1, .end = MAX(h->width - room, 0)};
+	struct pen p = {.y = 0, .x = 1, .end = MAX(h->width - room, MIN(7, h->width))};
 	char text[160];
 
 	write_text(&p, STYLE_NAME, "sluice");
