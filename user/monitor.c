@@ -12,7 +12,6 @@
 #include "user/policy/rules.h"
 #include "user/snapshot.h"
 
-#define FRESH_NS (NSEC / 5)	  /* an answer is not older than this */
 #define CROWD_NS (NSEC / 20)	  /* nor asked for more often than this for want of room */
 #define LOCAL_NS (30 * NSEC)	  /* how often this host's own addresses are looked at */
 #define RANGES_NS (5 * NSEC)	  /* how often AWS's file is asked whether it changed */
@@ -147,6 +146,7 @@ static void on_timer(struct monitor *m)
 	monitor_tick(m, late);
 	monitor_give_records(m, m->ticked_ns, false);
 	monitor_carry(m, now_boot_ns(), false);
+	server_ticked(m->server);
 }
 
 /* --- requests ------------------------------------------------------------------------ */
@@ -159,8 +159,8 @@ static json_t *answer(void *arg, const json_t *request)
 	json_t *reply;
 
 	if (!what)
-		return json_pack("{s:s}", "error", "a request says what to show: {\"show\":\"findings\"}");
-	if (now_boot_ns() - m->ticked_ns > FRESH_NS)
+		return json_pack("{s:s}", "error", "a request says what to show: {\"show\":\"findings\"}, or to watch: {\"watch\":[\"findings\"]}");
+	if (now_boot_ns() - m->ticked_ns > MONITOR_FRESH_NS)
 		monitor_tick(m, 0);
 	clock_gettime(CLOCK_REALTIME, &wall);
 	if (!strcmp(what, "unread"))
@@ -305,6 +305,7 @@ static int finish(struct monitor *m)
 static void dispose(struct monitor *m, bool well)
 {
 	server_close(m->server);
+	monitor_stop_watch(m);
 	if (m->events)
 		events_close(m->events);
 	monitor_stop_ranges(m);
@@ -340,6 +341,8 @@ static int open_server(struct monitor *m)
 {
 	int err = server_open(m->options.socket, answer, m, &m->server);
 
+	if (!err)
+		err = monitor_start_watch(m);
 	if (err == -EADDRINUSE)
 		cmd_error("run", "%s: a monitor is already running there; stop it, or give another --socket",
 			  m->options.socket);

@@ -24,6 +24,9 @@ struct file_state {
 };
 
 struct credential_watch;
+struct watch;
+
+#define MONITOR_FRESH_NS (NSEC / 5) /* an answer is not older than this */
 
 struct monitor {
 	struct options options;
@@ -40,6 +43,7 @@ struct monitor {
 	struct roots *roots;
 	struct trust *trust;
 	struct server *server;
+	struct watch *watch;
 	struct events *events;
 	struct alive *alive;
 	struct ranges_fetch *fetch; /* NULL: not `aws_ranges: auto` */
@@ -102,6 +106,10 @@ void monitor_start_credentials(struct monitor *m);
 void monitor_stop_credentials(struct monitor *m);
 int monitor_take_credentials(struct monitor *m);
 void monitor_settle_credentials(struct monitor *m); /* waits a little */
+
+/* monitor_watch.c */
+int monitor_start_watch(struct monitor *m); /* -ENOMEM */
+void monitor_stop_watch(struct monitor *m); /* the server is closed */
 
 /* monitor_records.c */
 void monitor_give_records(struct monitor *m, uint64_t now, bool final);
