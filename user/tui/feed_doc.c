@@ -17,7 +17,7 @@ struct entry {
 	uint64_t hash; /* of the key: nobody knows by what, so nobody finds two alike */
 	json_t *item;
 	json_t *before; /* as it was before the last change; NULL: it was not there */
-	uint64_t born, changed; /* numbers of changes to the document */
+	uint64_t born, changed, met; /* numbers of changes to the document */
 	bool gone;
 	char key[];
 };
@@ -321,12 +321,33 @@ int feed_doc_begin(struct feed_doc *d, uint64_t at_ns, const char *time, const j
 	return err;
 }
 
+void feed_doc_touch(struct feed_doc *d, const char *key)
+{
+	struct entry *e = find(d, key);
+
+	if (e)
+		e->met = d->changes;
+}
+
 int feed_doc_put(struct feed_doc *d, const char *key, json_t *item)
 {
 	int err = item ? put(d, key, item) : -ENOMEM;
 
 	json_decref(item);
+	if (!err)
+		feed_doc_touch(d, key);
 	return err;
+}
+
+int feed_doc_end(struct feed_doc *d)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < d->n; i++) {
+		d->order[i]->gone = d->order[i]->met != d->changes;
+		any = any || d->order[i]->gone;
+	}
+	return any ? sweep(d) : 0;
 }
 
 /* --- rates --------------------------------------------------------------------------------- */

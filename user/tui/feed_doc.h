@@ -37,6 +37,10 @@ double feed_doc_rate(const struct feed_doc *d, const json_t *item, const char *p
 int feed_doc_begin(struct feed_doc *d, uint64_t at_ns, const char *time, const json_t *host);
 /* Takes the item over; NULL: no memory. One of this key is replaced. */
 int feed_doc_put(struct feed_doc *d, const char *key, json_t *item);
+/* The item stays as it is. */
+void feed_doc_touch(struct feed_doc *d, const char *key);
+/* What was neither put nor touched since feed_doc_begin() is gone; where this is not called, all of it stays. -ENOMEM. */
+int feed_doc_end(struct feed_doc *d);
 /* Nothing stays, and no rate is known. */
 void feed_doc_clear(struct feed_doc *d);
 
