@@ -21,7 +21,7 @@ static int open_feed(const struct options *o, struct feed **ret, struct feed_err
 
 int cmd_top(int argc, char **argv)
 {
-	_cleanup_(feed_closep) struct feed *f = NULL;
+	struct feed *f = NULL;
 	struct feed_error error = {};
 	struct top_options top = {};
 	struct options o;
@@ -39,5 +39,9 @@ int cmd_top(int argc, char **argv)
 		cmd_error("top", "%s", error.text);
 		return EXIT_USAGE;
 	}
-	return top_batch(f, &top);
+	status = top_batch(f, &top);
+	int why = errno; /* of writing: it is told at the end */
+	feed_close(f);
+	errno = why;
+	return status;
 }

@@ -39,6 +39,19 @@ static const char *hooks_word(enum wish w)
 	return w == WISH_TRAMPOLINE ? "trampoline" : w == WISH_TRACEPOINT ? "tracepoint" : "auto";
 }
 
+/* By its name where it has one still, so that a list of processes shows it. */
+static void run_self(const char *const *argv)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (n > 0) {
+		path[n] = '\0';
+		execv(path, (char *const *)argv);
+	}
+	execv("/proc/self/exe", (char *const *)argv);
+}
+
 __attribute__((noreturn)) static void become_monitor(const struct embedded_feed *e, const struct options *o, pid_t parent)
 {
 	const char *argv[12] = {"sluice", "run", "--socket", e->socket, "--hooks", hooks_word(o->hooks)};
@@ -52,10 +65,11 @@ __attribute__((noreturn)) static void become_monitor(const struct embedded_feed 
 		argv[n++] = "--config";
 		argv[n++] = o->config;
 	}
+	setenv("SLUICE_NO_STATE", "1", 1); /* of a place that nobody finds again nothing is to be kept */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	setpgid(0, 0); /* keys that end the viewer are not meant for it */
 	if (getppid() == parent && null >= 0 && dup2(null, 0) >= 0 && dup2(e->log, 1) >= 0 && dup2(e->log, 2) >= 0)
-		execv("/proc/self/exe", (char *const *)argv);
+		run_self(argv);
 	_exit(127);
 }
 
@@ -101,6 +115,16 @@ static void last_words(const struct embedded_feed *e, char ret[static LOG_TAIL +
 		memmove(ret, line + 1, strlen(line));
 }
 
+static void remove_place(const struct embedded_feed *e)
+{
+	char alive[96];
+
+	snprintf(alive, sizeof(alive), "%s.alive", e->socket);
+	unlink(alive);
+	unlink(e->socket);
+	rmdir(e->dir);
+}
+
 /* --- the feed: that of its socket, while it lives -------------------------------------- */
 
 static void close_embedded(struct feed *f)
@@ -110,10 +134,8 @@ static void close_embedded(struct feed *f)
 	feed_close(e->watched);
 	end_child(e);
 	closep(&e->log);
-	if (*e->dir) {
-		unlink(e->socket);
-		rmdir(e->dir);
-	}
+	if (*e->dir)
+		remove_place(e);
 }
 
 /* Its documents are the other's. */
@@ -205,6 +227,26 @@ static int start_child(struct embedded_feed *e, const struct options *o)
 	return 0;
 }
 
+/* A signal that ends the viewer waits until the place is tidied. */
+static void hold_signals(sigset_t *ret_before)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGHUP);
+	sigprocmask(SIG_BLOCK, &held, ret_before);
+}
+
+static bool is_told_to_end(void)
+{
+	sigset_t waiting;
+
+	sigpending(&waiting);
+	return sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGTERM) || sigismember(&waiting, SIGHUP);
+}
+
 /* Until it listens: its socket appears when everything is watched. */
 static int wait_ready(struct embedded_feed *e, struct client **ret, struct feed_error *ret_error)
 {
@@ -217,6 +259,8 @@ static int wait_ready(struct embedded_feed *e, struct client **ret, struct feed_
 			return feed_fail(ret_error, -ECHILD, "the embedded monitor did not start: %s",
 					 *words ? words : "it ended without a word");
 		}
+		if (is_told_to_end())
+			return feed_fail(ret_error, -EINTR, "interrupted");
 		if (access(e->socket, F_OK) == 0 && client_open(e->socket, ASK_MS, ret, &why) == 0)
 			return 0;
 	}
@@ -245,6 +289,7 @@ static int open_embedded(struct embedded_feed *e, const struct options *o, struc
 int feed_open_embedded(const struct options *o, struct feed **ret, struct feed_error *ret_error)
 {
 	struct embedded_feed *e;
+	sigset_t before;
 	int err;
 
 	if (geteuid() != 0)
@@ -255,15 +300,16 @@ int feed_open_embedded(const struct options *o, struct feed **ret, struct feed_e
 	if (!e)
 		return feed_fail(ret_error, -ENOMEM, "no memory");
 	e->log = -1;
+	hold_signals(&before);
 	err = feed_begin(&e->base, &embedded_ops);
 	if (err)
 		feed_fail(ret_error, err, "no memory");
 	else
 		err = open_embedded(e, o, ret_error);
-	if (err) {
+	if (err)
 		feed_close(&e->base);
-		return err;
-	}
-	*ret = &e->base;
-	return 0;
+	else
+		*ret = &e->base;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return err;
 }

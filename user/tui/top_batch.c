@@ -13,6 +13,23 @@
 
 #define PATIENCE_NS (60 * NSEC) /* for a monitor that went away */
 
+static volatile sig_atomic_t told_to_end; /* the signal */
+
+static void on_signal(int number)
+{
+	told_to_end = number;
+}
+
+static void mind_signals(void)
+{
+	struct sigaction act = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+	signal(SIGPIPE, SIG_IGN); /* nobody reads any more: that is an error of writing */
+}
+
 static int step(struct feed *f)
 {
 	struct pollfd p = {};
@@ -21,7 +38,7 @@ static int step(struct feed *f)
 	p.fd = feed_poll(f, &p.events, &timeout);
 	if (poll(&p, 1, timeout < 0 ? 1000 : MIN(timeout, 1000)) < 0 && errno != EINTR)
 		return -errno;
-	return feed_step(f);
+	return told_to_end ? -EINTR : feed_step(f);
 }
 
 /* Until there is a new document of the view. */
@@ -85,15 +102,14 @@ static int print_round(const struct feed *f, const struct top_options *o, bool f
 		printf("%s%s %s\n", first ? "" : "\n", safe, feed_word(o->view));
 		r = show_text(feed_word(o->view), d, screen_width(), stdout);
 	}
-	if (fflush(stdout) != 0)
-		return -EIO;
-	return r;
+	return fflush(stdout) != 0 ? -EIO : r;
 }
 
 int top_batch(struct feed *f, const struct top_options *o)
 {
 	int r = 0;
 
+	mind_signals();
 	feed_want(f, 1u << o->view, o->interval_ns);
 	for (uint64_t i = 0; i < o->rounds && r >= 0; i++) {
 		r = o->replay ? wait_replayed(f, o, o->rounds - 1 - i) : wait_document(f, o->view);
@@ -102,8 +118,8 @@ int top_batch(struct feed *f, const struct top_options *o)
 	}
 	if (r >= 0)
 		return EXIT_GOOD;
-	if (r == -EIO)
-		return EXIT_USAGE; /* said when standard output is closed */
+	if (r == -EIO || r == -EINTR)
+		return EXIT_USAGE; /* said when standard output is closed, or by who ended it */
 	cmd_error("top", "%s", *feed_why(f) ? feed_why(f) : strerror(-r));
 	return EXIT_USAGE;
 }
