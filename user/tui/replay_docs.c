@@ -121,7 +121,7 @@ static int making_flows(const struct making *m, const struct making_doc *to)
 /* A record without what all records have; NULL: no memory, or it is no JSON inside. */
 static json_t *json_record(const struct blob *b)
 {
-	static const char *const head[] = {"v", "type", "time", "seq", "host", "since"};
+	static const char *const head[] = {"v", "type", "time", "seq", "host", "since", "prev"};
 	struct span text = blob_text(b);
 	json_t *record = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
 

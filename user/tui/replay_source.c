@@ -203,9 +203,14 @@ static int last_of_file(struct replay_source *s, int64_t *ret)
 
 static int last_of_journal(struct replay_source *s, int64_t *ret)
 {
-	int err = journal_reader_at(s->journal, &(struct timespec){.tv_sec = FAR_AHEAD});
+	int got = journal_reader_at(s->journal, &(struct timespec){.tv_sec = FAR_AHEAD});
 
-	return err ? err : last_time(s, ret);
+	if (!got)
+		got = last_time(s, ret);
+	if (got)
+		return got;
+	got = journal_reader_after(s->journal, 0); /* the last segment is new, and empty */
+	return got ? got : last_time(s, ret);
 }
 
 int replay_source_span(struct replay_source *s, int64_t *ret_first, int64_t *ret_last)

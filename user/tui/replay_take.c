@@ -432,6 +432,8 @@ static int take_transfer(struct replay *r, const struct record_scan *s)
 		err = dataset_mask(r, record_find(s, "declared"), &declared);
 	if (err)
 		return err;
+	if (from != REPLAY_NONE) /* who passes it on has it */
+		((struct process_row *)replay_row(r, REPLAY_PROCESSES, from))->datasets |= datasets;
 	if (to != REPLAY_NONE)
 		((struct process_row *)replay_row(r, REPLAY_PROCESSES, to))->datasets |= datasets & ~declared;
 	err = table_get(&r->tables[REPLAY_TRANSFERS],
