@@ -69,8 +69,8 @@ static json_t *json_object_text(const struct replay *r, const struct transfer_ke
 	if (name)
 		return json_string(name);
 	if (path)
-		return json_sprintf("%.32s %s", kind ? kind : "file", path);
-	return json_sprintf("%.32s %lld:%lld inode %lld", kind ? kind : "file", (long long)(dev >> 20), (long long)(dev & 0xfffff),
+		return json_sprintf("%s %s", kind ? kind : "file", path);
+	return json_sprintf("%s %lld:%lld inode %lld", kind ? kind : "file", (long long)(dev >> 20), (long long)(dev & 0xfffff),
 			    (long long)json_integer_value(json_at(o, "ino")));
 }
 

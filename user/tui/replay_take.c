@@ -128,12 +128,10 @@ static int dataset_get(struct replay *r, struct span id, uint32_t *ret)
 /* Of a list of their names; beyond the number that is told apart nothing is noted. */
 static int dataset_mask(struct replay *r, struct span list, uint64_t *ret)
 {
-	const char *p = list.p, *end = list.p + list.n;
-
 	*ret = 0;
 	if (span_is_null(list))
 		return 0;
-	for (; p < end; p++) {
+	for (const char *p = list.p, *end = list.p + list.n; p < end; p++) {
 		const char *from = p, *stop;
 		uint32_t d;
 
@@ -237,12 +235,20 @@ static int process_of(struct replay *r, const struct record_scan *s, uint32_t *r
 
 /* --- access -------------------------------------------------------------------------------- */
 
+static bool is_plain(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if ((name.p[i] < 'a' || name.p[i] > 'z') && name.p[i] != '_')
+			return false;
+	return name.n > 0;
+}
+
 static int kind_of(struct replay *r, struct span name)
 {
 	for (unsigned i = 0; i < r->nkinds; i++)
 		if (span_is(name, r->kinds[i]))
 			return (int)i;
-	if (r->nkinds == REPLAY_KINDS || name.n >= sizeof(r->kinds[0]) || memchr(name.p, '\\', name.n))
+	if (r->nkinds == REPLAY_KINDS || name.n >= sizeof(r->kinds[0]) || !is_plain(name))
 		return -ENOSPC;
 	memcpy(r->kinds[r->nkinds], name.p, name.n);
 	r->kinds[r->nkinds][name.n] = '\0';
