@@ -39,7 +39,10 @@ USER_SRC := $(filter-out user/main.c,$(wildcard user/*.c user/dest/*.c user/poli
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SRC := user/util.c user/hashmap.c user/value_text.c user/tui/filter.c user/tui/user_name.c user/imds_parse.c user/secret_file.c $(wildcard user/dest/*.c user/policy/*.c)
+FUZZ_SRC := user/util.c user/imds_parse.c user/secret_file.c $(wildcard user/dest/*.c user/policy/*.c) \
+	$(addprefix user/,hashmap.c json_write.c value_text.c watch.c watch_doc.c tui/feed_doc.c tui/record_scan.c) \
+	$(addprefix user/tui/,filter.c user_name.c) \
+	$(filter-out user/tui/replay_source.c,$(wildcard user/tui/replay_*.c))
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 FUZZ_SECONDS ?= 60
 SCREEN_BIN := $(BUILD)/screen/viewer

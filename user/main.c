@@ -11,6 +11,7 @@ static const struct {
 } commands[] = {
     {"run", cmd_run},
     {"show", cmd_show},
+    {"top", cmd_top},
     {"report", cmd_report},
     {"check", cmd_check},
     {"probe", cmd_probe},

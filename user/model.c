@@ -337,6 +337,7 @@ struct model *model_free(struct model *m)
 		dataset_clear(&m->datasets[i]);
 	}
 	findings_free(m->findings);
+	json_decref(m->journal);
 	credentials_free(m);
 	users_free(m->users);
 	while (m->first_flow)

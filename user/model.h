@@ -12,6 +12,8 @@
 #ifndef SLUICE_MODEL_H
 #define SLUICE_MODEL_H
 
+#include <jansson.h>
+
 #include "include/ledger.h"
 #include "user/util.h"
 
@@ -164,6 +166,11 @@ struct health {
 	uint64_t blind_ns; /* since the last monitor of this boot was killed; 0 none */
 };
 void model_set_health(struct model *m, const struct health *h);
+
+/* Records go on from this number: the newest one that there is already. */
+void model_set_seq(struct model *m, uint64_t seq);
+/* How the journal is, for health records: an object, which it takes over; NULL: there is no journal. */
+void model_set_journal(struct model *m, json_t *state);
 
 /* One function's name per enum value, as records spell it. */
 const char *loss_name(enum loss l);

@@ -397,6 +397,7 @@ struct model {
 
 	/* Records. */
 	uint64_t seq;
+	json_t *journal; /* how it is; NULL: there is none */
 	uint64_t records_ns;	 /* when they were given last; before that, when the clock was set */
 	uint64_t records_waiting; /* totals that there was no room for then, */
 	uint64_t records_lag_ns; /* and for how long the oldest of them has waited */

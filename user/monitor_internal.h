@@ -9,6 +9,7 @@
 #include "user/dest/aws_ranges.h"
 #include "user/dest/class.h"
 #include "user/events.h"
+#include "user/export/record.h"
 #include "user/monitor.h"
 #include "user/pace.h"
 #include "user/ranges_fetch.h"
@@ -24,6 +25,10 @@ struct file_state {
 };
 
 struct credential_watch;
+struct watch;
+struct journal;
+
+#define MONITOR_FRESH_NS (NSEC / 5) /* an answer is not older than this */
 
 struct monitor {
 	struct options options;
@@ -40,7 +45,9 @@ struct monitor {
 	struct roots *roots;
 	struct trust *trust;
 	struct server *server;
+	struct watch *watch;
 	struct events *events;
+	struct journal *journal; /* NULL: none is configured */
 	struct alive *alive;
 	struct ranges_fetch *fetch; /* NULL: not `aws_ranges: auto` */
 	bool fetch_failed; /* the last time, and that was said */
@@ -54,7 +61,11 @@ struct monitor {
 	uint64_t ticked_ns, tick_took_ns, give_until_ns, local_ns, ranges_ns, roots_ns, scan_ns;
 	unsigned missing;
 	int untold; /* of roots_untold(), as last said */
-	int events_err, tick_err, carry_err;
+	int events_err, tick_err, carry_err, journal_err;
+	int journal_lost; /* why the last records were not taken */
+	uint64_t events_dropped, events_told; /* of copies that a slow reader misses */
+	bool dropping;
+	uint64_t last_words_ns; /* until when the end waits for the disk; 0: it is not the end */
 	uint64_t retried_ns;
 	struct pace pace; /* of records */
 	bool stop;
@@ -103,8 +114,22 @@ void monitor_stop_credentials(struct monitor *m);
 int monitor_take_credentials(struct monitor *m);
 void monitor_settle_credentials(struct monitor *m); /* waits a little */
 
+/* monitor_watch.c */
+int monitor_start_watch(struct monitor *m); /* -ENOMEM */
+void monitor_stop_watch(struct monitor *m); /* the server is closed */
+
 /* monitor_records.c */
 void monitor_give_records(struct monitor *m, uint64_t now, bool final);
 void monitor_give_policy(struct monitor *m);
+int monitor_finish_records(struct monitor *m); /* the last of them; an exit status */
+
+/* monitor_journal.c */
+int monitor_open_journal(struct monitor *m);  /* an exit status */
+void monitor_begin_journal(struct monitor *m); /* once there is a model */
+int monitor_journal_put(struct monitor *m, const json_t *record);
+void monitor_tick_journal(struct monitor *m, const struct timespec *wall, record_sink sink, void *arg);
+void monitor_reload_journal(struct monitor *m, const char *before);
+void monitor_last_words(struct monitor *m);
+int monitor_end_journal(struct monitor *m, record_sink sink, void *arg);
 
 #endif

@@ -147,6 +147,29 @@ static void text_seeds(void)
 	put_text("config", "least", "datasets:\n  - id: a\n    root: /data\n");
 }
 
+static void viewer_seeds(void)
+{
+	put_text("feed", "changes",
+		 "{\"watch\":\"jobs\",\"generation\":1,\"since\":0,\"at_ns\":1000000000,\"time\":\"t\",\"host\":{},\"added\":{\"a\":{\"job\":\"a\","
+		 "\"n\":1},\"b\":{\"job\":\"b\",\"n\":1}}}\n"
+		 "{\"watch\":\"jobs\",\"generation\":2,\"since\":1,\"at_ns\":2000000000,\"time\":\"u\",\"added\":{\"c\":{}},\"changed\":{\"a\":{"
+		 "\"n\":5}},\"gone\":[\"b\"]}\n"
+		 "{\"watch\":\"health\",\"generation\":2,\"since\":0,\"at_ns\":1,\"time\":\"t\",\"added\":{\"health\":{\"cpu\":0.5}}}\n");
+#define SEED_HEAD(type, seq) "{\"v\":1,\"type\":\"" type "\",\"time\":\"2027-01-15T08:00:00.001Z\",\"seq\":" #seq ",\"host\":{},"
+#define SEED_PROCESS "{\"pid\":7,\"start\":null,\"exe\":\"/bin/x\",\"comm\":\"x\",\"uid\":0,\"parent\":null}"
+	put_text("replay", "records",
+		 SEED_HEAD("access", 1) "\"job\":\"j\",\"process\":" SEED_PROCESS ",\"dataset\":\"a\",\"tags\":{},\"bytes\":{\"read\":5,"
+		 "\"mmap\":null},\"job_labels\":{\"rank\":1}}\n"
+		 SEED_HEAD("flow", 2) "\"process\":null,\"job\":null,\"proto\":\"tcp\",\"local\":null,\"remote\":{\"addr\":\"1.2.3.4\",\"port\":4,"
+		 "\"class\":\"internet\"},\"bytes_out\":5,\"bytes_in\":1,\"tainted_out\":2,\"datasets\":[\"a\",\"b\"]}\n"
+		 SEED_HEAD("transfer", 3) "\"from\":{\"process\":" SEED_PROCESS "},\"to\":{\"object\":{\"name\":\"pipe:[9]\"}},\"via\":\"pipe_write\","
+		 "\"bytes\":4,\"datasets\":[\"a\"],\"declared\":[]}\n"
+		 SEED_HEAD("transfer", 4) "\"to\":{\"process\":" SEED_PROCESS "},\"from\":{\"object\":{\"name\":\"pipe:[9]\"}},\"via\":\"pipe_read\","
+		 "\"bytes\":null,\"datasets\":[\"a\"]}\n"
+		 SEED_HEAD("finding", 6) "\"id\":\"f\",\"dataset\":\"a\",\"job\":\"j\",\"ml_reason\":[]}\n"
+		 SEED_HEAD("health", 7) "\"backend\":null}\n");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -157,5 +180,6 @@ int main(int argc, char **argv)
 	other_scripts();
 	dns_seeds();
 	text_seeds();
+	viewer_seeds();
 	return 0;
 }

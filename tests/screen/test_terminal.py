@@ -96,8 +96,6 @@ def test_no_terminal(tmp_path):
 def test_wrong_options(viewer):
     t = viewer(documents.quiet(), "--filter", "colour:red", first=None)
     assert t.ended() == 2 and "column 1" in t.text()
-    t = viewer(documents.quiet(), "--view", "colours", first=None)
-    assert t.ended() == 2 and "jobs, processes" in t.text()
 
 
 # --- sizes ------------------------------------------------------------------------

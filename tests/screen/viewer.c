@@ -212,10 +212,20 @@ void feed_speed(struct feed *f, double speed)
 	f->speed = speed;
 }
 
+const char *feed_why(const struct feed *f)
+{
+	return f->state == FEED_LOST ? "the test took it away" : "";
+}
+
 /* Only the program that this stands in for has others. */
 int feed_open_socket(const char *path, struct feed **ret, struct feed_error *ret_error)
 {
 	return -ENOENT;
+}
+
+int feed_open_embedded(const struct options *o, struct feed **ret, struct feed_error *ret_error)
+{
+	return -EPERM;
 }
 
 int feed_open_replay(const char *path, struct feed **ret, struct feed_error *ret_error)
@@ -244,6 +254,15 @@ static enum feed_state state_named(const char *word)
 		if (!strcmp(words[i], word))
 			return (enum feed_state)i;
 	return FEED_LIVE;
+}
+
+static enum feed_what what_named(const char *word)
+{
+	enum feed_what i = 0;
+
+	while (i < FEED_WHATS - 1 && strcmp(feed_word(i), word))
+		i++;
+	return i;
 }
 
 static uint64_t ms(const json_t *script, const char *name)
@@ -293,7 +312,7 @@ int main(int argc, char **argv)
 			o.mono = true;
 			break;
 		case 'v':
-			o.view = optarg;
+			o.view = what_named(optarg);
 			break;
 		case 'f':
 			o.filter = optarg;

@@ -133,8 +133,7 @@ static void test_contract(void **state)
 	assert_int_equal(c->export.retain_days, 30);
 	assert_false(c->export.security_hub);
 	assert_int_equal(c->interval_ns, NSEC);
-	ASSERT_STRINGS(&c->inactive, "journal",
-		       "export.cloudwatch");
+	ASSERT_STRINGS(&c->inactive, "export.cloudwatch");
 }
 
 /* --- what is not said ----------------------------------------------------------------- */

@@ -396,7 +396,8 @@ static void test_health(void **state)
 	const json_t *r = last_of(&to, "health");
 	assert_fields(r, FIELDS("backend", "owners", "gaps", "limits", "programs", "losses", "maps", "cpu", "memory",
 				"model", "tainted", "channels", "trusted", "vpc", "aws_ranges", "names", "credentials", "late_ms",
-				"records_waiting", "records_lag_ms", "exporter"));
+				"records_waiting", "records_lag_ms", "journal",
+				"exporter"));
 	assert_string_equal(text(r, "backend", NULL), "tracepoint");
 	assert_int_equal(number(r, "losses", "ring_full"), 0);
 	assert_int_equal(json_object_size(json_object_get(r, "losses")), LOSS_KINDS);

@@ -247,6 +247,11 @@ static json_t *get_lag(matter *s)
 	return json_count(s->m->records_lag_ns / 1000000);
 }
 
+static json_t *get_journal(matter *s)
+{
+	return s->m->journal ? json_incref(s->m->journal) : json_null();
+}
+
 const struct field health_fields[] = {
     {"backend", get_backend},
     {"owners", get_owners},
@@ -268,6 +273,7 @@ const struct field health_fields[] = {
     {"late_ms", get_late},
     {"records_waiting", get_waiting},
     {"records_lag_ms", get_lag},
+    {"journal", get_journal},
     {"exporter", get_null},
     {0},
 };

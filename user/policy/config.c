@@ -13,7 +13,6 @@ static const struct {
 	const char *key, *value;
 } no_effect[] = {
     {"datasets[].mode", "block"},
-    {"journal", NULL},
     {"export.cloudwatch", NULL},
     {"export.security_hub", NULL},
 };

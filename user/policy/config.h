@@ -109,7 +109,7 @@ struct config {
 	} export;
 	char *state; /* directory for what the next monitor is to know; NULL: nothing is kept */
 	uint64_t interval_ns;
-	/* keys in the file that are checked but have no effect in this build: "journal" */
+	/* keys in the file that are checked but have no effect in this build: "export.cloudwatch" */
 	struct strings inactive;
 };
 

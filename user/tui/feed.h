@@ -32,6 +32,10 @@ struct feed_error {
 
 /* -ENOENT: no monitor runs there; -EACCES: no member of the group; ... as client_open(). */
 int feed_open_socket(const char *path, struct feed **ret, struct feed_error *ret_error);
+/* A monitor of its own that lives as long as the feed, by the configuration and hook set of `o`, for want of a running one.
+ * -EPERM: not root; -ECHILD: it ended, and why. */
+struct options;
+int feed_open_embedded(const struct options *o, struct feed **ret, struct feed_error *ret_error);
 /* A file of records, or a journal's directory. */
 int feed_open_replay(const char *path, struct feed **ret, struct feed_error *ret_error);
 struct feed *feed_close(struct feed *f);
@@ -66,6 +70,8 @@ enum feed_state {
 	FEED_ENDED,  /* a replay at its end */
 };
 enum feed_state feed_state(const struct feed *f);
+/* What is the matter, one line that is safe for a terminal; "": nothing. */
+const char *feed_why(const struct feed *f);
 uint64_t feed_age_ns(const struct feed *f); /* since the newest document; UINT64_MAX: none yet */
 
 /* Of a replay; of others they do nothing. Seeking is by the records' own time. */

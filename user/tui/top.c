@@ -51,15 +51,13 @@ void top_say(struct top *t, enum style style, const char *format, ...)
 
 /* --- options ---------------------------------------------------------------------- */
 
-static bool find_view(const char *name, size_t *ret)
+static size_t first_view(enum feed_what what)
 {
-	for (size_t i = 0; i < VIEWS; i++) {
-		if (!strcmp(views[i]->name, name)) {
-			*ret = i;
-			return true;
-		}
-	}
-	return false;
+	size_t i = 0;
+
+	while (i + 1 < VIEWS && views[i]->what != what)
+		i++;
+	return i;
 }
 
 __attribute__((format(printf, 2, 3))) static bool refuse(struct feed_error *ret_error, const char *format, ...)
@@ -79,11 +77,7 @@ bool top_can(const struct top_options *o, struct feed_error *ret_error)
 	_cleanup_(filter_freep) struct filter *f = NULL;
 	struct filter_error error;
 	char why[256];
-	size_t view;
 
-	if (o->view && !find_view(o->view, &view))
-		return refuse(ret_error, "there is no view '%.40s': jobs, processes, datasets, destinations, flows, findings, health",
-			      o->view);
 	if (o->filter && filter_parse(o->filter, &f, &error))
 		return refuse(ret_error, "the filter's column %u: %s", error.column, error.text);
 	return term_can(why, sizeof(why)) || refuse(ret_error, "%s", why);
@@ -102,8 +96,7 @@ static int begin(struct top *t)
 	history_start(&t->history);
 	for (size_t i = 0; i < VIEWS; i++)
 		sheet_open(&t->base[i], views[i]);
-	if (t->options->view && !find_view(t->options->view, &t->view))
-		return -EINVAL;
+	t->view = first_view(t->options->view);
 	for (size_t i = 0; i < VIEWS && t->options->filter && !err; i++)
 		err = sheet_filter(&t->base[i], t->options->filter, &error);
 	return err;

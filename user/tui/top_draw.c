@@ -148,6 +148,9 @@ static void draw_last(const struct top *t, int y, int width)
 {
 	if (t->prompt.kind)
 		prompt_draw(t, y, width);
+	else if (*feed_why(t->feed) && !*t->message)
+		term_cell(&(struct term_cell){.y = y, .x = 1, .width = width - 1, .style = STYLE_WARN, .cut = CUT_END},
+			  feed_why(t->feed));
 	else if (*t->message)
 		term_cell(&(struct term_cell){.y = y, .x = 1, .width = width - 1, .style = t->message_style, .cut = CUT_END},
 			  t->message);
