@@ -49,7 +49,7 @@ SCREEN_BIN := $(BUILD)/screen/viewer
 WORK_BIN := $(patsubst tests/work/%.c,$(BUILD)/work/%,$(wildcard tests/work/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all help run test unit system test-vm test-vm-all bench arm64 asan install uninstall clean check-vmlinux work units fuzz fuzzers
+.PHONY: asan-viewer viewer screen all help run test unit system test-vm test-vm-all bench arm64 asan install uninstall clean check-vmlinux work units fuzz fuzzers
 
 all: $(BUILD)/sluice ## the program (default)
 
@@ -154,12 +154,16 @@ fuzz: fuzzers ## every reader of hostile input, FUZZ_SECONDS=60 of each; what th
 
 work: $(WORK_BIN) ## the programs that tests and benchmarks drive
 units: $(UNIT_BIN)
+viewer: $(SCREEN_BIN)
 
 unit: units ## unit tests
 	$(Q)sh scripts/test.sh unit
 
 system: all work ## system tests on this kernel
 	$(Q)sh scripts/test.sh system
+
+screen: viewer ## what the viewer draws, in a terminal of the tests' own
+	$(Q)sh scripts/test.sh screen
 
 test-vm: all work ## the system tests in a virtual machine, KERNEL=6.1
 	$(Q)sh scripts/test.sh vm $(KERNEL)
@@ -178,8 +182,13 @@ arm64: ## the program and what tests drive, for arm64, in build/arm64
 	$(Q)sh scripts/deps.sh arm64
 	$(Q)sh scripts/cross.sh arm64 $(MAKE) BUILD=$(BUILD)/arm64 ARCH=arm64 all work
 
+ASAN := BUILD=$(BUILD)/asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+
 asan: ## everything again under AddressSanitizer and UBSan, in build/asan
-	$(Q)$(MAKE) BUILD=$(BUILD)/asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" all units
+	$(Q)$(MAKE) $(ASAN) all units viewer
+
+asan-viewer:
+	$(Q)$(MAKE) $(ASAN) viewer
 
 check-vmlinux: ## compare bpf/vmlinux.h with this kernel's BTF
 	$(Q)sh scripts/check-vmlinux.sh

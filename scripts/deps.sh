@@ -27,6 +27,7 @@ groups() {
 	cat <<-'END'
 	unit-tests|needed|libcmocka-dev|libcmocka-devel libasan libubsan
 	system-tests|needed|python3 python3-pytest|python3 python3-pytest
+	screen-tests|useful|python3-pyte ncurses-base ncurses-term tmux|python3-pyte ncurses-base ncurses-term tmux
 	workloads|useful|fio socat stress-ng xfsprogs btrfs-progs fdisk|fio socat stress-ng xfsprogs btrfs-progs util-linux
 	stories|useful|curl openssl tar make git gnupg openssh-client rsync iproute2 bsdutils|curl openssl tar make git gnupg2 openssh-clients rsync iproute util-linux
 	fuzzers|useful|libclang-rt-dev|compiler-rt
@@ -50,6 +51,10 @@ there_unit_tests() { libs cmocka && have_sanitizers; }
 there_system_tests() {
 	[ -x /usr/bin/python3 ] &&
 		/usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("pytest"))' 2>/dev/null
+}
+there_screen_tests() {
+	[ -x /usr/bin/python3 ] && have tmux && have infocmp && infocmp xterm-direct >/dev/null 2>&1 &&
+		/usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("pyte"))' 2>/dev/null
 }
 there_workloads() { all_there fio socat stress-ng mkfs.xfs mkfs.btrfs sfdisk; }
 # Not sshd: installed, it would listen on somebody's machine from then on. Tests over ssh are skipped without it.

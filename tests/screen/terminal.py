@@ -16,10 +16,46 @@ KEYS = {"Up": "\x1bOA", "Down": "\x1bOB", "Right": "\x1bOC", "Left": "\x1bOD", "
 QUIET = 0.12
 
 
+class Screen(pyte.Screen):
+    """What pyte 0.8 lacks: scrolling, and lines in the place of which one comes that was never written."""
+
+    def scroll_up(self, count=None):
+        self.scroll(count or 1)
+
+    def scroll_down(self, count=None):
+        self.scroll(-(count or 1))
+
+    def scroll(self, by):
+        top, bottom = self.margins or (0, self.lines - 1)
+        before = {y: self.buffer[y] for y in range(top, bottom + 1)}
+        for y in range(top, bottom + 1):
+            if y + by in before:
+                self.buffer[y] = before[y + by]
+            else:
+                self.buffer.pop(y, None)
+
+    def delete_lines(self, count=None):
+        self.touch()
+        super().delete_lines(count)
+
+    def insert_lines(self, count=None):
+        self.touch()
+        super().insert_lines(count)
+
+    def touch(self):
+        for y in range(self.lines):
+            self.buffer[y]  # pylint: disable=pointless-statement
+
+
+class Stream(pyte.ByteStream):
+    csi = {**pyte.ByteStream.csi, "S": "scroll_up", "T": "scroll_down"}
+    events = pyte.ByteStream.events | {"scroll_up", "scroll_down"}
+
+
 class Terminal:
     def __init__(self, argv, columns=80, rows=24, env=None, cwd=None):
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.ByteStream(self.screen)
+        self.screen = Screen(columns, rows)
+        self.stream = Stream(self.screen)
         self.raw = bytearray()
         self.status = None
         environment = {"PATH": os.environ["PATH"], "TERM": "tmux-256color", "LC_ALL": "C.UTF-8", "HOME": "/", **(env or {})}
@@ -77,7 +113,8 @@ class Terminal:
         self.settle()
 
     def press(self, y, x, button=0):
-        self.send(b"\x1b[M" + bytes([32 + button, 33 + x, 33 + y]))
+        for code in (button,) if button >= 64 else (button, 3):  # 3 lets go of it
+            self.send(b"\x1b[M" + bytes([32 + code, 33 + x, 33 + y]))
         self.settle()
 
     def resize(self, columns, rows):

@@ -47,7 +47,7 @@ def script():
 @pytest.mark.parametrize("replay", [False, True], ids=["live", "replay"])
 def test_random_keys(viewer, request, replay):
     if not os.path.exists(VIEWER_ASAN):
-        pytest.skip(f"{VIEWER_ASAN} is not built: make asan-screen")
+        pytest.skip(f"{VIEWER_ASAN} is not built: make asan-viewer")
     seed = request.config.getoption("--seed") or 20261126
     total = request.config.getoption("--keys") // 2
     print(f"seed {seed}, {total} keys: repeat with --seed {seed} --keys {2 * total}")

@@ -19,7 +19,8 @@ struct sheet {
 	size_t selected, first; /* the row, and the first on the screen */
 	uint64_t selected_key;
 	unsigned page;		/* rows on the screen, when last drawn */
-	unsigned seen[VIEW_COLUMNS_MAX]; /* the widest text of each column so far */
+	unsigned seen[VIEW_COLUMNS_MAX]; /* the widest text of each column so far, at this size */
+	int drawn_width, drawn_rows;
 	int title_x[VIEW_COLUMNS_MAX];	 /* where each title stands; -1: it is left out */
 	int title_y;
 };

@@ -157,6 +157,10 @@ void sheet_draw(struct sheet *s, const struct sheet_drawing *d)
 	unsigned widths[VIEW_COLUMNS_MAX] = {0};
 	_cleanup_free_ struct cells *cells = NULL;
 
+	if (s->drawn_width != d->width || s->drawn_rows != d->rows)
+		memset(s->seen, 0, sizeof(s->seen));
+	s->drawn_width = d->width;
+	s->drawn_rows = d->rows;
 	s->page = (unsigned)MAX(page, (size_t)1);
 	scroll_to(s, MAX(page, (size_t)1));
 	shown = MIN(page, s->rows.n - MIN(s->first, s->rows.n));

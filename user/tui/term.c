@@ -33,6 +33,7 @@ static short pairs[STYLES];
 bool term_can(char *ret_why, size_t n)
 {
 	const char *name = getenv("TERM");
+	bool moves;
 	int err;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
@@ -48,7 +49,9 @@ bool term_can(char *ret_why, size_t n)
 		snprintf(ret_why, n, "nothing is known here of the terminal TERM=%s: try TERM=xterm-256color, or --batch N", name);
 		return false;
 	}
-	if (cursor_address)
+	moves = cursor_address;
+	del_curterm(cur_term);
+	if (moves)
 		return true;
 	snprintf(ret_why, n, "the terminal TERM=%s cannot move its cursor: set another TERM, or print tables with --batch N", name);
 	return false;

@@ -189,7 +189,7 @@ static int wait_for_more(struct top *t, int signals)
 	if (n > 0 && fds[0].revents)
 		take_keys(t);
 	age = feed_age_ns(t->feed);
-	if (age != UINT64_MAX && age > OLD_NS)
+	if ((age != UINT64_MAX && age > OLD_NS) || feed_state(t->feed) == FEED_LOST)
 		t->redraw = true;
 	return 0;
 }
