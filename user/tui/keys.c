@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/tui/keys.h"
 
+#include <stdio.h>
+
 #define CTRL(c) ((c) & 0x1f)
 
 // clang-format off
@@ -72,16 +74,15 @@ enum action key_action(unsigned key)
 	return ACTION_NONE;
 }
 
-/* A backslash, and what would begin a request, is escaped. */
 static void roff(const char *text, FILE *out)
 {
 	for (; *text; text++) {
 		if (*text == '\\')
 			fputs("\\e", out);
-		else if (*text == '-')
-			fputs("\\-", out);
 		else if (*text == '^')
 			fputs("\\(ha", out);
+		else if (*text == '-')
+			fputs("\\-", out);
 		else
 			fputc(*text, out);
 	}
@@ -89,15 +90,21 @@ static void roff(const char *text, FILE *out)
 
 void keys_manual(FILE *out)
 {
+	bool open = false;
+
 	for (size_t i = 0; i < key_nrows; i++) {
 		if (!key_rows[i].name)
 			continue;
-		if (key_rows[i].section)
-			fprintf(out, ".PP\n.I %s\n", key_rows[i].section);
-		fputs(".TP\n.B \"", out);
+		if (key_rows[i].section) {
+			fprintf(out, "%s.Pp\n%s:\n.Bl -tag -compact -width Shift-Tab\n", open ? ".El\n" : "", key_rows[i].section);
+			open = true;
+		}
+		/* what would be punctuation to mdoc is none after \& */
+		fputs(".It Sy \"\\&", out);
 		roff(key_rows[i].name, out);
 		fputs("\"\n", out);
 		roff(key_rows[i].help, out);
 		fputs("\n", out);
 	}
+	fputs(".El\n", out);
 }

@@ -60,7 +60,7 @@ extern const size_t key_nrows;
 
 enum action key_action(unsigned key);
 
-/* The list for the manual page, in roff. */
+/* The lists for the manual page, in mdoc(7). */
 void keys_manual(FILE *out);
 
 #endif
