@@ -17,7 +17,7 @@ from where import PATIENCE, SLUICE
 
 pytestmark = pytest.mark.one_set
 
-WORKERS, PIPED, LEAKED = 4, 100003, 1299709
+WORKERS, PIPED, LEAKED = 4, 300007, 900001  # 879 KiB
 SOON = 3  # seconds from the first byte that left to the finding on the screen
 
 
@@ -80,10 +80,10 @@ def test_a_finding_is_on_the_screen_at_once(sluice, config, dataset, actor, sink
     screen = terminal.wait(r"findings +\d+ (critical|high|medium|low|info)", SOON)
     print(f"{time.monotonic() - begin:.2f} s\n{screen}")
     a.truth()
-    terminal.wait(re.escape(job.name) + r".*● set.*1\.2 MiB")
+    terminal.wait(re.escape(job.name) + r".*● set.*879 KiB")
     terminal.keys("6")
-    terminal.wait(r"exfil\.volume.*set.*1\.2 MiB.*sender\[\d+\]")
-    terminal.wait(r"└─ tcp +1\.2 MiB → " + re.escape(out.at))
+    terminal.wait(r"exfil\.volume.*set.*879 KiB.*sender\[\d+\]")
+    terminal.wait(r"└─ tcp +879 KiB → " + re.escape(out.at))
     terminal.keys("1", "Enter")
     screen = terminal.wait(f"Jobs › {re.escape(job.name)} › Processes")
     assert "sender[" in screen and "loader[" in screen
