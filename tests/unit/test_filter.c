@@ -171,6 +171,26 @@ static void too_much_is_refused(void **state)
 	assert_error(text, 65, "more than 32 terms");
 }
 
+static void a_document_keeps_what_passes(void **state)
+{
+	_cleanup_(filter_freep) struct filter *f = NULL;
+	struct filter_error error;
+	json_t *d = json_pack("{s:s, s:[{s:s, s:i}, {s:s, s:i}, n]}", "type", "jobs", "items", "job", "a", "leak_bound", 1, "job", "b",
+			      "leak_bound", 5);
+	json_t *got;
+
+	assert_int_equal(filter_parse(">=5", &f, &error), 0);
+	got = filter_document(f, d, "leak_bound");
+	assert_int_equal(json_array_size(json_object_get(got, "items")), 1);
+	assert_int_equal(json_array_size(json_object_get(d, "items")), 3);
+	assert_string_equal(json_string_value(json_object_get(got, "type")), "jobs");
+	json_decref(got);
+	got = filter_document(NULL, d, NULL);
+	assert_true(json_equal(got, d));
+	json_decref(got);
+	json_decref(d);
+}
+
 static void errors_cannot_drive_a_terminal(void **state)
 {
 	struct filter *f = NULL;
@@ -191,6 +211,7 @@ int main(void)
 		cmocka_unit_test(words_are_found_anywhere),
 		cmocka_unit_test(errors_tell_the_column),
 		cmocka_unit_test(too_much_is_refused),
+		cmocka_unit_test(a_document_keeps_what_passes),
 		cmocka_unit_test(errors_cannot_drive_a_terminal),
 	};
 

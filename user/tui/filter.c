@@ -469,3 +469,20 @@ bool filter_match(const struct filter *f, const json_t *item, const char *figure
 			return false;
 	return true;
 }
+
+json_t *filter_document(const struct filter *f, const json_t *document, const char *figure)
+{
+	json_t *items = json_object_get(document, "items"), *copy = json_copy((json_t *)document), *kept = json_array(), *one;
+	size_t i;
+
+	if (!copy || !kept || (json_is_array(items) && json_object_set(copy, "items", kept))) {
+		json_decref(copy);
+		json_decref(kept);
+		return NULL;
+	}
+	json_array_foreach (items, i, one)
+		if (filter_match(f, one, figure))
+			json_array_append(kept, one);
+	json_decref(kept);
+	return copy;
+}

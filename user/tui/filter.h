@@ -31,6 +31,9 @@ int filter_parse(const char *text, struct filter **ret, struct filter_error *ret
 /* `figure`: the path of what a bare comparison is about; may be NULL. */
 bool filter_match(const struct filter *f, const json_t *item, const char *figure);
 
+/* The document with only the items that are let through: a new reference; NULL: no memory. What has no items is the same. */
+json_t *filter_document(const struct filter *f, const json_t *document, const char *figure);
+
 /* Does any text in the item, or a key of its objects of datasets, contain `text`? */
 bool filter_contains(const json_t *item, const char *text);
 

@@ -9,6 +9,8 @@
 #include "user/cmd.h"
 #include "user/screen.h"
 #include "user/show_text.h"
+#include "user/tui/view.h"
+#include "user/tui/filter.h"
 #include "user/value_text.h"
 
 #define PATIENCE_NS (60 * NSEC) /* for a monitor that went away */
@@ -85,15 +87,29 @@ static int wait_replayed(struct feed *f, const struct top_options *o, uint64_t r
 	return MIN(r, 0);
 }
 
-static int print_round(const struct feed *f, const struct top_options *o, bool first)
+static void decrefp(json_t **j)
 {
-	const json_t *d = feed_document(f, o->view);
+	json_decref(*j);
+}
+
+static const char *figure_of(enum feed_what what)
+{
+	for (size_t i = 0; i < VIEWS; i++)
+		if (views[i]->what == what)
+			return views[i]->figure;
+	return NULL;
+}
+
+static int print_round(const struct feed *f, const struct filter *filter, const struct top_options *o, bool first)
+{
+	const json_t *all = feed_document(f, o->view);
+	_cleanup_(decrefp) json_t *d = all ? filter_document(filter, all, figure_of(o->view)) : NULL;
 	const char *time = json_string_value(json_at(d, "time"));
 	char safe[64];
 	int r;
 
 	if (!d)
-		return -ENODATA;
+		return all ? -ENOMEM : -ENODATA;
 	if (o->json) {
 		r = json_dumpf(d, stdout, JSON_COMPACT | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0)) < 0 ? -EIO : 0;
 		putchar('\n');
@@ -107,14 +123,20 @@ static int print_round(const struct feed *f, const struct top_options *o, bool f
 
 int top_batch(struct feed *f, const struct top_options *o)
 {
+	_cleanup_(filter_freep) struct filter *filter = NULL;
+	struct filter_error error;
 	int r = 0;
 
+	if (o->filter && filter_parse(o->filter, &filter, &error)) {
+		cmd_error("top", "the filter's column %u: %s", error.column, error.text);
+		return EXIT_USAGE;
+	}
 	mind_signals();
 	feed_want(f, 1u << o->view, o->interval_ns);
 	for (uint64_t i = 0; i < o->rounds && r >= 0; i++) {
 		r = o->replay ? wait_replayed(f, o, o->rounds - 1 - i) : wait_document(f, o->view);
 		if (r >= 0)
-			r = print_round(f, o, i == 0);
+			r = print_round(f, filter, o, i == 0);
 	}
 	if (r >= 0)
 		return EXIT_GOOD;

@@ -22,6 +22,8 @@ enum page_kind {
 struct page {
 	enum page_kind kind;
 	struct lines lines;
+	struct lines shown; /* the same, broken where they do not fit */
+	int shown_width;    /* 0: not made yet */
 	size_t first, rows; /* the first line on the screen, and how many have room */
 	uint64_t key;	    /* of the item */
 	json_t *item;	    /* as last seen */

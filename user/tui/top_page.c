@@ -10,6 +10,7 @@
 void page_close(struct page *p)
 {
 	lines_clear(&p->lines);
+	lines_clear(&p->shown);
 	json_decref(p->item);
 	*p = (struct page){0};
 }
@@ -62,6 +63,7 @@ int page_make(struct top *t)
 	if (err)
 		return err;
 	lines_clear(&p->lines);
+	p->shown_width = 0;
 	return p->item ? make_item(top_sheet(t)->view, p->item, &p->lines) : 0;
 }
 
@@ -154,7 +156,7 @@ int page_open_help(struct top *t)
 
 static void scroll(struct page *p, long by)
 {
-	long most = p->lines.n > p->rows ? (long)(p->lines.n - p->rows) : 0, to = (long)p->first + by;
+	long most = p->shown.n > p->rows ? (long)(p->shown.n - p->rows) : 0, to = (long)p->first + by;
 
 	p->first = (size_t)MAX(MIN(to, most), 0L);
 }
@@ -181,7 +183,7 @@ bool page_act(struct top *t, enum action a)
 		p->first = 0;
 		return true;
 	case ACTION_LAST:
-		scroll(p, (long)p->lines.n);
+		scroll(p, (long)p->shown.n);
 		return true;
 	case ACTION_ENTER:
 	case ACTION_BACK:
@@ -230,6 +232,65 @@ static void draw_line(const struct line *l, int y, int width)
 		  l->text + l->label);
 }
 
+/* Bytes of a text that take at most `width` cells. */
+static size_t bytes_in(const char *text, int width)
+{
+	char one[8];
+	size_t at = 0, k;
+	uint32_t c;
+
+	while (text[at]) {
+		k = utf8_next(text + at, strnlen(text + at, 4), &c);
+		k = k ? k : 1;
+		snprintf(one, sizeof(one), "%.*s", (int)k, text + at);
+		width -= term_width(one);
+		if (width < 0 && at)
+			break;
+		at += k;
+	}
+	return at;
+}
+
+/* The same, up to a blank where there is one not far from the end. */
+static size_t bytes_of_line(const char *text, int width)
+{
+	size_t n = bytes_in(text, width), at = n;
+
+	while (text[n] && at > n / 2 && text[at - 1] != ' ')
+		at--;
+	return text[n] && at > n / 2 ? at : n;
+}
+
+/* A long text goes on below, so that all of it can be read and copied. */
+static int break_line(struct lines *out, const struct line *l, int width)
+{
+	const char *rest = l->text;
+	size_t label = l->label;
+	int err = 0;
+
+	do {
+		size_t n = bytes_of_line(rest, width);
+
+		err = lines_add(out, l->style, "%.*s", (int)n, rest);
+		if (!err)
+			out->v[out->n - 1].label = MIN(label, n);
+		label -= MIN(label, n);
+		rest += n;
+	} while (*rest && !err);
+	return err;
+}
+
+static void break_lines(struct page *p, int width)
+{
+	if (p->shown_width == width)
+		return;
+	lines_clear(&p->shown);
+	for (size_t i = 0; i < p->lines.n; i++)
+		if (break_line(&p->shown, &p->lines.v[i], MAX(width, 1)))
+			break;
+	p->shown_width = width;
+}
+
 static void draw_lines(const struct lines *l, size_t first, int y, int rows, int width)
 {
 	for (int i = 0; i < rows && first + (size_t)i < l->n; i++)
@@ -255,15 +316,16 @@ void page_draw(struct top *t, int y, int rows, int width)
 	char title[256], where[64];
 
 	p->rows = (size_t)MAX(rows - 1, 0);
+	break_lines(p, width);
 	scroll(p, 0);
 	if (p->kind == PAGE_HELP)
 		snprintf(title, sizeof(title), " help ");
 	else
 		snprintf(title, sizeof(title), " %s%s ", name ? name : "?", p->ended ? ", as it was: it is gone" : "");
-	snprintf(where, sizeof(where), " %zu–%zu of %zu ", MIN(p->first + 1, p->lines.n), MIN(p->first + p->rows, p->lines.n),
-		 p->lines.n);
+	snprintf(where, sizeof(where), " %zu–%zu of %zu ", MIN(p->first + 1, p->shown.n), MIN(p->first + p->rows, p->shown.n),
+		 p->shown.n);
 	draw_rule(y, width, title, where);
-	draw_lines(&p->lines, p->first, y + 1, rows - 1, width);
+	draw_lines(&p->shown, p->first, y + 1, rows - 1, width);
 }
 
 static int make_pane(struct top *t, struct lines *l)
