@@ -92,7 +92,7 @@ def test_widest(viewer, expect):
 
 @pytest.mark.parametrize("name,what", [
     ("losses", {"losses": {"ring_full": 12, "map_full": 3}}),
-    ("exporter-down", {"gaps": (), "exporter": {"cloudwatch": {"state": "down", "why": "the endpoint does not answer"}}}),
+    ("exporter-down", {"gaps": (), "exporter": {"state": "failing", "why": "the endpoint does not answer", "sent": 9}}),
     ("all-measured", {"gaps": ()}),
 ])
 def test_what_is_not_measured(viewer, expect, name, what):

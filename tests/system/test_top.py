@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from monitor import run_sluice, wait_for
+from monitor import run_sluice, wait_for, yaml
 from where import PATIENCE, SLUICE
 
 pytestmark = pytest.mark.one_set
@@ -82,7 +82,8 @@ def test_a_finding_is_on_the_screen_at_once(sluice, config, dataset, actor, sink
     a.truth()
     terminal.wait(re.escape(job.name) + r".*● set.*879 KiB")
     terminal.keys("6")
-    terminal.wait(r"exfil\.volume.*set.*879 KiB.*sender\[\d+\]")
+    terminal.wait(r"exfil\.volume.*set.*879 KiB")
+    terminal.wait(r"pipe_read .*→ sender\[\d+\]")
     terminal.wait(r"└─ tcp +879 KiB → " + re.escape(out.at))
     terminal.keys("1", "Enter")
     screen = terminal.wait(f"Jobs › {re.escape(job.name)} › Processes")
@@ -130,10 +131,10 @@ def test_a_replay_on_the_screen(sluice, config, dataset, actor, sink, lab, job, 
 def test_an_embedded_monitor_on_the_screen(config, terminal, tmp):
     path = os.path.join(tmp, "embedded.yaml")
     with open(path, "w", encoding="utf-8") as f:
-        f.write("".join(f"{k}: {__import__('json').dumps(v)}\n" for k, v in config.items()))
+        f.write(yaml(config))
     terminal.open(SLUICE, "top", "-c", path, "--socket", os.path.join(tmp, "nobody.sock"), "--view", "health")
     terminal.wait("live, every 1 s", 60)
-    terminal.wait("hook set +(trampoline|tracepoint)")
+    terminal.wait("own +hook set +(trampoline|tracepoint)")
     terminal.keys("q")
     terminal.wait("it ended with 0", 60)
 

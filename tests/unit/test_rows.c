@@ -343,10 +343,11 @@ static void the_worst_of_health_is_told(void **state)
 	health_sum(NULL, &s);
 	assert_false(s.known);
 	documents[FEED_HEALTH] = json_loads("{\"health\": {\"losses\": {\"a\": 0, \"b\": 3, \"c\": 9}, \"gaps\": [\"x: y\"],"
-					    "\"limits\": [], \"late_ms\": 2500, \"exporter\": {\"cloudwatch\": {\"state\": \"down\"}}}}",
+					    "\"limits\": [], \"late_ms\": 2500, \"exporter\": {\"state\": \"stuck\"},"
+					    "\"security_hub\": {\"state\": \"good\"}, \"journal\": {\"error\": \"no room\"}}}",
 					    0, NULL);
 	health_sum(documents[FEED_HEALTH], &s);
-	assert_true(s.known && s.lost_known && s.late && s.exporter_bad);
+	assert_true(s.known && s.lost_known && s.late && s.exporter_bad && s.journal_bad);
 	assert_int_equal(s.lost, 12);
 	assert_int_equal(s.kinds_lost, 2);
 	assert_string_equal(s.kind, "c");

@@ -237,6 +237,8 @@ static struct state measured(const struct header *h)
 	} else if (m.lost) {
 		snprintf(s.text, sizeof(s.text), " LOST %llu: %.40s%s ", (unsigned long long)m.lost, m.kind,
 			 m.kinds_lost > 1 ? ", more" : "");
+	} else if (m.journal_bad) {
+		snprintf(s.text, sizeof(s.text), " JOURNAL FAILS ");
 	} else if (m.exporter_bad) {
 		snprintf(s.text, sizeof(s.text), " EXPORTER DOWN ");
 	} else if (m.gaps) {

@@ -145,72 +145,64 @@ static void add_rest(json_t *list, const json_t *health)
 	add(list, "network", "AWS ranges", text, why ? "warn" : "ok");
 }
 
-/* --- exporters ----------------------------------------------------------------- */
+/* --- what carries records away ----------------------------------------------------------------- */
 
-/* Each says by a word how it does, and some why. */
-static bool exporter_bad(const json_t *one)
+/* Each says by a word how it does, or what does not go. */
+static bool carrier_bad(const json_t *one)
 {
-	static const char *const good[] = {"ok", "up", "idle", "sending", "starting", "connected"};
+	static const char *const good[] = {"good", "ok", "starting", "idle", "off"};
 	const char *state = json_string_value(json_at(one, "state"));
 
 	if (!state)
-		return json_at(one, "error") || json_at(one, "why");
+		return json_at(one, "error");
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 		if (!strcmp(state, good[i]))
 			return false;
 	return true;
 }
 
-static bool is_exporter(const json_t *one)
-{
-	return json_is_object(one) && (json_at(one, "state") || json_at(one, "error") || json_at(one, "why"));
-}
-
-static bool any_exporter_bad(const json_t *exporter)
-{
-	const char *name;
-	json_t *one;
-	bool bad = is_exporter(exporter) && exporter_bad(exporter);
-
-	json_object_foreach ((json_t *)exporter, name, one)
-		bad = bad || (is_exporter(one) && exporter_bad(one));
-	return bad;
-}
-
-static void add_exporter(json_t *list, const char *name, const json_t *exporter)
+/* What is not said of it is not known, or there is none of it: that makes no row. */
+static void add_carrier(json_t *list, const char *part, const json_t *one)
 {
 	const char *key;
-	json_t *one;
+	json_t *value;
 
-	json_object_foreach ((json_t *)exporter, key, one) {
-		_cleanup_free_ char *text = value_text(one, json_is_object(one) ? FORMAT_TAGS : FORMAT_TEXT, NULL);
-		char full[128];
+	json_object_foreach ((json_t *)one, key, value) {
+		bool tells = !strcmp(key, "state") || !strcmp(key, "why") || !strcmp(key, "error");
+		_cleanup_free_ char *text =
+			value_text(value, json_is_object(value) ? FORMAT_TAGS : json_is_array(value) ? FORMAT_NAMES : FORMAT_TEXT, NULL);
 
-		snprintf(full, sizeof(full), "%s%s%s", name, *name ? "." : "", key);
-		if (is_exporter(one))
-			add_exporter(list, full, one);
-		else if (!json_is_null(one))
-			add(list, "exporter", full, text, !strcmp(key, "state") && exporter_bad(exporter) ? "bad" : "ok");
+		if (text)
+			add(list, part, key, text, tells && carrier_bad(one) ? "bad" : "ok");
 	}
 }
 
 /* --- all ------------------------------------------------------------------------- */
 
-/* What is wrong stands above what is right: this is read from the top. */
-static const char *const states[] = {"bad", "warn", "note", "ok"};
+#define RANKS 5
 
-static json_t *by_state(const json_t *list)
+/* Then how the monitor does itself, what is measured in part, and last what is as it should be. */
+unsigned health_rank(const json_t *item)
+{
+	const char *state = json_string_value(json_object_get(item, "state")), *part = json_string_value(json_object_get(item, "part"));
+
+	if (!state || !part || !strcmp(state, "bad"))
+		return 0;
+	if (!strcmp(state, "warn"))
+		return 1;
+	if (!strcmp(part, "in part"))
+		return 3;
+	return !strcmp(part, "owner") ? 4 : 2;
+}
+
+static json_t *by_rank(const json_t *list)
 {
 	json_t *sorted = json_array();
 
-	for (size_t s = 0; s < ARRAY_SIZE(states); s++) {
-		for (size_t i = 0; i < json_array_size(list); i++) {
-			json_t *one = json_array_get(list, i);
-
-			if (!strcmp(json_string_value(json_object_get(one, "state")), states[s]))
-				json_array_append(sorted, one);
-		}
-	}
+	for (unsigned rank = 0; rank < RANKS; rank++)
+		for (size_t i = 0; i < json_array_size(list); i++)
+			if (health_rank(json_array_get(list, i)) == rank)
+				json_array_append(sorted, json_array_get(list, i));
 	return sorted;
 }
 
@@ -222,7 +214,9 @@ json_t *health_items(const json_t *document)
 	if (!list || !health)
 		return list;
 	add_own(list, health);
-	add_exporter(list, "", json_at(health, "exporter"));
+	add_carrier(list, "exporter", json_at(health, "exporter"));
+	add_carrier(list, "security hub", json_at(health, "security_hub"));
+	add_carrier(list, "journal", json_at(health, "journal"));
 	add_losses(list, json_at(health, "losses"));
 	add_programs(list, json_at(health, "programs"));
 	add_facts(list, "not measured", json_at(health, "gaps"), ':', "warn");
@@ -230,7 +224,7 @@ json_t *health_items(const json_t *document)
 	add_maps(list, json_at(health, "maps"));
 	add_rest(list, health);
 	add_facts(list, "owner", json_at(health, "owners"), '=', "ok");
-	sorted = by_state(list);
+	sorted = by_rank(list);
 	json_decref(list);
 	return sorted;
 }
@@ -263,6 +257,7 @@ void health_sum(const json_t *document, struct health_summary *ret)
 	s.gaps = json_array_size(json_at(health, "gaps"));
 	s.parts = json_array_size(json_at(health, "limits"));
 	s.late = json_integer_value(json_at(health, "late_ms")) >= LATE_MS;
-	s.exporter_bad = any_exporter_bad(json_at(health, "exporter"));
+	s.exporter_bad = carrier_bad(json_at(health, "exporter")) || carrier_bad(json_at(health, "security_hub"));
+	s.journal_bad = carrier_bad(json_at(health, "journal"));
 	*ret = s;
 }

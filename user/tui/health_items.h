@@ -8,6 +8,8 @@
 
 /* {"part", "name", "value", "state"}: states are "ok", "note", "warn", "bad". NULL: no memory. */
 json_t *health_items(const json_t *document);
+/* What wants a look comes first: the lower the sooner. */
+unsigned health_rank(const json_t *item);
 
 struct health_summary {
 	bool known;
@@ -16,7 +18,7 @@ struct health_summary {
 	size_t kinds_lost;
 	char kind[64];	   /* of the greatest loss */
 	size_t gaps, parts; /* facts that are not measured, or in part */
-	bool exporter_bad;
+	bool exporter_bad, journal_bad;
 	bool late;
 };
 void health_sum(const json_t *document, struct health_summary *ret);

@@ -46,7 +46,8 @@ static void ways_text(const struct top *t, char *text, size_t n)
 	if (t->nways)
 		w = (size_t)snprintf(text, n, "%s", t->base[t->view].view->title);
 	for (size_t i = 0; i < t->nways && w < n; i++)
-		w += (size_t)snprintf(text + w, n - w, " › %s › %s", t->ways[i].name ? t->ways[i].name : "?", t->ways[i].view->title);
+		w += (size_t)snprintf(text + w, n - w, " › %s › %s", t->ways[i].name ? t->ways[i].name : "?",
+				      t->ways[i].view->title);
 }
 
 static void order_text(struct top *t, char *text, size_t n)

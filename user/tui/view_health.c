@@ -41,7 +41,7 @@ static enum style state_style(const json_t *item)
 
 static bool state_number(const json_t *item, double *ret)
 {
-	*ret = -(double)state_of(item);
+	*ret = -(double)health_rank(item);
 	return true;
 }
 
