@@ -72,24 +72,6 @@ static void choose_locale(bool wish_ascii)
 	ascii = wish_ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 }
 
-/* By the name that has true colour, when the terminal says it has that. */
-static SCREEN *open_screen(void)
-{
-	const char *depth = getenv("COLORTERM"), *name = getenv("TERM");
-	const char *direct = NULL;
-	SCREEN *s = NULL;
-
-	if (depth && (!strcmp(depth, "truecolor") || !strcmp(depth, "24bit"))) {
-		if (!strcmp(name, "xterm-256color"))
-			direct = "xterm-direct";
-		else if (!strcmp(name, "tmux-256color"))
-			direct = "tmux-direct";
-	}
-	if (direct)
-		s = newterm(direct, stdout, stdin);
-	return s ? s : newterm(NULL, stdout, stdin);
-}
-
 static void choose_style(enum style i)
 {
 	const struct theme_style *t = &theme[i];
@@ -101,6 +83,8 @@ static void choose_style(enum style i)
 	pairs[i] = 0;
 	if (!coloured)
 		return;
+	/* only where terminfo says so: not every terminal that boasts of it reads the same sequences, and the shades of 256
+	 * are the same ones */
 	if (COLORS >= DIRECT_COLOURS)
 		fore = t->rgb, back = t->rgb_back;
 	else if (COLORS >= 256)
@@ -127,7 +111,7 @@ static void choose_styles(bool mono)
 int term_open(const struct term_options *o)
 {
 	choose_locale(o->ascii);
-	screen = open_screen();
+	screen = newterm(NULL, stdout, stdin);
 	if (!screen)
 		return -ENOTTY;
 	gone = selected = false;
