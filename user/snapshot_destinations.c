@@ -180,7 +180,8 @@ static json_t *json_end(const struct model *m, const struct end *e, const char *
 {
 	json_t *remote = e->key.many ? json_many(&e->any->dest) : json_remote(e->key.addr, e->key.port, &e->any->dest, e->any->said);
 
-	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "id", id, "remote", remote, "proto",
+	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "id", id, "remote", remote,
+			 "proto",
 			 json_proto(e->any), "direction", e->key.in ? "in" : "out", "flows", json_count(e->flows), "live",
 			 json_count(e->live), "bytes_out", json_count(e->out), "bytes_in", json_count(e->in), "tainted_out",
 			 json_count(e->tainted), "datasets", json_datasets(m, e->reach), "processes", json_who(e), "processes_more",

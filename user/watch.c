@@ -7,7 +7,7 @@
 #define SLACK 8		     /* of its interval a watcher may be told this part too early, to go with the others */
 
 static const char *const words[WATCH_WHATS] = {
-    [WATCH_JOBS] = "jobs",	     [WATCH_PROCESSES] = "processes", [WATCH_DATASETS] = "datasets", [WATCH_DESTINATIONS] = "destinations",
+    [WATCH_JOBS] = "jobs",   [WATCH_PROCESSES] = "processes", [WATCH_DATASETS] = "datasets", [WATCH_DESTINATIONS] = "destinations",
     [WATCH_FLOWS] = "flows", [WATCH_FINDINGS] = "findings",   [WATCH_HEALTH] = "health",
 };
 

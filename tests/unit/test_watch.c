@@ -289,7 +289,8 @@ static void test_long_away(void **state)
 static void test_room(void **state)
 {
 	struct watch_doc *d = watch_doc_new("jobs", 0, 1000);
-	json_t *time = json_null(), *host = json_object(), *item = json_pack("{s:s}", "n", "some hundred bytes of text, that is, not quite so many");
+	json_t *time = json_null(), *host = json_object(), 
+	       *item = json_pack("{s:s}", "n", "some hundred bytes of text, that is, not quite so many");
 	char key[16];
 	int err = 0;
 
@@ -408,10 +409,11 @@ static void test_rates(void **state)
 
 #define LINE(g, s, at, rest) \
 	"{\"watch\":\"processes\",\"generation\":" #g ",\"since\":" #s ",\"at_ns\":" #at "000000000,\"time\":\"t\"," rest "}"
-	apply(d, LINE(1, 0, 10, "\"added\":{\"a\":{\"id\":\"a\",\"bytes\":{\"read\":100,\"mmap\":null}},\"b\":{\"id\":\"b\",\"bytes\":{\"read\":5}}}"));
+	apply(d, LINE(1, 0, 10, "\"added\":{\"a\":{\"id\":\"a\",\"bytes\":{\"read\":100,\"mmap\":null}},"
+				"\"b\":{\"id\":\"b\",\"bytes\":{\"read\":5}}}"));
 	assert_true(isnan(feed_doc_rate(d, item_at(d, 0), "bytes.read"))); /* there is nothing before */
-	assert_int_equal(apply(d, LINE(2, 1, 12, "\"added\":{\"c\":{\"id\":\"c\",\"bytes\":{\"read\":8}}},\"changed\":{\"a\":{\"bytes\":{\"read\":140,"
-						 "\"mmap\":7}}}")), 0);
+	assert_int_equal(apply(d, LINE(2, 1, 12, "\"added\":{\"c\":{\"id\":\"c\",\"bytes\":{\"read\":8}}},"
+						 "\"changed\":{\"a\":{\"bytes\":{\"read\":140,\"mmap\":7}}}")), 0);
 	assert_true(feed_doc_rate(d, item_at(d, 0), "bytes.read") == 20);
 	assert_true(isnan(feed_doc_rate(d, item_at(d, 0), "bytes.mmap"))); /* unknown before */
 	assert_true(isnan(feed_doc_rate(d, item_at(d, 0), "bytes.device")));
