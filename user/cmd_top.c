@@ -29,8 +29,11 @@ int cmd_top(int argc, char **argv)
 
 	if (!cmd_options("top", argc, argv, &o, &status))
 		return status;
-	top = (struct top_options){.view = (enum feed_what)o.view, .interval_ns = o.interval_ns ? o.interval_ns : NSEC, .json = o.json,
-				   .rounds = o.batch, .replay = o.replay != NULL};
+	top = (struct top_options){.view = (enum feed_what)o.view,
+				   .interval_ns = o.interval_ns ? o.interval_ns : NSEC,
+				   .json = o.json,
+				   .rounds = o.batch,
+				   .replay = o.replay != NULL};
 	if (!top.rounds) {
 		cmd_error("top", "say how often: --batch N");
 		return EXIT_USAGE;

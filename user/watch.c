@@ -196,8 +196,9 @@ static int write_failure(struct watcher *to, unsigned what, bool large, struct j
 {
 	if (to->failed[what])
 		return 0;
-	json_t *line = json_pack("{s:s, s:s}", "watch", words[what], "error",
-				 large ? "there is too much of it: read the records instead" : "the monitor has no memory left for it");
+	json_t *line =
+	    json_pack("{s:s, s:s}", "watch", words[what], "error",
+		      large ? "there is too much of it: read the records instead" : "the monitor has no memory left for it");
 	size_t before = text->len;
 	int err = line ? json_write(text, line) : -ENOMEM;
 

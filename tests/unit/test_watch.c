@@ -170,8 +170,9 @@ static void test_any_changes(void **state)
 				assert_same(feed_doc_json(c[i]), items);
 				snprintf(text, sizeof(text), "T%u", (unsigned)at);
 				assert_string_equal(json_string_value(json_object_get(feed_doc_json(c[i]), "time")), text);
-				assert_int_equal(json_integer_value(json_object_get(json_object_get(feed_doc_json(c[i]), "host"), "n")),
-						 at / 8);
+				assert_int_equal(
+				    json_integer_value(json_object_get(json_object_get(feed_doc_json(c[i]), "host"), "n")),
+				    at / 8);
 			}
 		}
 		for (unsigned i = 0; i < CLIENTS; i++)
@@ -332,7 +333,8 @@ static void test_loss(void **state)
 	assert_int_equal(json_array_size(json_object_get(feed_doc_json(d), "items")), 0);
 	assert_int_equal(apply(d, HEAD(6, 5) "\"added\":{},\"changed\":{\"a\":{\"n\":2}}}"), -ESTALE);
 	assert_int_equal(apply(d, HEAD(7, 0) "\"added\":{\"b\":{}}}"), 0);
-	assert_int_equal(apply(d, HEAD(8, 7) "\"added\":{\"b\":{\"x\":1}},\"changed\":{\"b\":{\"n\":2}},\"gone\":[\"b\"]}"), -ESTALE);
+	assert_int_equal(apply(d, HEAD(8, 7) "\"added\":{\"b\":{\"x\":1}},\"changed\":{\"b\":{\"n\":2}},\"gone\":[\"b\"]}"),
+			 -ESTALE);
 	feed_doc_free(d);
 }
 
@@ -373,8 +375,8 @@ static void test_bounds(void **state)
 	assert_int_equal(apply(d, HEAD(1, 0) "\"added\":{}}"), 0);
 	for (; generation < 100000 && !r; generation++) {
 		snprintf(text, sizeof(text),
-			 "{\"watch\":\"jobs\",\"generation\":%d,\"since\":%d,\"at_ns\":5,\"time\":\"t\",\"added\":{}}", (int)generation + 1,
-			 (int)generation);
+			 "{\"watch\":\"jobs\",\"generation\":%d,\"since\":%d,\"at_ns\":5,\"time\":\"t\",\"added\":{}}",
+			 (int)generation + 1, (int)generation);
 		json_t *line = json_loads(text, 0, NULL);
 		r = feed_doc_apply(d, line, 1 << 20); /* as if it were so long */
 		json_decref(line);
@@ -385,7 +387,8 @@ static void test_bounds(void **state)
 	assert_int_equal(apply(d, HEAD(1, 0) "\"added\":{\"a\":{}}}"), 0);
 	for (int i = 1; i < 100 && !(r == -EFBIG && i > 1); i++) {
 		snprintf(text, sizeof(text),
-			 "{\"watch\":\"jobs\",\"generation\":%d,\"since\":%d,\"at_ns\":5,\"time\":\"t\",\"added\":{},\"changed\":{\"a\":{"
+			 "{\"watch\":\"jobs\",\"generation\":%d,\"since\":%d,\"at_ns\":5,\"time\":\"t\",\"added\":{},\"changed\":"
+			 "{\"a\":{"
 			 "\"m%d\":1}}}",
 			 i + 1, i, i);
 		r = apply(d, text);

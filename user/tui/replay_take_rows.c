@@ -247,8 +247,8 @@ int replay_take_access(struct replay *r, const struct record_scan *s)
 /* --- flows ------------------------------------------------------------------------------------ */
 
 /* Its other end may be given a name later: by that it is no other flow. */
-static int flow_get(struct replay *r, const struct record_scan *s, const struct record_scan *remote, uint32_t process, uint32_t *ret,
-		    bool *ret_rest)
+static int flow_get(struct replay *r, const struct record_scan *s, const struct record_scan *remote, uint32_t process,
+		    uint32_t *ret, bool *ret_rest)
 {
 	struct table *t = &r->tables[REPLAY_FLOWS];
 	uint64_t proto = hash_span(record_find(s, "proto")), local = hash_span(record_find(s, "local"));
@@ -375,7 +375,8 @@ int replay_take_transfer(struct replay *r, const struct record_scan *s)
 	if (to != REPLAY_NONE)
 		((struct process_row *)replay_row(r, REPLAY_PROCESSES, to))->datasets |= datasets & ~declared;
 	err = table_get(&r->tables[REPLAY_TRANSFERS],
-			HASH_OF(OF_TRANSFER, via, from, from == REPLAY_NONE ? from_text : 0, to, to == REPLAY_NONE ? to_text : 0), &i, &fresh);
+			HASH_OF(OF_TRANSFER, via, from, from == REPLAY_NONE ? from_text : 0, to, to == REPLAY_NONE ? to_text : 0),
+			&i, &fresh);
 	if (err)
 		return err == -ENOSPC ? 0 : err;
 	struct transfer_key *k = (struct transfer_key *)replay_key(r, REPLAY_TRANSFERS, i);
