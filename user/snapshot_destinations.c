@@ -178,14 +178,15 @@ static void end_id(const struct end *e, char ret[static 32])
 
 static json_t *json_end(const struct model *m, const struct end *e, const char *id)
 {
-	json_t *remote = e->key.many ? json_many(&e->any->dest) : json_remote(e->key.addr, e->key.port, &e->any->dest, e->any->said);
+	json_t *remote =
+	    e->key.many ? json_many(&e->any->dest) : json_remote(e->key.addr, e->key.port, &e->any->dest, e->any->said);
 
-	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "id", id, "remote", remote, "proto",
-			 json_proto(e->any), "direction", e->key.in ? "in" : "out", "flows", json_count(e->flows), "live",
-			 json_count(e->live), "bytes_out", json_count(e->out), "bytes_in", json_count(e->in), "tainted_out",
-			 json_count(e->tainted), "datasets", json_datasets(m, e->reach), "processes", json_who(e), "processes_more",
-			 e->who_more, "jobs", json_jobs(e), "jobs_more", e->jobs_more, "allowed", json_allowed(e), "because",
-			 json_because(m, e));
+	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "id", id, "remote",
+			 remote, "proto", json_proto(e->any), "direction", e->key.in ? "in" : "out", "flows",
+			 json_count(e->flows), "live", json_count(e->live), "bytes_out", json_count(e->out), "bytes_in",
+			 json_count(e->in), "tainted_out", json_count(e->tainted), "datasets", json_datasets(m, e->reach),
+			 "processes", json_who(e), "processes_more", e->who_more, "jobs", json_jobs(e), "jobs_more", e->jobs_more,
+			 "allowed", json_allowed(e), "because", json_because(m, e));
 }
 
 static int gather(const struct model *m, struct hashmap *ends)

@@ -7,7 +7,7 @@
 #define SLACK 8		     /* of its interval a watcher may be told this part too early, to go with the others */
 
 static const char *const words[WATCH_WHATS] = {
-    [WATCH_JOBS] = "jobs",	     [WATCH_PROCESSES] = "processes", [WATCH_DATASETS] = "datasets", [WATCH_DESTINATIONS] = "destinations",
+    [WATCH_JOBS] = "jobs",   [WATCH_PROCESSES] = "processes", [WATCH_DATASETS] = "datasets", [WATCH_DESTINATIONS] = "destinations",
     [WATCH_FLOWS] = "flows", [WATCH_FINDINGS] = "findings",   [WATCH_HEALTH] = "health",
 };
 
@@ -196,8 +196,9 @@ static int write_failure(struct watcher *to, unsigned what, bool large, struct j
 {
 	if (to->failed[what])
 		return 0;
-	json_t *line = json_pack("{s:s, s:s}", "watch", words[what], "error",
-				 large ? "there is too much of it: read the records instead" : "the monitor has no memory left for it");
+	json_t *line =
+	    json_pack("{s:s, s:s}", "watch", words[what], "error",
+		      large ? "there is too much of it: read the records instead" : "the monitor has no memory left for it");
 	size_t before = text->len;
 	int err = line ? json_write(text, line) : -ENOMEM;
 

@@ -31,7 +31,8 @@ int watch_parse(const char *word, enum watch_what *ret);
 
 /* Who makes the documents. */
 struct watch_source {
-	/* Sees to it that what is told is no older than this. Returns the moment that it is of: nothing is made anew of the same. */
+	/* Sees to it that what is told is no older than this. Returns the moment that it is of: nothing is made anew of the same.
+	 */
 	uint64_t (*freshen)(void *arg, uint64_t age_ns);
 	/* Gives the document's time, host and items to `to`, from watch_doc_begin() to watch_doc_end(). */
 	int (*make)(void *arg, enum watch_what what, struct watch_doc *to);

@@ -15,33 +15,44 @@ static void head(const char *type, unsigned s)
 	struct timespec t = {FIRST_S + s, 0};
 	char time[TIME_LEN];
 
-	fprintf(out, "{\"v\":1,\"type\":\"%s\",\"time\":\"%s\",\"seq\":%u,\"host\":{\"name\":\"gpu-7\"}", type, time_rfc3339(time, &t), ++seq);
+	fprintf(out, "{\"v\":1,\"type\":\"%s\",\"time\":\"%s\",\"seq\":%u,\"host\":{\"name\":\"gpu-7\"}", type,
+		time_rfc3339(time, &t), ++seq);
 }
 
-#define PROCESS "{\"pid\":%u,\"start\":\"2026-01-01T00:00:00.000Z\",\"exe\":\"/usr/bin/python3\",\"comm\":\"python3\",\"uid\":7,\"parent\":null}"
+#define PROCESS                                                                                                                  \
+	"{\"pid\":%u,\"start\":\"2026-01-01T00:00:00.000Z\",\"exe\":\"/usr/bin/"                                                 \
+	"python3\",\"comm\":\"python3\",\"uid\":7,\"parent\":null}"
 
 static void access_by(unsigned s, unsigned pid, const char *dataset, unsigned bytes)
 {
 	head("access", s);
-	fprintf(out, ",\"job\":\"slurm:%u\",\"process\":" PROCESS ",\"dataset\":\"%s\",\"tags\":{\"DataType\":\"PII\"},\"bytes\":{\"read\":%u,"
-		     "\"mmap\":0,\"device\":null},\"ops\":1,\"files\":1,\"exact\":true,\"job_labels\":{\"job_name\":\"n\",\"rank\":3}}\n",
-		pid % 5, pid, dataset, bytes);
+	fprintf(
+	    out,
+	    ",\"job\":\"slurm:%u\",\"process\":" PROCESS
+	    ",\"dataset\":\"%s\",\"tags\":{\"DataType\":\"PII\"},\"bytes\":{\"read\":%u,"
+	    "\"mmap\":0,\"device\":null},\"ops\":1,\"files\":1,\"exact\":true,\"job_labels\":{\"job_name\":\"n\",\"rank\":3}}\n",
+	    pid % 5, pid, dataset, bytes);
 }
 
 static void flow_by(unsigned s, unsigned pid, unsigned port, const char *name, unsigned bytes)
 {
 	head("flow", s);
-	fprintf(out, ",\"process\":" PROCESS ",\"job\":\"slurm:%u\",\"proto\":\"tcp\",\"local\":{\"addr\":\"10.0.0.1\",\"port\":%u},\"remote\":"
-		     "{\"addr\":\"203.0.113.9\",\"port\":443,\"class\":\"internet\",\"name\":%s%s%s},\"bytes_out\":%u,\"bytes_in\":1,\"tainted_out\":%u,"
-		     "\"datasets\":[\"a\"],\"encrypted\":\"tls1.3\",\"starttls\":false,\"allowed\":null,\"job_labels\":{}}\n",
+	fprintf(out,
+		",\"process\":" PROCESS
+		",\"job\":\"slurm:%u\",\"proto\":\"tcp\",\"local\":{\"addr\":\"10.0.0.1\",\"port\":%u},\"remote\":"
+		"{\"addr\":\"203.0.113.9\",\"port\":443,\"class\":\"internet\",\"name\":%s%s%s},\"bytes_out\":%u,\"bytes_in\":1,"
+		"\"tainted_out\":%u,"
+		"\"datasets\":[\"a\"],\"encrypted\":\"tls1.3\",\"starttls\":false,\"allowed\":null,\"job_labels\":{}}\n",
 		pid, pid % 5, port, name ? "\"" : "", name ? name : "null", name ? "\"" : "", bytes, bytes / 2);
 }
 
 static void finding(unsigned s, unsigned id, unsigned bound)
 {
 	head("finding", s);
-	fprintf(out, ",\"id\":\"f-%u\",\"rule\":\"exfil.volume\",\"severity\":\"high\",\"title\":\"t\",\"dataset\":\"a\",\"leak_bound\":%u,"
-		     "\"process\":null,\"job\":\"slurm:1\",\"remote\":null,\"chain\":[],\"ml_reason\":[]}\n",
+	fprintf(out,
+		",\"id\":\"f-%u\",\"rule\":\"exfil.volume\",\"severity\":\"high\",\"title\":\"t\",\"dataset\":\"a\",\"leak_"
+		"bound\":%u,"
+		"\"process\":null,\"job\":\"slurm:1\",\"remote\":null,\"chain\":[],\"ml_reason\":[]}\n",
 		id, bound);
 }
 
@@ -56,10 +67,14 @@ static void transfer(unsigned s, unsigned from, unsigned to, unsigned bytes)
 	const char *pipe = "{\"object\":{\"name\":\"pipe:[9]\",\"dev\":13,\"ino\":9,\"gen\":0}}";
 
 	head("transfer", s);
-	fprintf(out, ",\"from\":{\"process\":" PROCESS "},\"to\":%s,\"via\":\"pipe_write\",\"bytes\":%u,\"datasets\":[\"a\"],\"declared\":[]}\n",
+	fprintf(out,
+		",\"from\":{\"process\":" PROCESS
+		"},\"to\":%s,\"via\":\"pipe_write\",\"bytes\":%u,\"datasets\":[\"a\"],\"declared\":[]}\n",
 		from, pipe, bytes);
 	head("transfer", s);
-	fprintf(out, ",\"from\":%s,\"to\":{\"process\":" PROCESS "},\"via\":\"pipe_read\",\"bytes\":%u,\"datasets\":[\"a\"],\"declared\":[]}\n",
+	fprintf(out,
+		",\"from\":%s,\"to\":{\"process\":" PROCESS
+		"},\"via\":\"pipe_read\",\"bytes\":%u,\"datasets\":[\"a\"],\"declared\":[]}\n",
 		pipe, to, bytes);
 }
 
@@ -309,7 +324,9 @@ static void test_follows(void **state)
 		poll(NULL, 0, 10);
 		assert_int_equal(feed_step(f), 0);
 	}
-	fputs("\"time\":\"2027-01-15T08:00:00.100Z\",\"seq\":2,\"job\":null,\"process\":null,\"dataset\":\"a\",\"bytes\":{\"read\":5}}\n", out);
+	fputs("\"time\":\"2027-01-15T08:00:00.100Z\",\"seq\":2,\"job\":null,\"process\":null,\"dataset\":\"a\",\"bytes\":{"
+	      "\"read\":5}}\n",
+	      out);
 	fclose(out);
 	shown(f);
 	feed_span(f, &s);
@@ -378,7 +395,8 @@ static void test_bad_lines(void **state)
 	memset(long_line, ' ', 20 << 20);
 	fwrite(long_line, 20 << 20, 1, out);
 	fputs("\n", out);
-	fputs("{\"v\":1,\"type\":\"later\",\"time\":\"2027-01-15T08:00:00.100Z\",\"seq\":2}\n", out); /* of a later version: none of ours */
+	fputs("{\"v\":1,\"type\":\"later\",\"time\":\"2027-01-15T08:00:00.100Z\",\"seq\":2}\n",
+	      out); /* of a later version: none of ours */
 	seq += 5;
 	access_by(1, 101, "a", 10);
 	fputs("{\"v\":1,\"type\":\"access\",\"ti", out); /* torn */

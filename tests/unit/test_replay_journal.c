@@ -8,8 +8,8 @@ static json_int_t total;
 static void put_access(struct fixture *t, unsigned bytes)
 {
 	json_t *r = record_of(t, "access", journal_seq(t->j) + 1);
-	json_t *more = json_pack("{s:n, s:{s:i, s:s, s:s}, s:s, s:{s:i}}", "job", "process", "pid", 7, "start", "2026-01-01T00:00:00.000Z",
-				 "exe", "/bin/x", "dataset", "a", "bytes", "read", (int)bytes);
+	json_t *more = json_pack("{s:n, s:{s:i, s:s, s:s}, s:s, s:{s:i}}", "job", "process", "pid", 7, "start",
+				 "2026-01-01T00:00:00.000Z", "exe", "/bin/x", "dataset", "a", "bytes", "read", (int)bytes);
 
 	json_object_update(r, more);
 	assert_true(journal_put(t->j, r, NULL, NULL) >= 0);

@@ -29,8 +29,8 @@ static void begin_run(struct run *r)
 	begin(&r->t, &r->to);
 	for (uint32_t i = 0; i < PROCESSES; i++) {
 		snprintf(job, sizeof(job), "slurm:%u", i % 4);
-		introduce_as(&r->t, process(10 + i), i ? process(10) : (struct subject){0}, i % 2 ? "loader" : "python3", "/usr/bin/python3",
-			     i % 7 == 6 ? NULL : job, 1000);
+		introduce_as(&r->t, process(10 + i), i ? process(10) : (struct subject){0}, i % 2 ? "loader" : "python3",
+			     "/usr/bin/python3", i % 7 == 6 ? NULL : job, 1000);
 	}
 	for (unsigned i = 0; i < FLOWS; i++) {
 		static const char *const ends[] = {OUTSIDE, "10.0.0.7", "203.0.113.77", "2001:db8::1"};
@@ -148,8 +148,8 @@ static const json_t *find_like(const json_t *list, const json_t *item, const cha
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* Each item of the monitor's is there; what never did anything tagged is in no record. */
-static void assert_document(struct run *r, const struct feed *f, enum feed_what what, const char *const *by, const char *const *known,
-			    bool all)
+static void assert_document(struct run *r, const struct feed *f, enum feed_what what, const char *const *by,
+			    const char *const *known, bool all)
 {
 	json_t *shown_all = shot(&r->t, feed_word(what)), *list = json_object_get(shown_all, "items"), *item;
 	size_t i, found = 0;
@@ -191,14 +191,17 @@ static void test_same_as_shown(void **state)
 
 		assert_document(&r, f, FEED_DATASETS, LIST("id"), LIST("bytes_read", "readers", "tags", "findings"), false);
 		assert_true(json_array_size(items(f, FEED_DATASETS)) == 2);
-		assert_document(&r, f, FEED_JOBS, LIST("job"), LIST("bytes_read", "bytes_out", "tainted_out", "datasets", "job_labels"), true);
-		assert_document(&r, f, FEED_PROCESSES, LIST("process"), LIST("bytes", "bytes_out", "tainted_out", "datasets"), false);
+		assert_document(&r, f, FEED_JOBS, LIST("job"),
+				LIST("bytes_read", "bytes_out", "tainted_out", "datasets", "job_labels"), true);
+		assert_document(&r, f, FEED_PROCESSES, LIST("process"), LIST("bytes", "bytes_out", "tainted_out", "datasets"),
+				false);
 		assert_true(json_array_size(items(f, FEED_PROCESSES)) > 10);
 		assert_document(&r, f, FEED_FLOWS, LIST("local", "remote", "process"),
 				LIST("bytes_out", "bytes_in", "tainted_out", "datasets", "job", "proto", "allowed"), true);
 		assert_document(&r, f, FEED_DESTINATIONS, LIST("remote", "proto"),
 				LIST("bytes_out", "bytes_in", "tainted_out", "datasets", "flows", "allowed", "because"), true);
-		assert_document(&r, f, FEED_FINDINGS, LIST("id"), LIST("leak_bound", "exposed", "chain", "rule", "severity", "count", "last"), true);
+		assert_document(&r, f, FEED_FINDINGS, LIST("id"),
+				LIST("leak_bound", "exposed", "chain", "rule", "severity", "count", "last"), true);
 		json_t *health = shot(&r.t, "health");
 		json_object_set(json_object_get(health, "health"), "records_waiting",
 				json_object_get(json_object_get(feed_document(f, FEED_HEALTH), "health"), "records_waiting"));

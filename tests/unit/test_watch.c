@@ -170,8 +170,9 @@ static void test_any_changes(void **state)
 				assert_same(feed_doc_json(c[i]), items);
 				snprintf(text, sizeof(text), "T%u", (unsigned)at);
 				assert_string_equal(json_string_value(json_object_get(feed_doc_json(c[i]), "time")), text);
-				assert_int_equal(json_integer_value(json_object_get(json_object_get(feed_doc_json(c[i]), "host"), "n")),
-						 at / 8);
+				assert_int_equal(
+				    json_integer_value(json_object_get(json_object_get(feed_doc_json(c[i]), "host"), "n")),
+				    at / 8);
 			}
 		}
 		for (unsigned i = 0; i < CLIENTS; i++)
@@ -289,7 +290,8 @@ static void test_long_away(void **state)
 static void test_room(void **state)
 {
 	struct watch_doc *d = watch_doc_new("jobs", 0, 1000);
-	json_t *time = json_null(), *host = json_object(), *item = json_pack("{s:s}", "n", "some hundred bytes of text, that is, not quite so many");
+	json_t *time = json_null(), *host = json_object(), 
+	       *item = json_pack("{s:s}", "n", "some hundred bytes of text, that is, not quite so many");
 	char key[16];
 	int err = 0;
 
@@ -331,7 +333,8 @@ static void test_loss(void **state)
 	assert_int_equal(json_array_size(json_object_get(feed_doc_json(d), "items")), 0);
 	assert_int_equal(apply(d, HEAD(6, 5) "\"added\":{},\"changed\":{\"a\":{\"n\":2}}}"), -ESTALE);
 	assert_int_equal(apply(d, HEAD(7, 0) "\"added\":{\"b\":{}}}"), 0);
-	assert_int_equal(apply(d, HEAD(8, 7) "\"added\":{\"b\":{\"x\":1}},\"changed\":{\"b\":{\"n\":2}},\"gone\":[\"b\"]}"), -ESTALE);
+	assert_int_equal(apply(d, HEAD(8, 7) "\"added\":{\"b\":{\"x\":1}},\"changed\":{\"b\":{\"n\":2}},\"gone\":[\"b\"]}"),
+			 -ESTALE);
 	feed_doc_free(d);
 }
 
@@ -372,8 +375,8 @@ static void test_bounds(void **state)
 	assert_int_equal(apply(d, HEAD(1, 0) "\"added\":{}}"), 0);
 	for (; generation < 100000 && !r; generation++) {
 		snprintf(text, sizeof(text),
-			 "{\"watch\":\"jobs\",\"generation\":%d,\"since\":%d,\"at_ns\":5,\"time\":\"t\",\"added\":{}}", (int)generation + 1,
-			 (int)generation);
+			 "{\"watch\":\"jobs\",\"generation\":%d,\"since\":%d,\"at_ns\":5,\"time\":\"t\",\"added\":{}}",
+			 (int)generation + 1, (int)generation);
 		json_t *line = json_loads(text, 0, NULL);
 		r = feed_doc_apply(d, line, 1 << 20); /* as if it were so long */
 		json_decref(line);
@@ -384,7 +387,8 @@ static void test_bounds(void **state)
 	assert_int_equal(apply(d, HEAD(1, 0) "\"added\":{\"a\":{}}}"), 0);
 	for (int i = 1; i < 100 && !(r == -EFBIG && i > 1); i++) {
 		snprintf(text, sizeof(text),
-			 "{\"watch\":\"jobs\",\"generation\":%d,\"since\":%d,\"at_ns\":5,\"time\":\"t\",\"added\":{},\"changed\":{\"a\":{"
+			 "{\"watch\":\"jobs\",\"generation\":%d,\"since\":%d,\"at_ns\":5,\"time\":\"t\",\"added\":{},\"changed\":"
+			 "{\"a\":{"
 			 "\"m%d\":1}}}",
 			 i + 1, i, i);
 		r = apply(d, text);
@@ -408,10 +412,11 @@ static void test_rates(void **state)
 
 #define LINE(g, s, at, rest) \
 	"{\"watch\":\"processes\",\"generation\":" #g ",\"since\":" #s ",\"at_ns\":" #at "000000000,\"time\":\"t\"," rest "}"
-	apply(d, LINE(1, 0, 10, "\"added\":{\"a\":{\"id\":\"a\",\"bytes\":{\"read\":100,\"mmap\":null}},\"b\":{\"id\":\"b\",\"bytes\":{\"read\":5}}}"));
+	apply(d, LINE(1, 0, 10, "\"added\":{\"a\":{\"id\":\"a\",\"bytes\":{\"read\":100,\"mmap\":null}},"
+				"\"b\":{\"id\":\"b\",\"bytes\":{\"read\":5}}}"));
 	assert_true(isnan(feed_doc_rate(d, item_at(d, 0), "bytes.read"))); /* there is nothing before */
-	assert_int_equal(apply(d, LINE(2, 1, 12, "\"added\":{\"c\":{\"id\":\"c\",\"bytes\":{\"read\":8}}},\"changed\":{\"a\":{\"bytes\":{\"read\":140,"
-						 "\"mmap\":7}}}")), 0);
+	assert_int_equal(apply(d, LINE(2, 1, 12, "\"added\":{\"c\":{\"id\":\"c\",\"bytes\":{\"read\":8}}},"
+						 "\"changed\":{\"a\":{\"bytes\":{\"read\":140,\"mmap\":7}}}")), 0);
 	assert_true(feed_doc_rate(d, item_at(d, 0), "bytes.read") == 20);
 	assert_true(isnan(feed_doc_rate(d, item_at(d, 0), "bytes.mmap"))); /* unknown before */
 	assert_true(isnan(feed_doc_rate(d, item_at(d, 0), "bytes.device")));

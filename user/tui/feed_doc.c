@@ -81,7 +81,8 @@ const json_t *feed_doc_json(const struct feed_doc *d)
 
 const char *feed_doc_key(enum watch_what what, const json_t *item)
 {
-	const char *key = what == WATCH_HEALTH ? "health" : json_string_value(json_object_get(item, what == WATCH_JOBS ? "job" : "id"));
+	const char *key =
+	    what == WATCH_HEALTH ? "health" : json_string_value(json_object_get(item, what == WATCH_JOBS ? "job" : "id"));
 
 	return key ? key : "";
 }

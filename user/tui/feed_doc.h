@@ -19,9 +19,9 @@ struct feed_doc *feed_doc_free(struct feed_doc *d);
 const json_t *feed_doc_json(const struct feed_doc *d);
 
 /*
- * A line of watch_doc_write() that was `len` bytes long, of any content. 0; -ESTALE: it does not go with what there is, so that the whole must be asked
- * for; -EPROTO: it is no such line; -EFBIG: more items or bytes than any monitor sends without telling the whole again: as
- * -ESTALE. After an error the document stays as it is, or is none.
+ * A line of watch_doc_write() that was `len` bytes long, of any content. 0; -ESTALE: it does not go with what there is, so
+ * that the whole must be asked for; -EPROTO: it is no such line; -EFBIG: more items or bytes than any monitor sends without
+ * telling the whole again: as -ESTALE. After an error the document stays as it is, or is none.
  */
 int feed_doc_apply(struct feed_doc *d, json_t *line, size_t len);
 

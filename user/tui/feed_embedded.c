@@ -293,9 +293,10 @@ int feed_open_embedded(const struct options *o, struct feed **ret, struct feed_e
 	int err;
 
 	if (geteuid() != 0)
-		return feed_fail(ret_error, -EPERM,
-				 "no monitor runs at %s, and only root can start one: `sudo sluice top`, or let `sluice run` run there",
-				 o->socket);
+		return feed_fail(
+		    ret_error, -EPERM,
+		    "no monitor runs at %s, and only root can start one: `sudo sluice top`, or let `sluice run` run there",
+		    o->socket);
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return feed_fail(ret_error, -ENOMEM, "no memory");

@@ -358,8 +358,16 @@ static uint64_t age_replay(const struct feed *f)
 }
 
 static const struct feed_ops replay_ops = {
-	.close = close_replay, .want = want_replay, .poll = poll_replay, .step = step_replay, .state = state_replay, .age = age_replay,
-	.span = span_replay, .pause = pause_replay, .seek = seek_replay, .speed = speed_replay,
+    .close = close_replay,
+    .want = want_replay,
+    .poll = poll_replay,
+    .step = step_replay,
+    .state = state_replay,
+    .age = age_replay,
+    .span = span_replay,
+    .pause = pause_replay,
+    .seek = seek_replay,
+    .speed = speed_replay,
 };
 
 /* --- the start -------------------------------------------------------------------------------- */

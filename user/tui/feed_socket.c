@@ -285,7 +285,8 @@ static void tell_lost(struct socket_feed *s, int error)
 	if (error == -EPROTO)
 		feed_say_why(&s->base, "what listens at %s does not speak as a monitor does", s->addr.sun_path);
 	else if (error == -EFBIG)
-		feed_say_why(&s->base, "what listens at %s sends a line longer than %u MiB", s->addr.sun_path, CLIENT_REPLY_MAX >> 20);
+		feed_say_why(&s->base, "what listens at %s sends a line longer than %u MiB", s->addr.sun_path,
+			     CLIENT_REPLY_MAX >> 20);
 	else if (error == -ECONNRESET || error == -EPIPE)
 		feed_say_why(&s->base, "the monitor at %s ended or hung up", s->addr.sun_path);
 	else

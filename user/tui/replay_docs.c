@@ -98,8 +98,8 @@ static json_t *json_flow(const struct replay *r, const struct flow_key *k, const
 			 replay_json(r, k->local), "remote", replay_json(r, f->remote), "bytes_out", replay_json_count(f->out),
 			 "bytes_in", replay_json_count(f->in), "tainted_out", replay_json_count(f->tainted), "datasets",
 			 replay_json_datasets(r, f->datasets), "encrypted", replay_json(r, f->encrypted), "starttls",
-			 replay_json(r, f->starttls), "allowed", replay_json(r, f->allowed), "job_labels", replay_json(r, f->labels),
-			 "alive");
+			 replay_json(r, f->starttls), "allowed", replay_json(r, f->allowed), "job_labels",
+			 replay_json(r, f->labels), "alive");
 }
 
 static int making_flows(const struct making *m, const struct making_doc *to)

@@ -44,7 +44,8 @@ static json_t *json_sources(const struct making *m, const struct transfer_key *k
 	if (list && k->from_process != REPLAY_NONE)
 		err = append_process(list, m->r, k->from);
 	else if (list && k->from != REPLAY_NONE)
-		for (uint32_t w = m->writers[k->from]; w && !err && json_array_size(list) < WRITERS_MAX; w = m->next_writer[w - 1]) {
+		for (uint32_t w = m->writers[k->from]; w && !err && json_array_size(list) < WRITERS_MAX;
+		     w = m->next_writer[w - 1]) {
 			const struct transfer_key *from = replay_key(m->r, REPLAY_TRANSFERS, w - 1);
 
 			if (from->from_process != REPLAY_NONE)
@@ -219,8 +220,8 @@ static json_t *json_job(const struct replay *r, uint32_t i, const struct job_sum
 	const struct job_row *j = replay_row(r, REPLAY_OF_JOBS, i);
 	json_t *ml = j->ml == REPLAY_NONE ? json_null() : json_boolean(json_array_size(replay_value(r, j->ml)) > 0);
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:n, s:o, s:n, s:o, s:o, s:n}", "job", replay_json(r, k->name), "ml", ml, "ml_reason",
-			 replay_json(r, j->ml), "job_labels", json_labels(r, j->labels), "datasets",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:n, s:o, s:n, s:o, s:o, s:n}", "job", replay_json(r, k->name), "ml", ml,
+			 "ml_reason", replay_json(r, j->ml), "job_labels", json_labels(r, j->labels), "datasets",
 			 replay_json_datasets(r, sum->datasets), "processes", "bytes_read", replay_json_count(sum->read), "used",
 			 "bytes_out", replay_json_count(sum->out), "tainted_out", replay_json_count(sum->tainted), "leak_bound");
 }
@@ -237,7 +238,8 @@ int making_jobs(const struct making *m, const struct making_doc *to)
 		const struct job_row *j = replay_row(r, REPLAY_OF_JOBS, i);
 		const struct job_key *k = replay_key(r, REPLAY_OF_JOBS, i);
 		const struct job_sum *s = &sums[i];
-		uint64_t print = mix(mix(mix(mix(mix(9, s->read), s->out), s->tainted), s->datasets), (uint64_t)j->labels << 32 | j->ml);
+		uint64_t print =
+		    mix(mix(mix(mix(mix(9, s->read), s->out), s->tainted), s->datasets), (uint64_t)j->labels << 32 | j->ml);
 
 		if (!j->is.present || !making_changed(to, i, print))
 			continue;
@@ -280,9 +282,10 @@ static json_t *json_dataset(const struct replay *r, uint32_t i, const struct dat
 	const struct dataset_key *k = replay_key(r, REPLAY_OF_DATASETS, i);
 	const struct dataset_row *d = replay_row(r, REPLAY_OF_DATASETS, i);
 
-	return json_pack("{s:o, s:n, s:o, s:n, s:n, s:o, s:n, s:n, s:o, s:n, s:o, s:n}", "id", replay_json(r, k->id), "path", "tags",
-			 replay_json(r, d->tags), "bytes_total", "files_total", "bytes_read", replay_json_count(sum->read), "files_read",
-			 "used", "readers", d->unnamed ? json_null() : replay_json_count(sum->readers), "volume_outside", "findings",
+	return json_pack("{s:o, s:n, s:o, s:n, s:n, s:o, s:n, s:n, s:o, s:n, s:o, s:n}", "id", replay_json(r, k->id), "path",
+			 "tags", replay_json(r, d->tags), "bytes_total", "files_total", "bytes_read",
+			 replay_json_count(sum->read), "files_read", "used", "readers",
+			 d->unnamed ? json_null() : replay_json_count(sum->readers), "volume_outside", "findings",
 			 replay_json_count(sum->findings), "derived");
 }
 
@@ -323,7 +326,8 @@ struct end {
 bool replay_is_outside(const json_t *remote)
 {
 	static const char *const inside[] = {"host", "vpc", "imds", "dns"};
-	const char *class = json_string_value(json_at(remote, "class")), *source = json_string_value(json_at(remote, "name_source"));
+	const char *class = json_string_value(json_at(remote, "class")),
+		   *source = json_string_value(json_at(remote, "name_source"));
 
 	if (class && source && !strcmp(class, "vpc") && !strcmp(source, "connect"))
 		return true;
@@ -429,12 +433,13 @@ static json_t *json_end(const struct replay *r, const struct end *e, const char 
 	json_t *remote = replay_value(r, f->remote);
 	bool known = replay_is_outside(remote) && !is_bucket(remote);
 
-	return json_pack("{s:s, s:O, s:o, s:n, s:o, s:n, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "id", id, "remote", remote,
-			 "proto", replay_json(r, k->proto), "direction", "flows", replay_json_count(e->flows), "live", "bytes_out",
-			 replay_json_count(e->out), "bytes_in", replay_json_count(e->in), "tainted_out", replay_json_count(e->tainted),
-			 "datasets", replay_json_datasets(r, e->datasets), "processes", json_names(r, e->who, e->nwho, true),
-			 "processes_more", e->who_more, "jobs", json_names(r, e->jobs, e->njobs, false), "jobs_more", e->jobs_more,
-			 "allowed", known ? json_boolean(!e->refused) : json_null(), "because", json_because(r, e, remote));
+	return json_pack("{s:s, s:O, s:o, s:n, s:o, s:n, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "id", id, "remote",
+			 remote, "proto", replay_json(r, k->proto), "direction", "flows", replay_json_count(e->flows), "live",
+			 "bytes_out", replay_json_count(e->out), "bytes_in", replay_json_count(e->in), "tainted_out",
+			 replay_json_count(e->tainted), "datasets", replay_json_datasets(r, e->datasets), "processes",
+			 json_names(r, e->who, e->nwho, true), "processes_more", e->who_more, "jobs",
+			 json_names(r, e->jobs, e->njobs, false), "jobs_more", e->jobs_more, "allowed",
+			 known ? json_boolean(!e->refused) : json_null(), "because", json_because(r, e, remote));
 }
 
 static uint64_t end_print(const struct end *e)

@@ -262,8 +262,9 @@ static int look_at_first(struct replay_source *s, const char *path, struct feed_
 	if (got == 1 && replay_time(record, &at))
 		got = -EBADMSG;
 	if (got == -EBADMSG && s->fd >= 0)
-		return feed_fail(ret_error, -EINVAL,
-				 "%s:1:1: no record of version 1: give what `sluice run --events` wrote, or a journal's directory", path);
+		return feed_fail(
+		    ret_error, -EINVAL,
+		    "%s:1:1: no record of version 1: give what `sluice run --events` wrote, or a journal's directory", path);
 	if (got < 0 && got != -EBADMSG)
 		return feed_fail(ret_error, got, "%s: %s", path, strerror(-got));
 	return replay_source_seek(s, 0);
@@ -279,7 +280,8 @@ int replay_source_open(const char *path, struct replay_source **ret, struct feed
 	s->fd = -1;
 	err = open_path(path, s);
 	if (err == -ESPIPE)
-		feed_fail(ret_error, err, "%s: neither a file nor a journal's directory: what is replayed must be there to go back to", path);
+		feed_fail(ret_error, err,
+			  "%s: neither a file nor a journal's directory: what is replayed must be there to go back to", path);
 	else if (err)
 		feed_fail(ret_error, err, "%s: %s", path, strerror(-err));
 	else

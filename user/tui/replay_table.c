@@ -122,7 +122,8 @@ struct replay_values *values_new(void)
 	struct replay_values *v = calloc(1, sizeof(*v));
 
 	if (v)
-		v->table = (struct table){.key_size = sizeof(struct value_key), .state_size = sizeof(struct value_row), .limit = VALUES_MAX};
+		v->table = (struct table){
+		    .key_size = sizeof(struct value_key), .state_size = sizeof(struct value_row), .limit = VALUES_MAX};
 	return v;
 }
 
