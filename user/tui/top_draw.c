@@ -63,7 +63,7 @@ static void order_text(struct top *t, char *text, size_t n)
 	else if (s->view->items)
 		snprintf(word, sizeof(word), "%zu facts", s->rows.n);
 	else
-		snprintf(word, sizeof(word), "%zu %s", s->rows.n, s->view->name);
+		snprintf(word, sizeof(word), "%zu %s", s->rows.n, s->rows.n == 1 ? "row" : s->view->name);
 	put(text, n, word);
 	if (top_marks(t)->n) {
 		snprintf(word, sizeof(word), "%zu marked", top_marks(t)->n);
