@@ -162,7 +162,9 @@ static int add_hop(struct lines *l, const json_t *hop, bool last, unsigned names
 
 	if (time && strlen(time) > TIME_AT + 12)
 		snprintf(at, sizeof(at), "%.12s", time + TIME_AT);
-	return lines_add(l, style, " %s─ %-12s %9s → %s%*s  %s", last ? "└" : "├", via ? via : "?", bytes ? bytes : "·", to,
+	/* cells, not bytes: what was not counted is a sign of two bytes */
+	return lines_add(l, style, " %s─ %-12s %*s%s → %s%*s  %s", last ? "└" : "├", via ? via : "?",
+			 (int)(9 - MIN(text_width(bytes ? bytes : "·"), 9u)), "", bytes ? bytes : "·", to,
 			 wide < names ? (int)(names - wide) : 0, "", at);
 }
 
