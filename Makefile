@@ -22,7 +22,7 @@ endif
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 
-PKGS   := libbpf yaml-0.1 jansson libcrypto libcurl
+PKGS   := libbpf yaml-0.1 jansson libcrypto libcurl ncursesw
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wno-unused-parameter -Wformat=2 -fno-common -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -I. -I$(BUILD) \
@@ -39,13 +39,19 @@ USER_SRC := $(filter-out user/main.c,$(wildcard user/*.c user/dest/*.c user/poli
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SRC := user/util.c user/imds_parse.c user/secret_file.c $(wildcard user/dest/*.c user/policy/*.c)
+FUZZ_SRC := user/util.c user/imds_parse.c user/secret_file.c user/locked.c $(wildcard user/dest/*.c user/policy/*.c) \
+	$(addprefix user/export/,aws_creds.c aws_environment.c aws_error.c aws_profile.c aws_url.c json_pick.c sigv4.c xml_pick.c) \
+	$(addprefix user/export/journal_,dir.c line.c head.c scan.c read.c sign.c digest.c) $(wildcard user/export/journal_verify*.c) \
+	$(addprefix user/,hashmap.c json_write.c value_text.c watch.c watch_doc.c tui/feed_doc.c tui/record_scan.c) \
+	$(addprefix user/tui/,filter.c user_name.c) \
+	$(filter-out user/tui/replay_source.c,$(wildcard user/tui/replay_*.c))
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 FUZZ_SECONDS ?= 60
+SCREEN_BIN := $(BUILD)/screen/viewer
 WORK_BIN := $(patsubst tests/work/%.c,$(BUILD)/work/%,$(wildcard tests/work/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all help run test unit system test-vm test-vm-all bench arm64 asan install uninstall clean check-vmlinux work units fuzz fuzzers
+.PHONY: asan-viewer viewer screen all help run test unit system test-vm test-vm-all bench arm64 asan install uninstall clean check-vmlinux work units fuzz fuzzers
 
 all: $(BUILD)/sluice ## the program (default)
 
@@ -115,6 +121,18 @@ $(BUILD)/work/%: tests/work/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -lpthread
 
+# Some are parts of the program by themselves: its client of AWS; its journal and the exporter; findings to Security Hub.
+$(BUILD)/work/awscall $(BUILD)/work/exporting $(BUILD)/work/hubbing: $(BUILD)/work/%: tests/work/%.c $(BUILD)/libsluice.a Makefile
+	$(call say,WORK,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libsluice.a $(LDLIBS)
+
+# The viewer on documents from a file, which its tests of the screen drive.
+$(BUILD)/screen/%: tests/screen/%.c $(BUILD)/libsluice.a Makefile
+	$(call say,SCREEN,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libsluice.a $(LDLIBS)
+
 # Readers of hostile input once more, by clang, which counts what each input reaches.
 FUZZ_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -144,12 +162,16 @@ fuzz: fuzzers ## every reader of hostile input, FUZZ_SECONDS=60 of each; what th
 
 work: $(WORK_BIN) ## the programs that tests and benchmarks drive
 units: $(UNIT_BIN)
+viewer: $(SCREEN_BIN)
 
 unit: units ## unit tests
 	$(Q)sh scripts/test.sh unit
 
 system: all work ## system tests on this kernel
 	$(Q)sh scripts/test.sh system
+
+screen: viewer ## what the viewer draws, in a terminal of the tests' own
+	$(Q)sh scripts/test.sh screen
 
 test-vm: all work ## the system tests in a virtual machine, KERNEL=6.1
 	$(Q)sh scripts/test.sh vm $(KERNEL)
@@ -168,8 +190,13 @@ arm64: ## the program and what tests drive, for arm64, in build/arm64
 	$(Q)sh scripts/deps.sh arm64
 	$(Q)sh scripts/cross.sh arm64 $(MAKE) BUILD=$(BUILD)/arm64 ARCH=arm64 all work
 
+ASAN := BUILD=$(BUILD)/asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+
 asan: ## everything again under AddressSanitizer and UBSan, in build/asan
-	$(Q)$(MAKE) BUILD=$(BUILD)/asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" all units
+	$(Q)$(MAKE) $(ASAN) all units viewer
+
+asan-viewer:
+	$(Q)$(MAKE) $(ASAN) viewer
 
 check-vmlinux: ## compare bpf/vmlinux.h with this kernel's BTF
 	$(Q)sh scripts/check-vmlinux.sh

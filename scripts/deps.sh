@@ -20,18 +20,19 @@ groups() {
 	cat <<-'END'
 	compiler|needed|make gcc libc6-dev pkg-config|make gcc glibc-devel pkgconf-pkg-config
 	bpf|needed|clang llvm bpftool|clang llvm bpftool
-	libraries|needed|libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev libcurl4-openssl-dev|libbpf-devel elfutils-libelf-devel zlib-devel libyaml-devel jansson-devel openssl-devel libcurl-devel
+	libraries|needed|libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev libcurl4-openssl-dev libncurses-dev|libbpf-devel elfutils-libelf-devel zlib-devel libyaml-devel jansson-devel openssl-devel libcurl-devel ncurses-devel
 	demo|needed|iproute2 util-linux|iproute util-linux
 	END
 	[ "$want" != build ] || return 0
 	cat <<-'END'
 	unit-tests|needed|libcmocka-dev|libcmocka-devel libasan libubsan
 	system-tests|needed|python3 python3-pytest|python3 python3-pytest
+	screen-tests|useful|python3-pyte ncurses-base ncurses-term tmux|python3-pyte ncurses-base ncurses-term tmux
 	workloads|useful|fio socat stress-ng xfsprogs btrfs-progs fdisk|fio socat stress-ng xfsprogs btrfs-progs util-linux
 	stories|useful|curl openssl tar make git gnupg openssh-client rsync iproute2 bsdutils|curl openssl tar make git gnupg2 openssh-clients rsync iproute util-linux
 	fuzzers|useful|libclang-rt-dev|compiler-rt
 	quic-client|useful|ngtcp2-client|
-	clouds|useful|awscli|awscli
+	clouds|useful|awscli python3-botocore python3-jsonschema|awscli python3-botocore python3-jsonschema
 	training|useful|python3-torch|python3-torch
 	machines|useful|qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs procps|qemu-system-x86-core busybox cpio kmod xz e2fsprogs procps-ng
 	END
@@ -44,19 +45,26 @@ groups() {
 
 there_compiler() { all_there make cc pkg-config && [ -e /usr/include/stdio.h ]; }
 there_bpf() { all_there clang llvm-objdump && bpftool version >/dev/null 2>&1; }
-there_libraries() { libs libbpf libelf zlib yaml-0.1 jansson libcrypto libcurl && pkg-config --atleast-version=1.0 libbpf; }
+there_libraries() { libs libbpf libelf zlib yaml-0.1 jansson libcrypto libcurl ncursesw && pkg-config --atleast-version=1.0 libbpf; }
 there_demo() { all_there ip unshare nsenter setpriv; }
 there_unit_tests() { libs cmocka && have_sanitizers; }
 there_system_tests() {
 	[ -x /usr/bin/python3 ] &&
 		/usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("pytest"))' 2>/dev/null
 }
+there_screen_tests() {
+	[ -x /usr/bin/python3 ] && have tmux && have infocmp && infocmp xterm-direct >/dev/null 2>&1 &&
+		/usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("pyte"))' 2>/dev/null
+}
 there_workloads() { all_there fio socat stress-ng mkfs.xfs mkfs.btrfs sfdisk; }
 # Not sshd: installed, it would listen on somebody's machine from then on. Tests over ssh are skipped without it.
 there_stories() { all_there curl openssl tar make git gpg gpgconf ssh ssh-keygen rsync ss logger; }
 there_fuzzers() { have clang && [ -e "$(clang -print-file-name="lib/linux/libclang_rt.fuzzer-$(uname -m).a")" ]; }
 there_quic_client() { have gtlsclient; }
-there_clouds() { have aws; }
+there_clouds() {
+	have aws && [ -x /usr/bin/python3 ] &&
+		/usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not (u.find_spec("botocore") and u.find_spec("jsonschema")))' 2>/dev/null
+}
 there_training() {
 	[ -x /usr/bin/python3 ] &&
 		/usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("torch"))' 2>/dev/null

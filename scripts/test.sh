@@ -4,6 +4,7 @@
 #   test.sh                every part below, one after the other
 #   test.sh unit           unit tests (cmocka), plain and under AddressSanitizer and UBSan
 #   test.sh fuzz           readers of hostile input, some seconds of each under AddressSanitizer and UBSan; `make fuzz` for longer
+#   test.sh screen         what the viewer draws: whole screens in a terminal of the tests' own, and 100,000 random keys
 #   test.sh system         system tests (pytest) on this kernel
 #   test.sh vm [KERNEL]    the same system tests inside a virtual machine; when none is named, only whether both sets give the
 #                          same ledger, on the oldest kernel and Debian 12's, and a part of the paths under set B on the newest
@@ -23,7 +24,7 @@ kernels="5.10 6.1 7.2"
 all_kernels="5.10 6.1 6.12 6.18 7.2 7.3 6.1-arm64 6.12-arm64"
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Seconds. A part that hangs is a failure, not a hanging test run.
-unit_limit=300 fuzz_limit=120 fuzz_seconds=3 system_limit=3900 vm_limit=2400 vm_all_limit=14400
+unit_limit=300 fuzz_limit=120 fuzz_seconds=3 screen_limit=900 system_limit=3900 vm_limit=2400 vm_all_limit=14400
 logs=build/log
 passed=0 failed=0 skipped=0
 
@@ -153,6 +154,17 @@ run_fuzz() {
 	for target in $targets; do
 		count_target "$target"
 	done
+}
+
+# --- screens ---------------------------------------------------------------
+
+run_screen() {
+	$python -c 'import pyte' 2>/dev/null || { skip_part screen "there is no pyte here (package python3-pyte)"; return; }
+	build build-screen viewer asan-viewer || return
+	status=0
+	timeout -k 5 $screen_limit $python -m pytest -v -p no:cacheprovider --durations=10 tests/screen \
+		>"$logs/screen.txt" 2>&1 </dev/null || status=$?
+	count_pytest screen "$logs/screen.txt" $status
 }
 
 # --- system tests ----------------------------------------------------------
@@ -335,12 +347,12 @@ stop() {
 # --- all -------------------------------------------------------------------
 
 usage() {
-	sed -n '4,10s/^#  *//p' "$0" >&2
+	sed -n '4,11s/^#  *//p' "$0" >&2
 	exit 2
 }
 
 part=${1:-all}
-case $part in all | unit | fuzz | system | vm | vm-all) ;; *) usage ;; esac
+case $part in all | unit | fuzz | screen | system | vm | vm-all) ;; *) usage ;; esac
 [ $# -le 1 ] || { [ "$part" = vm ] && [ $# -eq 2 ]; } || usage
 
 mkdir -p $logs
@@ -351,10 +363,12 @@ all)
 	run_unit
 	run_fuzz
 	start_vm_beside
+	run_screen
 	run_system
 	count_vm_beside ;;
 unit) run_unit ;;
 fuzz) run_fuzz ;;
+screen) run_screen ;;
 system) run_system ;;
 vm) if [ $# -eq 2 ]; then run_vm "$2"; else run_vm_share; fi ;;
 vm-all) run_vm_all ;;

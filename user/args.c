@@ -18,6 +18,8 @@ static const char *const hooks_words[] = {
 static const char *const show_words[] = {"datasets", "jobs", "processes", "destinations",
 					 "flows", "findings", "health", NULL};
 
+static const char *const view_words[] = {"jobs", "processes", "datasets", "destinations", "flows", "findings", "health", NULL};
+
 // clang-format off
 #define AT(field) offsetof(struct options, field)
 
@@ -61,11 +63,33 @@ static const struct option_spec show_options[] = {
 	OPTION_HELP,
 };
 
+static const struct option_spec top_options[] = {
+	OPTION_CONFIG,
+	OPTION_SOCKET("where a monitor listens that is joined"),
+	{.name = "replay", .kind = OPTION_TEXT, .value = "FILE", .offset = AT(replay),
+	 .help = "what was, of a file of records or a journal's directory"},
+	{.name = "batch", .kind = OPTION_COUNT, .value = "N", .offset = AT(batch),
+	 .help = "print N rounds of a view as plain tables; of a replay the last ones"},
+	{.name = "interval", .kind = OPTION_SECONDS, .value = "SECONDS", .offset = AT(interval_ns),
+	 .help = "between rounds; default 1"},
+	{.name = "view", .kind = OPTION_WORD, .value = "jobs|processes|datasets|destinations|flows|findings|health",
+	 .words = view_words, .offset = AT(view), .help = "what is shown first; default jobs"},
+	{.name = "filter", .kind = OPTION_TEXT, .value = "TERMS", .offset = AT(filter),
+	 .help = "only rows that it lets through, as 'dataset:ID class:internet >1MiB'"},
+	{.name = "ascii", .kind = OPTION_FLAG, .offset = AT(ascii), .help = "draw with ASCII only; so it is without a UTF-8 locale"},
+	{.name = "mono", .kind = OPTION_FLAG, .offset = AT(mono), .help = "draw without colours, as with NO_COLOR set"},
+	{.name = "json", .kind = OPTION_FLAG, .offset = AT(json), .help = "with --batch: a document per round, each on a line"},
+	OPTION_HELP,
+};
+
 static const struct option_spec report_options[] = {
+	OPTION_CONFIG,
+	{.name = "journal", .kind = OPTION_TEXT, .value = "DIR", .offset = AT(journal),
+	 .help = "the journal to read; default the configuration's journal.dir"},
 	{.name = "events", .kind = OPTION_TEXT, .value = "FILE|-", .offset = AT(events),
-	 .help = "records to read, as `sluice run --events` wrote them"},
+	 .help = "instead of a journal: records as `sluice run --events` wrote them"},
 	{.name = "finding", .kind = OPTION_TEXT, .value = "ID", .offset = AT(finding),
-	 .help = "the story of one finding, hop by hop; without --events of the running monitor"},
+	 .help = "the story of one finding, hop by hop; given alone, the running monitor is asked first"},
 	{.name = "dataset", .kind = OPTION_TEXT, .value = "ID", .offset = AT(dataset), .help = "of this dataset only"},
 	{.name = "job", .kind = OPTION_TEXT, .value = "ID", .offset = AT(job), .help = "of this job only"},
 	{.name = "since", .kind = OPTION_TIME, .value = "T", .offset = AT(since), .given = AT(since_given),
@@ -73,6 +97,7 @@ static const struct option_spec report_options[] = {
 	{.name = "until", .kind = OPTION_TIME, .value = "T", .offset = AT(until), .given = AT(until_given),
 	 .help = "only records of T or earlier"},
 	OPTION_JSON,
+	{.name = "ocsf", .kind = OPTION_FLAG, .offset = AT(ocsf), .help = "print the findings as OCSF 1.6 events, one a line"},
 	{.name = "fail-on", .kind = OPTION_TEXT, .value = "RULE,...", .offset = AT(fail_on),
 	 .help = "exit with 1 if one of these rules, or any, was broken"},
 	OPTION_SOCKET("where the monitor listens"),
@@ -82,6 +107,15 @@ static const struct option_spec report_options[] = {
 static const struct option_spec check_options[] = {
 	OPTION_CONFIG,
 	OPTION_JSON,
+	OPTION_HELP,
+};
+
+static const struct option_spec verify_options[] = {
+	OPTION_JSON,
+	{.name = "key", .kind = OPTION_TEXT, .value = "FILE", .offset = AT(key),
+	 .help = "the public key that must have signed, kept elsewhere; default those beside the digests"},
+	{.name = "state", .kind = OPTION_TEXT, .value = "PATH", .offset = AT(state),
+	 .help = "where the monitor keeps what it knows of the journal's end; default " STATE_DEFAULT_DIR},
 	OPTION_HELP,
 };
 
@@ -99,9 +133,14 @@ const struct command_spec args_commands[] = {
 	{.name = "run", .summary = "the monitor, in the foreground", OPTIONS(run_options),
 	 .detail = "Watches the configured datasets until SIGINT or SIGTERM. Needs root.\n"},
 	{.name = "show", .summary = "what a running monitor knows", .operands = show_words, OPTIONS(show_options)},
-	{.name = "report", .summary = "who read what and where it can have gone, from records", OPTIONS(report_options)},
+	{.name = "top", .summary = "the viewer; starts a monitor of its own when none runs", OPTIONS(top_options),
+	 .detail = "Joins the monitor that listens at --socket, for which membership of the group `sluice` is enough; if there is\n"
+		   "none, root gets one for as long as the viewer lives, by the configuration given with -c.\n"},
+	{.name = "report", .summary = "who read what and where it can have gone, from the journal", OPTIONS(report_options)},
 	{.name = "check", .summary = "validate the configuration and the host's posture", OPTIONS(check_options),
 	 .detail = "Exits with 1 when a check fails, with 2 when the configuration is refused.\n"},
+	{.name = "verify", .summary = "check the journal's hash chain and signatures", .free_operand = "DIR",
+	 OPTIONS(verify_options), .detail = "Exits with 1 when something was changed, with 2 when that cannot be told.\n"},
 	{.name = "probe", .summary = "what this kernel allows, the hook set chosen, the gaps",
 	 OPTIONS(probe_options),
 	 .detail = "With --self-test it exits with 1 when a fact has an owner that does not see it.\n"},
@@ -157,9 +196,20 @@ static int parse_seconds(const struct option_spec *o, const char *value, uint64_
 	if (snprintf(text, sizeof(text), "%s%s", value, bare ? "s" : "") >= (int)sizeof(text) ||
 	    duration_parse(text, &ns) < 0 || ns == 0)
 		return refuse(ret_error,
-			      "--%s: '%.60s' is no time to run: give seconds, such as 5 or 0.5",
+			      "--%s: '%.60s' is no time: give seconds, such as 5 or 0.5",
 			      o->name, value);
 	*ret = ns;
+	return 0;
+}
+
+static int parse_count(const struct option_spec *o, const char *value, uint64_t *ret, struct args_error *ret_error)
+{
+	char *end;
+	unsigned long long n = strtoull(value, &end, 10);
+
+	if (!isdigit((unsigned char)*value) || *end || n == 0 || n > UINT32_MAX)
+		return refuse(ret_error, "--%s: '%.60s' is no number of times: give one from 1 up", o->name, value);
+	*ret = n;
 	return 0;
 }
 
@@ -205,6 +255,8 @@ static int take_option(const struct option_spec *o, const char *value, const str
 		return parse_word(o, value, (unsigned *)field, ret_error);
 	case OPTION_SECONDS:
 		return parse_seconds(o, value, (uint64_t *)field, ret_error);
+	case OPTION_COUNT:
+		return parse_count(o, value, (uint64_t *)field, ret_error);
 	case OPTION_TIME:
 		r = parse_time(o, value, now, (struct timespec *)field, ret_error);
 		if (r == 0)
@@ -234,12 +286,18 @@ static int take_operand(const struct command_spec *c, const char *word, struct o
 {
 	char list[128];
 
-	if (!c->operands)
+	if (!c->operands && !c->free_operand)
 		return refuse(ret_error, "'%.60s' is one word too many: see `sluice help %s`", word,
 			      c->name);
 	if (options->operand)
 		return refuse(ret_error,
 			      "'%.60s' is one word too many: ask for one thing at a time", word);
+	if (c->free_operand && !*word)
+		return refuse(ret_error, "%s is empty", c->free_operand);
+	if (c->free_operand) {
+		options->operand = word;
+		return 0;
+	}
 	for (size_t i = 0; c->operands[i]; i++) {
 		if (strcmp(c->operands[i], word) == 0) {
 			options->operand = c->operands[i];
@@ -301,6 +359,11 @@ static const struct option_spec *option_of(const struct command_spec *c, int got
 	return NULL;
 }
 
+static bool command_is(const struct command_spec *c, const char *name)
+{
+	return strcmp(c->name, name) == 0;
+}
+
 static int check_whole(const struct command_spec *c, const struct options *o,
 		       struct args_error *ret_error)
 {
@@ -309,12 +372,20 @@ static int check_whole(const struct command_spec *c, const struct options *o,
 	if (c->operands && !o->operand)
 		return refuse(ret_error, "say what to show: %s",
 			      words_list(list, sizeof(list), c->operands));
+	if (c->free_operand && !o->operand)
+		return refuse(ret_error, "say which: sluice %s %s", c->name, c->free_operand);
 	if (o->tree && strcmp(o->operand, "processes") != 0)
 		return refuse(ret_error, "--tree: only processes have one: sluice show processes --tree");
 	if (o->unread && strcmp(o->operand, "datasets") != 0)
 		return refuse(ret_error, "--unread: only datasets have files: sluice show datasets --unread ID");
-	if (o->operand && o->job && !o->unread)
+	if (c->operands && o->job && !o->unread)
 		return refuse(ret_error, "--job: say of which dataset: sluice show datasets --unread ID --job NAME");
+	if (o->journal && o->events)
+		return refuse(ret_error, "--events: a journal is named as well: give one of --journal and --events");
+	if (o->ocsf && o->json)
+		return refuse(ret_error, "--ocsf: its events are JSON already, one a line: leave --json out");
+	if (o->json && !o->batch && command_is(c, "top"))
+		return refuse(ret_error, "--json: it is for scripts: give --batch N too");
 	if (o->since_given && o->until_given &&
 	    (o->since.tv_sec > o->until.tv_sec ||
 	     (o->since.tv_sec == o->until.tv_sec && o->since.tv_nsec > o->until.tv_nsec)))
@@ -370,6 +441,8 @@ static void print_synopsis(FILE *f, const struct command_spec *c)
 		for (size_t i = 0; c->operands[i]; i++)
 			at += fprintf(f, "%s%s", i ? "|" : "", c->operands[i]);
 	}
+	if (c->free_operand)
+		at += fprintf(f, " %s", c->free_operand);
 	for (size_t i = 0; i < c->noptions; i++) {
 		const struct option_spec *o = &c->options[i];
 		int n;
@@ -390,7 +463,7 @@ static void print_synopsis(FILE *f, const struct command_spec *c)
 
 static void print_option(FILE *f, const struct option_spec *o)
 {
-	char left[64], letter[8] = "    ";
+	char left[128], letter[8] = "    ";
 
 	if (o->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", o->letter);

@@ -17,9 +17,18 @@ struct options {
 	bool json;
 	bool self_test;
 	bool tree;
+	bool ocsf;
+	const char *journal; /* NULL: not given, the configuration's is meant */
 	const char *dataset, *job, *finding, *fail_on, *unread; /* NULL: not given */
 	bool since_given, until_given;
 	struct timespec since, until; /* wall clock */
+	const char *state, *key;      /* NULL: not given */
+	const char *replay;	      /* NULL: none */
+	uint64_t batch;		      /* rounds; 0: not given */
+	uint64_t interval_ns;	      /* 0: not given */
+	unsigned view;		      /* enum feed_what */
+	const char *filter;	      /* NULL: none */
+	bool ascii, mono;
 	const char *operand;	      /* NULL: none */
 };
 
@@ -28,6 +37,7 @@ enum option_kind {
 	OPTION_TEXT,	/* const char *: anything but an empty text */
 	OPTION_WORD,	/* unsigned: index into words */
 	OPTION_SECONDS, /* uint64_t, nanoseconds, more than 0: "5", "0.5", "15m" */
+	OPTION_COUNT,	/* uint64_t, more than 0 */
 	OPTION_TIME,	/* struct timespec and a bool: RFC 3339, or a duration before now */
 };
 
@@ -46,6 +56,7 @@ struct command_spec {
 	const char *summary;
 	const char *const *operands; /* the words that may stand as operand, NULL-terminated; NULL:
 					none is taken */
+	const char *free_operand; /* what stands for the one operand that is any text, and must be there; NULL: none is */
 	const char *detail;	     /* more lines for `help COMMAND`, or NULL */
 	const struct option_spec *options;
 	size_t noptions;

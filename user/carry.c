@@ -6,49 +6,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "user/state_dir.h"
+
 #define SAVE_NS NSEC   /* how often at most it is saved, */
 #define SAVE_PART 50 /* and that takes at most one part in so many of the time */
 #define SUFFIX ".lineage"
 
 /* --- where it is ------------------------------------------------------------------------- */
-
-/* Whoever could write there could make us forget, or slander. */
-static int check_owner(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return -errno;
-	return st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)) ? 0 : -EPERM;
-}
-
-/* The directory's own parents must be there, but for the last: /var/lib is, /var/lib/sluice need not be. */
-static int open_dir(const char *dir)
-{
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return -errno;
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = fd < 0 ? -errno : check_owner(fd);
-
-	if (!err)
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-/* One monitor has one socket: "/run/sluice.sock" gives "run-sluice.sock.lineage". Of a long path the end. */
-static void name_file(const char *socket, char ret[static NAME_MAX + 1])
-{
-	size_t most = NAME_MAX - sizeof(SUFFIX) - 8, n;
-
-	while (*socket == '/')
-		socket++;
-	n = strlen(socket);
-	snprintf(ret, NAME_MAX + 1, "%s%s", n > most ? socket + n - most : socket, SUFFIX);
-	for (char *c = ret; *c; c++)
-		*c = *c == '/' ? '-' : *c;
-}
 
 int carry_open(const char *dir, const char *socket, struct carry **ret)
 {
@@ -58,8 +22,8 @@ int carry_open(const char *dir, const char *socket, struct carry **ret)
 
 	if (err)
 		return err;
-	name_file(socket, name);
-	c->dir = open_dir(dir);
+	state_file_name(socket, SUFFIX, name);
+	c->dir = state_dir_open(dir);
 	err = c->dir < 0 ? c->dir : boot_id_read(c->boot);
 	if (!err)
 		c->dir_path = strdup(dir);

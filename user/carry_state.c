@@ -337,7 +337,7 @@ int carry_read(const char *path, struct carry_state **ret, struct json_lines_err
 	struct carry_state *s = calloc(1, sizeof(*s));
 	struct reading r = {.s = s};
 	struct json_lines_end end;
-	int err = s ? json_lines_each(path, take_line, &r, &end, ret_error) : -ENOMEM;
+	int err = s ? json_lines_each(path, NULL, take_line, &r, &end, ret_error) : -ENOMEM;
 
 	if (!err && !s->whole) {
 		snprintf(ret_error->text, sizeof(ret_error->text), "it ends before its last line");

@@ -274,6 +274,14 @@ int client_ask(struct client *c, const json_t *request, unsigned timeout_ms, jso
 	return parse_reply(line, len, ret_reply, ret_error);
 }
 
+int client_release(struct client *c)
+{
+	int fd = c->fd;
+
+	free(c);
+	return fd;
+}
+
 struct client *client_close(struct client *c)
 {
 	if (!c)

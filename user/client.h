@@ -24,6 +24,9 @@ int client_open(const char *path, unsigned timeout_ms, struct client **ret,
 int client_ask(struct client *c, const json_t *request, unsigned timeout_ms, json_t **ret_reply,
 	       struct client_error *ret_error);
 
+/* Ends the client and hands its socket over, which does not block. */
+int client_release(struct client *c);
+
 struct client *client_close(struct client *c);
 static inline void client_closep(struct client **c)
 {

@@ -11,8 +11,10 @@
 
 int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 
 /* Reads a command's line. True: go on with *ret. False: help was asked for or the line is wrong,

@@ -183,6 +183,13 @@ int events_put(struct events *ev, const json_t *record)
 	return r;
 }
 
+int events_copy(struct events *ev, const char *line, size_t len)
+{
+	if (!ev->error && ev->text.len >= EVENTS_BATCH)
+		events_flush(ev);
+	return ev->text.len + len > EVENTS_COPY ? -ENOBUFS : json_write_raw(&ev->text, line, len);
+}
+
 int events_sink(void *ev, const json_t *record)
 {
 	return events_put(ev, record);

@@ -24,6 +24,11 @@ int events_open(const char *path, struct events **ret);
 /* Takes one record, or a negative errno: not taken. */
 int events_put(struct events *ev, const json_t *record);
 
+/* Takes a line, with its newline, that is kept elsewhere too: for a slow reader up to EVENTS_COPY of them wait, and an error
+ * stops nothing. -ENOBUFS: there is no more room, the line is not taken; -ENOMEM. */
+#define EVENTS_COPY (8u << 20)
+int events_copy(struct events *ev, const char *line, size_t len);
+
 /* The same as a record_sink: `ev` is a struct events. */
 int events_sink(void *ev, const json_t *record);
 

@@ -31,10 +31,13 @@ static void sip_round(struct sip *s)
 static const uint64_t *process_key(void)
 {
 	static uint64_t key[2];
-	const void *random = (const void *)getauxval(AT_RANDOM);
 
-	if (!(key[0] | key[1]) && random)
-		memcpy(key, random, sizeof(key));
+	if (!(key[0] | key[1])) {
+		const void *random = (const void *)getauxval(AT_RANDOM);
+
+		if (random)
+			memcpy(key, random, sizeof(key));
+	}
 	return key;
 }
 

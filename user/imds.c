@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "user/locked.h"
+
 #define TOKEN_TTL_S 21600
 #define TOKEN_EARLY_NS (60 * NSEC) /* before its end */
 #define TOKEN_LEN 512
@@ -18,6 +20,7 @@ struct imds {
 	char token[TOKEN_LEN];
 	uint64_t token_ns; /* until when it holds */
 	volatile bool abort;
+	const atomic_bool *stop; /* NULL: none */
 	bool off, asked_for; /* asked_for: where to ask stands in the environment */
 };
 
@@ -88,7 +91,7 @@ static int choose_base(struct imds *i)
 
 int imds_open(struct imds **ret)
 {
-	struct imds *i = calloc(1, sizeof(*i));
+	struct imds *i = locked_alloc(sizeof(*i)); /* its token opens the way to credentials */
 	int err = i ? choose_base(i) : -ENOMEM;
 
 	if (!err) {
@@ -110,9 +113,7 @@ struct imds *imds_close(struct imds *i)
 		return NULL;
 	if (i->curl)
 		curl_easy_cleanup(i->curl);
-	explicit_bzero(i->token, sizeof(i->token));
-	free(i);
-	return NULL;
+	return locked_free(i);
 }
 
 static bool file_begins(const char *path, const char *with)
@@ -148,12 +149,17 @@ static int go_on(void *arg, curl_off_t down, curl_off_t downloaded, curl_off_t u
 {
 	const struct imds *i = arg;
 
-	return i->abort;
+	return i->abort || (i->stop && atomic_load(i->stop));
 }
 
 void imds_abort(struct imds *i)
 {
 	i->abort = true;
+}
+
+void imds_stop_by(struct imds *i, const atomic_bool *stop)
+{
+	i->stop = stop;
 }
 
 static void set_up(struct imds *i, const char *url, struct answer *a)
@@ -324,16 +330,36 @@ static enum imds_state get_interfaces(struct imds *i, struct answer *a, struct i
 	return s;
 }
 
+/* IMDS_OK: it may be asked. */
+static enum imds_state is_there(const struct imds *i)
+{
+	if (i->off)
+		return IMDS_OFF;
+	return i->asked_for || is_ec2() ? IMDS_OK : IMDS_NOT_EC2;
+}
+
+enum imds_state imds_read(struct imds *i, const char *path, char *ret, size_t room)
+{
+	_cleanup_locked_ struct answer *a = locked_alloc(sizeof(*a));
+	enum imds_state s = is_there(i);
+
+	if (s == IMDS_OK)
+		s = a ? get(i, path, a) : IMDS_BROKEN;
+	if (s == IMDS_OK && a->len >= room)
+		s = IMDS_BROKEN;
+	if (s == IMDS_OK)
+		memcpy(ret, a->data, a->len + 1);
+	return s;
+}
+
 enum imds_state imds_ask(struct imds *i, struct imds_facts *ret)
 {
 	_cleanup_free_ struct answer *a = calloc(1, sizeof(*a));
 	struct imds_facts f = {0};
-	enum imds_state s;
+	enum imds_state s = is_there(i);
 
-	if (i->off)
-		return IMDS_OFF;
-	if (!i->asked_for && !is_ec2())
-		return IMDS_NOT_EC2;
+	if (s != IMDS_OK)
+		return s;
 	s = a ? get_identity(i, a, &f) : IMDS_BROKEN;
 	if (s == IMDS_OK)
 		s = get_interfaces(i, a, &f);

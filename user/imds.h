@@ -7,6 +7,7 @@
 #ifndef SLUICE_IMDS_H
 #define SLUICE_IMDS_H
 
+#include <stdatomic.h>
 #include "user/policy/config.h"
 
 #define IMDS_WORD_LEN 32
@@ -49,8 +50,14 @@ struct imds *imds_close(struct imds *i);
  * time. */
 enum imds_state imds_ask(struct imds *i, struct imds_facts *ret);
 
-/* imds_ask() returns soon, now and ever after. From another thread. */
+/* One text, of a path from "/latest/" on, into `room` bytes; "" with IMDS_OK: there is none. Wiped of all but `ret`, since
+ * credentials are such texts. Takes up to some 5 seconds; on any thread, one at a time. */
+enum imds_state imds_read(struct imds *i, const char *path, char *ret, size_t room);
+
+/* Both return soon, now and ever after. From another thread. */
 void imds_abort(struct imds *i);
+/* The same once *stop is true; it lives as long as `i`. */
+void imds_stop_by(struct imds *i, const atomic_bool *stop);
 
 /* --- answers, for tests ------------------------------------------------------------- */
 

@@ -9,6 +9,9 @@
 
 struct reading {
 	const char *name;
+	int (*raw)(void *arg, const char *line, size_t len);
+	int (*each)(void *arg, json_t *value, struct json_lines_why *ret_why);
+	void *arg;
 	int fd;
 	char *data;
 	size_t len, size;
@@ -76,16 +79,18 @@ static int load(struct reading *r, const char *line, size_t n, uint64_t number, 
 	return 0;
 }
 
-static int hand_over(struct reading *r, const char *line, size_t n, uint64_t number,
-		     int (*each)(void *, json_t *, struct json_lines_why *), void *arg)
+static int hand_over(struct reading *r, const char *line, size_t n, uint64_t number)
 {
 	struct json_lines_why why = {"is refused"};
 	json_t *v = NULL;
-	int err = load(r, line, n, number, &v);
+	int err = r->raw ? r->raw(r->arg, line, n) : 0;
 
 	if (err)
+		return err == 1 ? 0 : fail(r, err);
+	err = load(r, line, n, number, &v);
+	if (err)
 		return err;
-	err = each(arg, v, &why);
+	err = r->each(r->arg, v, &why);
 	json_decref(v);
 	if (err == -EINVAL)
 		return refuse(r, number, 1, "%s", why.text);
@@ -93,8 +98,7 @@ static int hand_over(struct reading *r, const char *line, size_t n, uint64_t num
 }
 
 /* What stands behind the last newline: a whole line whose newline is missing, or a torn one. */
-static int last_line(struct reading *r, struct json_lines_end *end, int (*each)(void *, json_t *, struct json_lines_why *),
-		     void *arg)
+static int last_line(struct reading *r, struct json_lines_end *end)
 {
 	json_t *v = r->len ? json_loadb(r->data, r->len, 0, NULL) : NULL;
 	int err;
@@ -105,13 +109,12 @@ static int last_line(struct reading *r, struct json_lines_end *end, int (*each)(
 	json_decref(v);
 	if (end->torn)
 		return 0;
-	err = hand_over(r, r->data, r->len, end->lines + 1, each, arg);
+	err = hand_over(r, r->data, r->len, end->lines + 1);
 	end->lines += !err;
 	return err;
 }
 
-static int read_all(struct reading *r, struct json_lines_end *end, int (*each)(void *, json_t *, struct json_lines_why *),
-		    void *arg)
+static int read_all(struct reading *r, struct json_lines_end *end)
 {
 	size_t looked = 0;
 	ssize_t n;
@@ -120,7 +123,7 @@ static int read_all(struct reading *r, struct json_lines_end *end, int (*each)(v
 		char *line = r->data, *stop;
 
 		while ((stop = memchr(r->data + looked, '\n', r->len - looked))) {
-			int err = hand_over(r, line, (size_t)(stop - line), end->lines + 1, each, arg);
+			int err = hand_over(r, line, (size_t)(stop - line), end->lines + 1);
 
 			if (err)
 				return err;
@@ -134,17 +137,19 @@ static int read_all(struct reading *r, struct json_lines_end *end, int (*each)(v
 		if (r->len > JSON_LINE_MAX)
 			return refuse(r, end->lines + 1, 1, "longer than any record: %u MiB", JSON_LINE_MAX >> 20);
 	}
-	return n < 0 ? fail(r, (int)n) : last_line(r, end, each, arg);
+	return n < 0 ? fail(r, (int)n) : last_line(r, end);
 }
 
-int json_lines_each(const char *path, int (*each)(void *arg, json_t *value, struct json_lines_why *ret_why), void *arg,
-		    struct json_lines_end *ret_end, struct json_lines_error *ret_error)
+int json_lines_each(const char *path, int (*raw)(void *arg, const char *line, size_t len),
+		    int (*each)(void *arg, json_t *value, struct json_lines_why *ret_why), void *arg, struct json_lines_end *ret_end,
+		    struct json_lines_error *ret_error)
 {
 	bool standard = !strcmp(path, "-");
 	_cleanup_close_ int opened = standard ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct reading r = {standard ? "standard input" : path, standard ? STDIN_FILENO : opened, .error = ret_error};
+	struct reading r = {.name = standard ? "standard input" : path, .raw = raw, .each = each, .arg = arg,
+			    .fd = standard ? STDIN_FILENO : opened, .error = ret_error};
 	struct json_lines_end end = {0};
-	int err = r.fd < 0 ? fail(&r, -errno) : read_all(&r, &end, each, arg);
+	int err = r.fd < 0 ? fail(&r, -errno) : read_all(&r, &end);
 
 	free(r.data);
 	if (!err)

@@ -22,9 +22,11 @@ struct json_lines_why {
 	char text[256];
 };
 
-/* Hands each line's value, an object, to `each`, which borrows it. `path` "-": standard input. -EINVAL: a line is not
- * what it should be; else what `each` returned or the system says. */
-int json_lines_each(const char *path, int (*each)(void *arg, json_t *value, struct json_lines_why *ret_why), void *arg,
-		    struct json_lines_end *ret_end, struct json_lines_error *ret_error);
+/* Hands each line's value, an object, to `each`, which borrows it. `raw`, which may be NULL, is asked first with the text of
+ * the line: 1: it took it; 0: it is to be parsed; else an error. `path` "-": standard input. -EINVAL: a line is not what it
+ * should be; else what these two returned or the system says. */
+int json_lines_each(const char *path, int (*raw)(void *arg, const char *line, size_t len),
+		    int (*each)(void *arg, json_t *value, struct json_lines_why *ret_why), void *arg, struct json_lines_end *ret_end,
+		    struct json_lines_error *ret_error);
 
 #endif

@@ -5,14 +5,18 @@
 #include <signal.h>
 #include <string.h>
 
+#include "user/export/aws_environment.h"
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", cmd_run},
     {"show", cmd_show},
+    {"top", cmd_top},
     {"report", cmd_report},
     {"check", cmd_check},
+    {"verify", cmd_verify},
     {"probe", cmd_probe},
 };
 
@@ -94,6 +98,10 @@ int main(int argc, char **argv)
 {
 	if (argc < 2) {
 		cmd_error("", "say what to do: `sluice help` lists the commands");
+		return EXIT_USAGE;
+	}
+	if (aws_environment_take()) {
+		cmd_error("", "no memory");
 		return EXIT_USAGE;
 	}
 	signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files makes a write fail, and ends nothing */

@@ -337,6 +337,7 @@ struct model *model_free(struct model *m)
 		dataset_clear(&m->datasets[i]);
 	}
 	findings_free(m->findings);
+	json_decref(m->journal);
 	credentials_free(m);
 	users_free(m->users);
 	while (m->first_flow)
@@ -401,6 +402,21 @@ void model_set_vpc(struct model *m, const struct model_vpc *v)
 void model_set_self(struct model *m, uint32_t tgid)
 {
 	m->self = tgid;
+}
+
+uint64_t model_seq(const struct model *m)
+{
+	return m->seq;
+}
+
+void model_set_hub(struct model *m, const struct hub_told *t)
+{
+	m->hub = *t;
+}
+
+void model_set_exporter(struct model *m, const struct exporter_told *t)
+{
+	m->exporter = *t;
 }
 
 void model_set_ranges_why(struct model *m, const char *why)

@@ -12,6 +12,8 @@
 #ifndef SLUICE_MODEL_H
 #define SLUICE_MODEL_H
 
+#include <jansson.h>
+
 #include "include/ledger.h"
 #include "user/util.h"
 
@@ -73,6 +75,12 @@ void model_set_self(struct model *m, uint32_t tgid);
 
 /* What is wrong with fetching AWS's ranges; copied; "": nothing. */
 void model_set_ranges_why(struct model *m, const char *why);
+
+struct exporter_told;
+uint64_t model_seq(const struct model *m); /* of the newest record; 0: none yet */
+struct hub_told;
+void model_set_hub(struct model *m, const struct hub_told *t); /* copied */
+void model_set_exporter(struct model *m, const struct exporter_told *t); /* copied */
 
 /* The same moment by both clocks. Times of records are derived from it. */
 void model_set_clock(struct model *m, uint64_t boot_ns, const struct timespec *wall);
@@ -164,6 +172,11 @@ struct health {
 	uint64_t blind_ns; /* since the last monitor of this boot was killed; 0 none */
 };
 void model_set_health(struct model *m, const struct health *h);
+
+/* Records go on from this number: the newest one that there is already. */
+void model_set_seq(struct model *m, uint64_t seq);
+/* How the journal is, for health records: an object, which it takes over; NULL: there is no journal. */
+void model_set_journal(struct model *m, json_t *state);
 
 /* One function's name per enum value, as records spell it. */
 const char *loss_name(enum loss l);

@@ -137,3 +137,9 @@ void health_free(struct model *m)
 	strings_free(m->limits);
 	free(m->backend);
 }
+
+void model_set_journal(struct model *m, json_t *state)
+{
+	json_decref(m->journal);
+	m->journal = state;
+}

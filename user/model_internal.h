@@ -7,6 +7,8 @@
 #define SLUICE_MODEL_INTERNAL_H
 
 #include "user/dest/class.h"
+#include "user/export/exporter_told.h"
+#include "user/export/hub_told.h"
 #include "user/hashmap.h"
 #include "user/job.h"
 #include "user/model.h"
@@ -364,6 +366,8 @@ struct model {
 	uint32_t self; /* the monitor's own process; 0: not known */
 	struct model_vpc vpc;
 	char ranges_why[512];
+	struct exporter_told exporter;
+	struct hub_told hub;
 	struct said_figures said_figures;
 	int64_t wall_offset;  /* wall clock less boot time */
 	int64_t start_offset; /* the same, left alone while the clock only drifts: a process keeps
@@ -397,6 +401,7 @@ struct model {
 
 	/* Records. */
 	uint64_t seq;
+	json_t *journal; /* how it is; NULL: there is none */
 	uint64_t records_ns;	 /* when they were given last; before that, when the clock was set */
 	uint64_t records_waiting; /* totals that there was no room for then, */
 	uint64_t records_lag_ns; /* and for how long the oldest of them has waited */

@@ -8,11 +8,11 @@
 #include <sys/signalfd.h>
 
 #include "user/cmd.h"
+#include "user/export/journal.h"
 #include "user/model_trust.h"
 #include "user/policy/rules.h"
 #include "user/snapshot.h"
 
-#define FRESH_NS (NSEC / 5)	  /* an answer is not older than this */
 #define CROWD_NS (NSEC / 20)	  /* nor asked for more often than this for want of room */
 #define LOCAL_NS (30 * NSEC)	  /* how often this host's own addresses are looked at */
 #define RANGES_NS (5 * NSEC)	  /* how often AWS's file is asked whether it changed */
@@ -20,7 +20,6 @@
 #define SCAN_NS (600 * NSEC)	  /* how often the datasets are measured that nobody reads */
 #define SCAN_SOON_NS (2 * NSEC)	  /* and those that were read, but at most one part in */
 #define SCAN_PART 100		  /* this of the time */
-#define LAST_WORDS_MS 2000	  /* how long the end waits for a slow reader of the events */
 
 /* --- one interval ----------------------------------------------------------------- */
 
@@ -146,7 +145,10 @@ static void on_timer(struct monitor *m)
 	slow_work(m, now);
 	monitor_tick(m, late);
 	monitor_give_records(m, m->ticked_ns, false);
+	monitor_tell_export(m);
+	monitor_tell_hub(m);
 	monitor_carry(m, now_boot_ns(), false);
+	server_ticked(m->server);
 }
 
 /* --- requests ------------------------------------------------------------------------ */
@@ -159,8 +161,8 @@ static json_t *answer(void *arg, const json_t *request)
 	json_t *reply;
 
 	if (!what)
-		return json_pack("{s:s}", "error", "a request says what to show: {\"show\":\"findings\"}");
-	if (now_boot_ns() - m->ticked_ns > FRESH_NS)
+		return json_pack("{s:s}", "error", "a request says what to show: {\"show\":\"findings\"}, or to watch: {\"watch\":[\"findings\"]}");
+	if (now_boot_ns() - m->ticked_ns > MONITOR_FRESH_NS)
 		monitor_tick(m, 0);
 	clock_gettime(CLOCK_REALTIME, &wall);
 	if (!strcmp(what, "unread"))
@@ -194,6 +196,9 @@ static void reload(struct monitor *m)
 		config_free(fresh);
 		return;
 	}
+	monitor_reload_journal(m, old->journal.dir);
+	monitor_reload_export(m, old);
+	monitor_reload_hub(m, old);
 	config_free(old);
 	if (!m->config->network.vpc_auto)
 		monitor_stop_vpc(m);
@@ -279,7 +284,7 @@ static int loop(struct monitor *m)
 
 static int finish(struct monitor *m)
 {
-	int err;
+	int status;
 
 	if (m->trust)
 		trust_check(m->trust, m->model);
@@ -287,26 +292,22 @@ static int finish(struct monitor *m)
 	/* twice: what closed while the maps were read the first time waits in the ring */
 	monitor_tick(m, 0);
 	monitor_tick(m, 0);
-	if (m->events)
-		events_patience(m->events, LAST_WORDS_MS);
-	monitor_give_records(m, m->ticked_ns, true);
+	status = monitor_finish_records(m);
 	monitor_carry(m, now_boot_ns(), true);
-	if (!m->events)
-		return EXIT_GOOD;
-	err = events_close(m->events);
-	m->events = NULL;
-	if (!err && !m->events_err)
-		return EXIT_GOOD;
-	cmd_error("run", "%s: the last records could not be written: %s", m->options.events,
-		  strerror(-(err ? err : m->events_err)));
-	return EXIT_FINDINGS;
+	monitor_stop_export(m, true);
+	monitor_stop_hub(m, true);
+	return status;
 }
 
 static void dispose(struct monitor *m, bool well)
 {
 	server_close(m->server);
+	monitor_stop_export(m, false);
+	monitor_stop_hub(m, false);
+	monitor_stop_watch(m);
 	if (m->events)
 		events_close(m->events);
+	journal_close(m->journal, 0);
 	monitor_stop_ranges(m);
 	carry_close(m->carry);
 	monitor_stop_vpc(m);
@@ -340,6 +341,8 @@ static int open_server(struct monitor *m)
 {
 	int err = server_open(m->options.socket, answer, m, &m->server);
 
+	if (!err)
+		err = monitor_start_watch(m);
 	if (err == -EADDRINUSE)
 		cmd_error("run", "%s: a monitor is already running there; stop it, or give another --socket",
 			  m->options.socket);
@@ -362,7 +365,7 @@ int monitor_run(const struct options *options, struct config *config)
 	int status, err;
 
 	m.interval_ns = config->interval_ns;
-	if (open_events(&m)) {
+	if (open_events(&m) || monitor_open_journal(&m)) {
 		dispose(&m, false);
 		return EXIT_USAGE;
 	}
@@ -376,7 +379,10 @@ int monitor_run(const struct options *options, struct config *config)
 		m.scan_ns = now_boot_ns();
 		m.end_ns = options->once_ns ? m.scan_ns + options->once_ns : 0;
 		malloc_trim(0); /* loading took the kernel's types apart; the loop needs a tenth of that */
+		monitor_begin_journal(&m);
 		monitor_give_policy(&m);
+		monitor_start_export(&m);
+		monitor_start_hub(&m);
 		say_ready(&m);
 		err = loop(&m);
 		if (err)

@@ -10,7 +10,7 @@
 
 void monitor_open_carry(struct monitor *m)
 {
-	const char *dir = m->config->state;
+	const char *dir = getenv("SLUICE_NO_STATE") ? NULL : m->config->state;
 	int err = dir ? carry_open(dir, m->options.socket, &m->carry) : 0;
 
 	if (err)

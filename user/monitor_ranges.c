@@ -2,10 +2,10 @@
 /* `aws_ranges: auto`: the file that is fetched once a day. */
 #include "user/monitor_internal.h"
 
-#include <curl/curl.h>
 #include <string.h>
 
 #include "user/cmd.h"
+#include "user/curl_begin.h"
 
 static bool wanted(const struct monitor *m)
 {
@@ -14,7 +14,7 @@ static bool wanted(const struct monitor *m)
 
 void monitor_start_ranges(struct monitor *m)
 {
-	int err = 0;
+	int err;
 
 	if (m->fetch || !wanted(m))
 		return;
@@ -22,8 +22,7 @@ void monitor_start_ranges(struct monitor *m)
 		cmd_error("run", "aws_ranges: auto: there is no directory (`state`) to keep AWS's ranges in: they are not known");
 		return;
 	}
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
-		err = -ENOMEM;
+	err = curl_begin();
 	if (!err)
 		err = ranges_fetch_start(carry_dir(m->carry), &m->fetch);
 	if (err)

@@ -2,19 +2,18 @@
 /* `vpc: auto`: which blocks are the VPC's, as the metadata service says. */
 #include "user/monitor_internal.h"
 
-#include <curl/curl.h>
 #include <string.h>
 
 #include "user/cmd.h"
+#include "user/curl_begin.h"
 
 void monitor_start_vpc(struct monitor *m)
 {
-	int err = 0;
+	int err;
 
 	if (m->vpc || !m->config->network.vpc_auto)
 		return;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
-		err = -ENOMEM;
+	err = curl_begin();
 	if (!err)
 		err = vpc_start(&m->vpc);
 	if (err)

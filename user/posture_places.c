@@ -38,9 +38,37 @@ const char *posture_state_name(enum posture_state s)
 
 /* --- places ----------------------------------------------------------------- */
 
+/* What is free, and what the journal has of it already. */
+static uint64_t room_for(const char *dir, const struct statvfs *fs)
+{
+	uint64_t sum = (uint64_t)fs->f_bavail * fs->f_frsize;
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+	struct stat st;
+
+	while (d && (e = readdir(d)))
+		if (!fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_blocks * 512;
+	if (d)
+		closedir(d);
+	return sum;
+}
+
+/* The dataset that holds it, by name; NULL: none does. */
+static const char *dataset_around(const struct config *c, const char *dir)
+{
+	for (size_t i = 0; i < c->ndatasets; i++) {
+		size_t n = strlen(c->datasets[i].root);
+
+		if (!strncmp(dir, c->datasets[i].root, n) && (!dir[n] || dir[n] == '/'))
+			return c->datasets[i].id;
+	}
+	return NULL;
+}
+
 void posture_journal(const struct posture *p, struct posture_result *r)
 {
-	const char *dir = p->config->journal.dir;
+	const char *dir = p->config->journal.dir, *inside = dir ? dataset_around(p->config, dir) : NULL;
 	struct statvfs fs;
 	struct stat st;
 
@@ -55,14 +83,24 @@ void posture_journal(const struct posture *p, struct posture_result *r)
 	} else if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) < 0) {
 		posture_found(r, "%s cannot be written: %s", dir, strerror(errno));
 		posture_todo(r, POSTURE_FAIL, "run as root, or give another place as journal.dir");
-	} else if (statvfs(dir, &fs) == 0 &&
-		   (uint64_t)fs.f_bavail * fs.f_frsize < p->config->journal.max_size) {
+	} else if (st.st_mode & (S_IWGRP | S_IWOTH)) {
+		posture_found(r, "%s can be written by others than its owner (mode %04o): a journal there proves nothing", dir,
+			      (unsigned)st.st_mode & 07777);
+		posture_todo(r, POSTURE_FAIL, "chmod go-w '%s'", dir);
+	} else if (inside) {
+		posture_found(r, "%s lies in dataset %s", dir, inside);
+		posture_todo(r, POSTURE_FAIL, "give another place as journal.dir");
+	} else if (statvfs(dir, &fs) == 0 && room_for(dir, &fs) < p->config->journal.max_size) {
 		char room[SIZE_LEN], want[SIZE_LEN];
 
-		posture_found(r, "%s has room for %s, and journal.max_size is %s", dir,
-			      size_iec(room, (uint64_t)fs.f_bavail * fs.f_frsize),
+		posture_found(r, "%s has room for %s, and journal.max_size is %s", dir, size_iec(room, room_for(dir, &fs)),
 			      size_iec(want, p->config->journal.max_size));
 		posture_todo(r, POSTURE_WARN, "make room, or lower journal.max_size");
+	} else if (st.st_mode & S_IRWXO) {
+		posture_found(r, "%s can be read by every user (mode %04o)", dir, (unsigned)st.st_mode & 07777);
+		posture_todo(r, POSTURE_WARN, "chmod o-rwx '%s'", dir);
+	} else if (!p->config->state) {
+		posture_found(r, "%s; without `state` each start signs with a key of its own", dir);
 	} else {
 		posture_found(r, "%s", dir);
 	}

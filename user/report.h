@@ -14,6 +14,7 @@ struct report_wish {
 	const struct timespec *since, *until; /* NULL: open; by the time of the records */
 	const char *finding;		     /* NULL: all; else only this one is kept */
 	size_t rows;			     /* of one table at most; 0: REPORT_ROWS */
+	bool vouched;			     /* records are of a journal: what is not wanted need not be looked at */
 };
 
 #define REPORT_ROWS 8192
@@ -27,8 +28,14 @@ static inline void report_freep(struct report **r)
 	report_free(*r);
 }
 
-/* For json_lines_each(): `arg` is the report. */
+/* For json_lines_each(): `arg` is the report. Lines that are like one before are taken by report_raw() alone. */
+int report_raw(void *arg, const char *line, size_t len);
 int report_take(void *arg, json_t *record, struct json_lines_why *ret_why);
+
+/* A record of a journal. One that is none counts as damaged. -ENOMEM. */
+int report_line(struct report *r, const char *line, size_t len);
+/* Records of a journal that are not there: removed before its first one, missing between others, unreadable. */
+void report_missed(struct report *r, uint64_t removed, uint64_t missing, uint64_t damaged);
 
 /* Was a finding of this rule among them, or of any rule if it is "any"? */
 bool report_found(const struct report *r, const char *rule);
@@ -36,8 +43,11 @@ bool report_found(const struct report *r, const char *rule);
 /* The finding of this id as last told, borrowed; NULL: there is none. */
 json_t *report_finding(const struct report *r, const char *id);
 
-/* {"v":1,"type":"report",...}, a new reference; NULL: no memory. */
-json_t *report_document(const struct report *r, const struct json_lines_end *end);
+/* {"v":1,"type":"report",...}, a new reference; NULL: no memory. `torn`: what was read ended in the middle of a line. */
+json_t *report_document(struct report *r, bool torn);
+
+/* The findings, in the order in which they were first told. A new reference; NULL: no memory. */
+json_t *report_findings_json(struct report *r);
 
 int report_text(const json_t *document, unsigned width, FILE *out);
 

@@ -4,10 +4,12 @@
 
 #include <string.h>
 
+#include "user/export/finding_words.h"
 #include "user/table_text.h"
 #include "user/value_text.h"
 
 #define FIELDS_MAX 12
+#define STORIES 10 /* told in full */
 
 struct field {
 	const char *path; /* NULL: the row itself */
@@ -22,6 +24,7 @@ struct field {
 static const struct field access_fields[] = {
 	TEXT("dataset",    TEXT,  "DATASET", 10, 0),
 	TEXT("user",       TEXT,  "USER", 6, 0),
+	FIGURE("uid",      TEXT,  "UID", 8),
 	TEXT("job",        TEXT,  "JOB", 10, 2),
 	TEXT("comm",       TEXT,  "PROGRAM", 8, 0),
 	FIGURE("pid",      TEXT,  "PID", 7),
@@ -87,11 +90,31 @@ static json_int_t figure(const json_t *row, const char *path)
 	return json_is_integer(v) ? json_integer_value(v) : -1;
 }
 
+/* A row and its place: what is alike stays in its order, so that the same is printed each time. */
+struct placed {
+	const json_t *row;
+	size_t place;
+};
+
 static int compare(const void *a, const void *b, void *most)
 {
-	json_int_t x = figure(*(json_t *const *)a, most), y = figure(*(json_t *const *)b, most);
+	const struct placed *p = a, *q = b;
+	json_int_t x = figure(p->row, most), y = figure(q->row, most);
 
-	return x > y ? -1 : x < y;
+	return x != y ? (x > y ? -1 : 1) : p->place < q->place ? -1 : p->place > q->place;
+}
+
+/* All of them, the greatest first. NULL: no memory. */
+static struct placed *sorted(const json_t *rows, int (*order)(const void *, const void *, void *), const char *most)
+{
+	size_t n = json_array_size(rows);
+	struct placed *list = calloc(MAX(n, (size_t)1), sizeof(*list));
+
+	for (size_t i = 0; list && i < n; i++)
+		list[i] = (struct placed){json_array_get(rows, i), i};
+	if (list)
+		qsort_r(list, n, sizeof(*list), order, (void *)most);
+	return list;
 }
 
 /* The row of those that had no room says so in its first column. */
@@ -119,7 +142,7 @@ static int print_section(const struct section *s, const json_t *rows, const char
 	struct text_column columns[FIELDS_MAX];
 	_cleanup_(table_text_freep) struct table_text *t = NULL;
 	size_t n = json_array_size(rows);
-	_cleanup_free_ const json_t **list = calloc(MAX(n, (size_t)1), sizeof(*list));
+	_cleanup_free_ struct placed *list = sorted(rows, compare, s->most);
 	int r;
 
 	if (!list)
@@ -127,17 +150,44 @@ static int print_section(const struct section *s, const json_t *rows, const char
 	fprintf(out, "\n%s\n", n ? s->title : s->none);
 	if (!n)
 		return 0;
-	for (size_t i = 0; i < n; i++)
-		list[i] = json_array_get(rows, i);
-	qsort_r(list, n, sizeof(*list), compare, (void *)s->most);
 	for (size_t i = 0; i < s->n; i++)
 		columns[i] = s->fields[i].column;
 	r = table_text_new(columns, s->n, &t);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = add_row(t, s, list[i], now);
+		r = add_row(t, s, list[i].row, now);
 	if (r == 0)
 		table_text_print(t, width, out);
 	return r;
+}
+
+static int by_severity(const void *a, const void *b, void *most)
+{
+	int x = finding_severity(((const struct placed *)a)->row), y = finding_severity(((const struct placed *)b)->row);
+
+	return x != y ? (x > y ? -1 : 1) : compare(a, b, most);
+}
+
+/* The worst of them in words. */
+static int print_stories(const json_t *findings, FILE *out)
+{
+	_cleanup_free_ struct placed *list = sorted(findings, by_severity, "leak_bound");
+	size_t n = json_array_size(findings), k;
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < MIN(n, (size_t)STORIES); i++) {
+		json_t *lines = report_story(list[i].row), *line;
+
+		if (!lines)
+			return -ENOMEM;
+		fputc('\n', out);
+		json_array_foreach (lines, k, line)
+			fprintf(out, "%s\n", json_string_value(line));
+		json_decref(lines);
+	}
+	if (n > STORIES)
+		fprintf(out, "\n%zu findings more: --finding ID tells each\n", n - STORIES);
+	return 0;
 }
 
 static void print_left(const json_t *left, FILE *out)
@@ -167,6 +217,11 @@ static void print_notes(const json_t *d, FILE *out)
 		fprintf(out, "the last line is torn, as a killed writer leaves it: it was left out\n");
 	if (missing > 0)
 		fprintf(out, "%lld records are missing between those that are there: figures may be too low\n", (long long)missing);
+	if (figure(d, "records.damaged") > 0)
+		fprintf(out, "%lld records are damaged and were left out: figures may be too low; `sluice verify` tells which\n",
+			(long long)figure(d, "records.damaged"));
+	if (figure(d, "records.removed") > 0)
+		fprintf(out, "%lld older records are no longer in the journal\n", (long long)figure(d, "records.removed"));
 	if (unknown > 0)
 		fprintf(out, "%lld records are of types that this version does not know\n", (long long)unknown);
 	if (figure(d, "records.findings_left_out") > 0)
@@ -190,6 +245,8 @@ int report_text(const json_t *d, unsigned width, FILE *out)
 		if (rows)
 			r = print_section(&sections[i], rows, now, width, out);
 	}
+	if (r == 0)
+		r = print_stories(json_at(d, "findings"), out);
 	if (r == 0) {
 		print_left(json_at(d, "left"), out);
 		print_notes(d, out);

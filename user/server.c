@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "user/server.h"
 
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 
 #include "user/json_write.h"
 #include "user/unix_listen.h"
+#include "user/watch.h"
 
 #define EVICT_IDLE_NS (5 * NSEC) /* a client silent for this long makes room for a new one */
 #define ACCEPT_PAUSE_NS NSEC	 /* when the system has no descriptor left */
@@ -28,6 +31,7 @@ struct peer {
 	size_t in_len;
 	char *out;
 	size_t out_len, out_done;
+	struct watcher watcher; /* all zero: it never asked to watch */
 };
 
 struct server {
@@ -35,6 +39,7 @@ struct server {
 	int timer;
 	server_answer answer;
 	void *arg;
+	struct watch *watch; /* NULL: nothing is to be watched */
 	unsigned turn;	    /* the client whose request is looked at first */
 	uint64_t rest_ns;   /* nothing is answered until then */
 	uint64_t accept_ns; /* nobody is accepted until then */
@@ -72,11 +77,43 @@ static void forget_reply(struct server *s, struct peer *p)
 	p->out_len = p->out_done = 0;
 }
 
+/* What the others watch is kept. */
+static void keep_watched(struct server *s)
+{
+	unsigned whats = 0;
+
+	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++)
+		whats |= s->peers[i].fd >= 0 ? s->peers[i].watcher.whats : 0;
+	if (s->watch)
+		watch_keep(s->watch, whats);
+}
+
 static void drop(struct server *s, struct peer *p)
 {
 	forget_reply(s, p);
 	close(p->fd);
 	p->fd = -1;
+	if (p->watcher.whats)
+		keep_watched(s);
+}
+
+static bool is_watching(const struct server *s, const struct peer *p)
+{
+	return s->watch && p->fd >= 0 && p->watcher.interval_ns;
+}
+
+/* Not even what the system keeps for it waits to be read. */
+static bool has_read_all(const struct peer *p)
+{
+	int unread = 0;
+
+	return ioctl(p->fd, SIOCOUTQ, &unread) < 0 || unread == 0;
+}
+
+/* Who waits for what is to come is not idle. */
+static bool is_idle(const struct server *s, const struct peer *p)
+{
+	return !p->out && !(is_watching(s, p) && has_read_all(p));
 }
 
 /* The place for a new client of this user, or NULL. */
@@ -94,7 +131,7 @@ static struct peer *find_place(struct server *s, uid_t uid, uint64_t now)
 
 		if (p->fd < 0)
 			free_one = p;
-		else if (!p->out && (!crowd || p->cred.uid == uid) &&
+		else if (is_idle(s, p) && (!crowd || p->cred.uid == uid) &&
 			 (!idle || p->active_ns < idle->active_ns))
 			idle = p;
 	}
@@ -143,20 +180,31 @@ static void accept_clients(struct server *s, uint64_t now)
 
 /* --- replies ---------------------------------------------------------------- */
 
+static size_t room(const struct server *s)
+{
+	return MIN(SERVER_REPLY_MAX, SERVER_BUFFERED_MAX - s->buffered);
+}
+
+/* Takes the text over. */
+static void set_text(struct server *s, struct peer *p, const struct json_text *text, uint64_t now)
+{
+	p->out = text->data;
+	p->out_len = text->len;
+	p->out_done = 0;
+	s->buffered += text->len;
+	p->reply_ns = p->progress_ns = now;
+}
+
 /* -EFBIG: no room for it, now or ever; or no memory. */
 static int set_reply(struct server *s, struct peer *p, const json_t *reply, uint64_t now)
 {
-	struct json_text text = {.max = MIN(SERVER_REPLY_MAX, SERVER_BUFFERED_MAX - s->buffered)};
+	struct json_text text = {.max = room(s)};
 
 	if (json_write(&text, reply) < 0 || json_write_raw(&text, "\n", 1) < 0) {
 		free(text.data);
 		return -EFBIG;
 	}
-	p->out = text.data;
-	p->out_len = text.len;
-	p->out_done = 0;
-	s->buffered += text.len;
-	p->reply_ns = p->progress_ns = now;
+	set_text(s, p, &text, now);
 	return 0;
 }
 
@@ -167,6 +215,16 @@ static void reply_error(struct server *s, struct peer *p, const char *text, uint
 	if (!e || set_reply(s, p, e, now) < 0)
 		drop(s, p);
 	json_decref(e);
+}
+
+static void subscribe(struct server *s, struct peer *p, const json_t *request, uint64_t now)
+{
+	const char *why;
+
+	if (watch_subscribe(request, &p->watcher, &why))
+		reply_error(s, p, why, now);
+	else
+		keep_watched(s);
 }
 
 static void answer_line(struct server *s, struct peer *p, const char *line, size_t len,
@@ -182,6 +240,11 @@ static void answer_line(struct server *s, struct peer *p, const char *line, size
 		    now);
 		return;
 	}
+	if (s->watch && json_object_get(request, "watch")) {
+		subscribe(s, p, request, now);
+		json_decref(request);
+		return;
+	}
 	reply = s->answer(s->arg, request);
 	json_decref(request);
 	if (!reply)
@@ -190,6 +253,48 @@ static void answer_line(struct server *s, struct peer *p, const char *line, size
 		reply_error(
 		    s, p, "the answer is too large just now: try again, or read the records", now);
 	json_decref(reply);
+}
+
+/* --- what is watched ----------------------------------------------------------- */
+
+void server_offer(struct server *s, struct watch *w)
+{
+	s->watch = w;
+}
+
+void server_ticked(struct server *s)
+{
+	uint64_t now = now_boot_ns();
+
+	for (size_t i = 0; i < SERVER_CLIENTS_MAX && s->watch; i++)
+		if (s->peers[i].fd >= 0)
+			watch_ticked(s->watch, &s->peers[i].watcher, now);
+}
+
+/* When it is to be told more; UINT64_MAX: that is not known. */
+static uint64_t push_due(const struct server *s, const struct peer *p)
+{
+	return is_watching(s, p) && !p->out && !p->eof ? p->watcher.due_ns : UINT64_MAX;
+}
+
+static void push(struct server *s, struct peer *p, uint64_t now)
+{
+	struct json_text text = {.max = room(s)};
+
+	if (!has_read_all(p)) {
+		watch_skip(s->watch, &p->watcher, now);
+		return;
+	}
+	p->active_ns = now;
+	if (watch_push(s->watch, &p->watcher, now, &text) < 0) {
+		free(text.data);
+		drop(s, p);
+		return;
+	}
+	if (text.len)
+		set_text(s, p, &text, now);
+	else
+		free(text.data);
 }
 
 /* --- input and output --------------------------------------------------------- */
@@ -296,9 +401,12 @@ static void answer_one(struct server *s)
 	for (unsigned i = 0; i < SERVER_CLIENTS_MAX && now >= s->rest_ns; i++) {
 		struct peer *p = &s->peers[(s->turn + i) % SERVER_CLIENTS_MAX];
 
-		if (!wants_answer(p))
+		if (wants_answer(p))
+			read_request(s, p, now);
+		else if (push_due(s, p) <= now)
+			push(s, p, now);
+		else
 			continue;
-		read_request(s, p, now);
 		if (p->fd >= 0 && p->out)
 			send_reply(s, p, now_boot_ns());
 		s->turn = (s->turn + i + 1) % SERVER_CLIENTS_MAX;
@@ -317,9 +425,9 @@ static void set_timer(struct server *s)
 		uint64_t mine = p->fd < 0	  ? 0
 				: p->out	  ? deadline(p)
 				: wants_answer(p) ? MAX(s->rest_ns, 1)
-						  : 0;
+						  : MAX(push_due(s, p), MAX(s->rest_ns, 1));
 
-		if (mine && (!at || mine < at))
+		if (mine && mine != UINT64_MAX && (!at || mine < at))
 			at = mine;
 	}
 	struct itimerspec t = {

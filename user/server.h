@@ -2,7 +2,7 @@
 /*
  * The monitor's unix socket: one JSON request per line, one JSON line as reply. No call blocks; the
  * caller polls what server_fds() gives and then calls server_handle(). Answering takes at most a
- * quarter of the caller's time, whatever the clients do. Nothing here raises SIGPIPE.
+ * quarter of the caller's time, whatever the clients do; making what they watch far less. Nothing here raises SIGPIPE.
  */
 #ifndef SLUICE_SERVER_H
 #define SLUICE_SERVER_H
@@ -30,6 +30,13 @@ typedef json_t *(*server_answer)(void *arg, const json_t *request);
  * died is replaced. -EADDRINUSE: a living one listens there; -EEXIST: something that is no socket
  * is there, and left alone; -ENAMETOOLONG; or what the system says. */
 int server_open(const char *path, server_answer answer, void *arg, struct server **ret);
+
+/* From now on clients may also watch: see watch.h. It is borrowed, and must outlive the server; NULL: no more. A client is told
+ * no more before it has read what it was told. */
+struct watch;
+void server_offer(struct server *s, struct watch *w);
+/* What is watched has something new. */
+void server_ticked(struct server *s);
 
 /* What to poll now; valid until the next server_handle(). Returns the number filled in. */
 size_t server_fds(struct server *s, struct pollfd fds[static SERVER_FDS]);

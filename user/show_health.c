@@ -26,7 +26,6 @@ static const struct {
     {"flows", "model.flows", FORMAT_COUNT, ""},
     {"had no room for", "model.refused", FORMAT_COUNT, ""},
     {"credential files", "credentials.files", FORMAT_COUNT, " watched"},
-    {"exporter", "exporter", FORMAT_TAGS, ""},
 };
 
 __attribute__((format(printf, 3, 4))) static void line(const struct printer *p, const char *label,
@@ -124,6 +123,73 @@ static void print_list(const char *label, const json_t *list, const struct print
 	}
 }
 
+/* What is not as it should be: "3 gone, 1 refused". */
+static void print_dropped(const json_t *exporter, const struct printer *p)
+{
+	static const char *const more[] = {"cut", "retimed", "maybe_repeated"};
+	const char *why;
+	json_t *n;
+
+	json_object_foreach ((json_t *)json_at(exporter, "dropped"), why, n) {
+		if (json_integer_value(n) > 0)
+			line(p, "", "dropped, %s: %" JSON_INTEGER_FORMAT, why, json_integer_value(n));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+		if (json_integer_value(json_at(exporter, more[i])) > 0)
+			line(p, "", "%s: %" JSON_INTEGER_FORMAT, more[i], json_integer_value(json_at(exporter, more[i])));
+}
+
+/* Nothing where none is configured. */
+static void print_exporter(const json_t *exporter, const struct printer *p)
+{
+	_cleanup_free_ char *state = value_text(json_at(exporter, "state"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *sent = value_text(json_at(exporter, "sent"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *behind = value_text(json_at(exporter, "lag_records"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *group = value_text(json_at(exporter, "log_group"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *stream = value_text(json_at(exporter, "log_stream"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *why = value_text(json_at(exporter, "why"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *error = value_text(json_at(exporter, "last_error"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *source = value_text(json_at(exporter, "credentials.source"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *until = value_text(json_at(exporter, "credentials.expire"), FORMAT_TEXT, NULL);
+	const json_t *lag = json_at(exporter, "lag_ms");
+	char seconds[32] = "?";
+
+	if (!exporter)
+		return;
+	if (json_is_integer(lag))
+		snprintf(seconds, sizeof(seconds), "%.1f", (double)json_integer_value(lag) / 1000);
+	line(p, "exporter", "%s%s%s", state ? state : "?", why ? ": " : "", why ? why : "");
+	line(p, "", "%s records sent, %s behind (%s s)", sent ? sent : "?", behind ? behind : "?", seconds);
+	if (group && stream)
+		line(p, "", "to %s, stream %s", group, stream);
+	if (source)
+		line(p, "", "credentials: %s%s%s", source, until ? ", until " : "", until ? until : "");
+	if (error && !why)
+		line(p, "", "last error: %s", error);
+	print_dropped(exporter, p);
+}
+
+/* Nothing where it is not configured. */
+static void print_hub(const json_t *hub, const struct printer *p)
+{
+	_cleanup_free_ char *state = value_text(json_at(hub, "state"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *why = value_text(json_at(hub, "why"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *imported = value_text(json_at(hub, "imported"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *updated = value_text(json_at(hub, "updated"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *waiting = value_text(json_at(hub, "waiting"), FORMAT_COUNT, NULL);
+	_cleanup_free_ char *last = value_text(json_at(hub, "last"), FORMAT_TEXT, NULL);
+
+	if (!hub)
+		return;
+	line(p, "Security Hub", "%s%s%s", state ? state : "?", why ? ": " : "", why ? why : "");
+	line(p, "", "%s findings imported, %s updates, %s waiting%s%s", imported ? imported : "?", updated ? updated : "?",
+	     waiting ? waiting : "?", last ? ", last " : "", last ? last : "");
+	if (json_integer_value(json_at(hub, "refused")) > 0)
+		line(p, "", "refused: %" JSON_INTEGER_FORMAT, json_integer_value(json_at(hub, "refused")));
+	if (json_integer_value(json_at(hub, "missed")) > 0)
+		line(p, "", "records missed: %" JSON_INTEGER_FORMAT, json_integer_value(json_at(hub, "missed")));
+}
+
 static void print_trusted(const json_t *list, const struct printer *p)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -160,6 +226,27 @@ static void print_ranges(const json_t *ranges, const struct printer *p)
 		line(p, file ? "" : "AWS ranges", "not fetched: %s", why);
 }
 
+static void print_journal(const json_t *journal, const struct printer *p)
+{
+	_cleanup_free_ char *dir = value_text(json_at(journal, "dir"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *seq = value_text(json_at(journal, "seq"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *bytes = value_text(json_at(journal, "bytes"), FORMAT_SIZE, NULL);
+	_cleanup_free_ char *digest = value_text(json_at(journal, "digest"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *error = value_text(json_at(journal, "error"), FORMAT_TEXT, NULL);
+	_cleanup_free_ char *queued = value_text(json_at(journal, "queued_bytes"), FORMAT_SIZE, NULL);
+	const json_t *dropped = json_at(journal, "events_dropped");
+	_cleanup_free_ char *missed = value_text(dropped, FORMAT_COUNT, NULL);
+
+	if (!json_is_object(journal))
+		return; /* none is configured */
+	line(p, "journal", "%s: up to record %s, %s; newest digest %s", dir ? dir : "?", seq ? seq : "?", bytes ? bytes : "?",
+	     digest ? digest : "none");
+	if (error)
+		line(p, "", "cannot be written: %s; %s wait", error, queued ? queued : "?");
+	if (json_integer_value(dropped) > 0)
+		line(p, "", "%s records were not copied to the events: their reader is too slow", missed ? missed : "?");
+}
+
 int show_health(const json_t *document, const struct printer *p)
 {
 	const json_t *health = json_at(document, "health");
@@ -170,15 +257,16 @@ int show_health(const json_t *document, const struct printer *p)
 		const json_t *value = json_at(health, health_lines[i].path);
 		_cleanup_free_ char *text = value_text(value, health_lines[i].format, NULL);
 
-		if (strcmp(health_lines[i].path, "exporter") == 0 && !value)
-			continue; /* none is configured */
 		line(p, health_lines[i].label, "%s%s", text ? text : "?",
 		     text ? health_lines[i].unit : "");
 	}
+	print_exporter(json_at(health, "exporter"), p);
+	print_hub(json_at(health, "security_hub"), p);
 	print_tainted(json_at(health, "tainted"), p);
 	print_maps(json_at(health, "maps"), p);
 	print_losses(json_at(health, "losses"), p);
 	print_programs(json_at(health, "programs"), p);
+	print_journal(json_at(health, "journal"), p);
 	print_vpc(json_at(health, "vpc"), p);
 	print_trusted(json_at(health, "trusted"), p);
 	print_ranges(json_at(health, "aws_ranges"), p);

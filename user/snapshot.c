@@ -4,6 +4,7 @@
 #include "user/snapshot.h"
 #include "user/model_derived.h"
 #include "user/snapshot_internal.h"
+#include "user/watch_doc.h"
 
 #include <string.h>
 
@@ -38,16 +39,77 @@ int snapshot_holds(struct snapshot_work *w, const struct m_subject *s, uint64_t 
 	return err;
 }
 
-static int append(json_t *items, json_t *item)
+bool snapshot_wants(struct snapshot_work *w, const char *id, uint64_t print)
 {
-	return json_array_append_new(items, item) ? -ENOMEM : 0;
+	return !w->doc || !print || !watch_doc_same(w->doc, id, print);
+}
+
+int snapshot_take(struct snapshot_work *w, const char *id, uint64_t print, json_t *item)
+{
+	if (!w->doc)
+		return json_array_append_new(w->items, item) ? -ENOMEM : 0;
+	int err = item ? watch_doc_item(w->doc, id, print, item) : -ENOMEM;
+
+	json_decref(item);
+	return err;
+}
+
+void print_text(struct print *p, const char *text)
+{
+	print_add(p, text ? hashmap_hash(text, strlen(text)) : 0);
+}
+
+void print_subject(struct print *p, const struct m_subject *s)
+{
+	print_add(p, s ? s->who.start_ns : 0);
+	if (!s)
+		return;
+	print_add(p, (uint64_t)s->who.tgid << 32 | s->who.exec);
+	print_add(p, (uint64_t)s->uid << 8 | s->uid_known << 2 | s->trusted << 1 | (s->process != NULL));
+	print_add(p, (uint64_t)s->parent.tgid ^ s->parent.start_ns);
+	print_add(p, (uint64_t)s->wall_offset);
+	print_add(p, (uint64_t)s->rank << 32 | s->local_rank);
+	print_text(p, s->comm);
+	print_text(p, s->exe);
+	print_text(p, s->job ? s->job->name : NULL);
+	if (s->job && s->job->labels)
+		print_add(p, hashmap_hash(s->job->labels, sizeof(*s->job->labels)));
 }
 
 /* --- flows, findings ----------------------------------------------------- */
 
-static int flow_items(struct snapshot_work *w, json_t *items)
+/* Folded ones are what is common to them. */
+static void flow_id(const struct m_flow *f, char ret[static 32])
 {
-	for (const struct m_flow *f = w->m->first_flow; f; f = f->next) {
+	if (f->folded)
+		snprintf(ret, 32, "many-%016llx", (unsigned long long)hashmap_hash(&f->fold, sizeof(f->fold)));
+	else
+		snprintf(ret, 32, "%llu", (unsigned long long)f->id);
+}
+
+static uint64_t flow_print(const struct m_flow *f, uint64_t tainted)
+{
+	struct print p = {1};
+
+	print_subject(&p, f->who);
+	print_add(&p, f->out);
+	print_add(&p, f->in);
+	print_add(&p, tainted);
+	print_add(&p, f->reach);
+	print_add(&p, (uint64_t)f->closed | (uint64_t)f->f.role << 8 | (uint64_t)f->dest.class << 16 | (uint64_t)f->f.rport << 32 |
+			  (uint64_t)f->f.lport << 48);
+	print_add(&p, (uintptr_t)f->dest.service);
+	print_add(&p, hashmap_hash(f->f.raddr, sizeof(f->f.raddr)));
+	if (f->said)
+		print_add(&p, hashmap_hash(&f->said->facts, sizeof(f->said->facts)));
+	return p.sum;
+}
+
+static int flow_items(struct snapshot_work *w)
+{
+	int err = 0;
+
+	for (const struct m_flow *f = w->m->first_flow; f && !err; f = f->next) {
 		struct subject_matter what = {
 		    .m = w->m,
 		    .subject = f->who,
@@ -56,37 +118,61 @@ static int flow_items(struct snapshot_work *w, json_t *items)
 		    .in = f->in,
 		    .tainted = flow_tainted(f),
 		};
+		uint64_t print = flow_print(f, what.tainted);
+		char id[32];
 
-		if (!f->filled)
+		flow_id(f, id);
+		if (!f->filled || !snapshot_wants(w, id, print))
 			continue;
-		json_t *item = json_object();
+		json_t *item = JSON_OF({"id", json_string(id)});
 		if (!item || fields_add(item, fields_of_flow(f), &what) ||
-		    json_object_set_new(item, "alive", json_boolean(!f->closed)) ||
-		    append(items, json_incref(item))) {
+		    json_object_set_new(item, "alive", json_boolean(!f->closed))) {
 			json_decref(item);
 			return -ENOMEM;
 		}
-		json_decref(item);
+		err = snapshot_take(w, id, print, item);
 	}
-	return 0;
+	return err;
 }
 
-static int finding_items(struct snapshot_work *w, json_t *items)
+static uint64_t finding_print(const struct finding *f)
 {
-	for (const struct finding *f = w->m->findings->first; f; f = f->next) {
-		struct subject_matter what = {.m = w->m, .finding = f};
-		json_t *item = f->count ? json_object() : NULL;
+	struct print p = {2};
 
-		if (!f->count)
+	print_subject(&p, f->process);
+	print_add(&p, f->count);
+	print_add(&p, f->last_ns);
+	print_add(&p, (uint64_t)f->wall_offset);
+	print_add(&p, f->leak_bound);
+	print_add(&p, f->exposed);
+	print_add(&p, (uint64_t)f->severity << 32 | f->ncoverage);
+	print_add(&p, f->nchain);
+	for (size_t i = 0; i < f->nchain; i++)
+		print_add(&p, f->chain[i].bytes);
+	print_text(&p, f->title);
+	if (f->remote.said)
+		print_add(&p, hashmap_hash(&f->remote.said->facts, sizeof(f->remote.said->facts)));
+	return p.sum;
+}
+
+static int finding_items(struct snapshot_work *w)
+{
+	int err = 0;
+
+	for (const struct finding *f = w->m->findings->first; f && !err; f = f->next) {
+		struct subject_matter what = {.m = w->m, .finding = f};
+		uint64_t print = finding_print(f);
+
+		if (!f->count || !snapshot_wants(w, f->id, print))
 			continue;
+		json_t *item = json_object();
 		if (!item || fields_add(item, finding_fields, &what)) {
 			json_decref(item);
 			return -ENOMEM;
 		}
-		if (append(items, item))
-			return -ENOMEM;
+		err = snapshot_take(w, f->id, print, item);
 	}
-	return 0;
+	return err;
 }
 
 /* --- datasets ------------------------------------------------------------ */
@@ -155,7 +241,7 @@ static json_t *json_derived(const struct model *m, unsigned dataset)
 			 json_count(sum.bytes), "writes", json_count(sum.ops), "mapped", json_count(sum.files));
 }
 
-static int dataset_item(struct snapshot_work *w, unsigned i, json_t *items)
+static int dataset_item(struct snapshot_work *w, unsigned i)
 {
 	const struct m_dataset *d = &w->m->datasets[i];
 	struct files_figures files;
@@ -165,7 +251,7 @@ static int dataset_item(struct snapshot_work *w, unsigned i, json_t *items)
 	if (err)
 		return err;
 	files_figures(w->m, i, d->cover, d->read, &files);
-	return append(items,
+	return snapshot_take(w, d->id, 0,
 		      json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
 				json_safe(d->id), "path", json_safe(d->path), "tags", json_tags(d),
 				"bytes_total", known(d->size), "files_total", known(d->files),
@@ -177,7 +263,7 @@ static int dataset_item(struct snapshot_work *w, unsigned i, json_t *items)
 				json_derived(w->m, i)));
 }
 
-static int dataset_items(struct snapshot_work *w, json_t *items)
+static int dataset_items(struct snapshot_work *w)
 {
 	int err = 0;
 
@@ -185,57 +271,79 @@ static int dataset_items(struct snapshot_work *w, json_t *items)
 		const struct m_dataset *d = &w->m->datasets[i];
 
 		if (d->id && (d->config || d->read))
-			err = dataset_item(w, i, items);
+			err = dataset_item(w, i);
 	}
 	return err;
 }
 
 /* --- all ----------------------------------------------------------------- */
 
-static const struct {
+static const struct kind {
 	const char *what;
-	int (*items)(struct snapshot_work *w, json_t *items);
+	int (*items)(struct snapshot_work *w);
 } kinds[] = {
     {"datasets", dataset_items}, {"jobs", job_items},	      {"processes", process_items},
     {"flows", flow_items},	 {"findings", finding_items}, {"destinations", destination_items},
 };
 
-static json_t *health_snapshot(const struct model *m, const struct timespec *wall)
+static const struct kind *find_kind(const char *what)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(what, kinds[i].what))
+			return &kinds[i];
+	return NULL;
+}
+
+static int all_items(struct snapshot_work *w, const struct kind *k)
+{
+	int err = k->items(w);
+
+	for (unsigned i = 0; i < SL_DATASETS_MAX; i++)
+		ds_graph_free(w->own[i]);
+	return err;
+}
+
+static json_t *json_health(const struct model *m)
 {
 	struct subject_matter what = {.m = m};
-	json_t *all = record_head(m, "health", wall, 0);
 	json_t *health = json_object();
 
-	if (!all || !health || fields_add(health, health_fields, &what) ||
-	    json_object_set(all, "health", health)) {
-		json_decref(all);
-		all = NULL;
-	}
+	if (health && !fields_add(health, health_fields, &what))
+		return health;
 	json_decref(health);
-	return all;
+	return NULL;
 }
 
 json_t *snapshot(const struct model *m, const char *what, const struct timespec *wall)
 {
 	struct snapshot_work w = {.m = m, .allowance = GRAPH_WORK};
-	json_t *all = NULL, *items;
-	int err = -ENOENT;
+	const struct kind *k = find_kind(what);
+	bool health = !strcmp(what, "health");
+	json_t *all = k || health ? record_head(m, what, wall, 0) : NULL;
 
-	if (!strcmp(what, "health"))
-		return health_snapshot(m, wall);
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (strcmp(what, kinds[i].what))
-			continue;
-		all = record_head(m, what, wall, 0);
-		items = json_array();
-		err = all && !json_object_set_new(all, "items", items) ? kinds[i].items(&w, items)
-								       : -ENOMEM;
-	}
-	for (unsigned i = 0; i < SL_DATASETS_MAX; i++)
-		ds_graph_free(w.own[i]);
-	if (err) {
-		json_decref(all);
+	if (!all)
 		return NULL;
-	}
-	return all;
+	w.items = health ? json_health(m) : json_array();
+	if (!json_object_set_new(all, health ? "health" : "items", w.items) && (health || !all_items(&w, k)))
+		return all;
+	json_decref(all);
+	return NULL;
+}
+
+int snapshot_watch(const struct model *m, const char *what, const struct timespec *wall, struct watch_doc *to)
+{
+	struct snapshot_work w = {.m = m, .doc = to, .allowance = GRAPH_WORK};
+	const struct kind *k = find_kind(what);
+	json_t *time = json_time(wall), *host = json_host(m);
+	int err = time && host ? watch_doc_begin(to, m->clock_ns, time, host) : -ENOMEM;
+
+	json_decref(time);
+	json_decref(host);
+	if (!err && k)
+		err = all_items(&w, k);
+	else if (!err)
+		err = strcmp(what, "health") ? -ENOENT : snapshot_take(&w, what, 0, json_health(m));
+	if (!err)
+		watch_doc_end(to);
+	return err;
 }

@@ -17,4 +17,8 @@ json_t *snapshot_unread(const struct model *m, const char *dataset, const char *
  * unknown word or no memory. The caller owns it. */
 json_t *snapshot(const struct model *m, const char *what, const struct timespec *wall);
 
+/* The same items for whoever watches them, and of health one whose key is "health". -ENOENT: unknown word; as watch_doc_item(). */
+struct watch_doc;
+int snapshot_watch(const struct model *m, const char *what, const struct timespec *wall, struct watch_doc *to);
+
 #endif

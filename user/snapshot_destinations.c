@@ -167,16 +167,26 @@ static json_t *json_because(const struct model *m, const struct end *e)
 	return text;
 }
 
-static json_t *json_end(const struct model *m, const struct end *e)
+/* What is said is told by what it says: where that is kept may be another's place later. */
+static void end_id(const struct end *e, char ret[static 32])
 {
-	json_t *remote = e->key.many ? json_many(&e->any->dest) : json_remote(e->key.addr, e->key.port, &e->any->dest, e->any->said);
+	struct end like = *e;
 
-	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "remote", remote, "proto",
-			 json_proto(e->any), "direction", e->key.in ? "in" : "out", "flows", json_count(e->flows), "live",
-			 json_count(e->live), "bytes_out", json_count(e->out), "bytes_in", json_count(e->in), "tainted_out",
-			 json_count(e->tainted), "datasets", json_datasets(m, e->reach), "processes", json_who(e), "processes_more",
-			 e->who_more, "jobs", json_jobs(e), "jobs_more", e->jobs_more, "allowed", json_allowed(e), "because",
-			 json_because(m, e));
+	like.key.said = e->any->said ? hashmap_hash(&e->any->said->facts, sizeof(e->any->said->facts)) : 0;
+	snprintf(ret, 32, "%016llx", (unsigned long long)hashmap_hash(&like.key, sizeof(like.key)));
+}
+
+static json_t *json_end(const struct model *m, const struct end *e, const char *id)
+{
+	json_t *remote =
+	    e->key.many ? json_many(&e->any->dest) : json_remote(e->key.addr, e->key.port, &e->any->dest, e->any->said);
+
+	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "id", id, "remote",
+			 remote, "proto", json_proto(e->any), "direction", e->key.in ? "in" : "out", "flows",
+			 json_count(e->flows), "live", json_count(e->live), "bytes_out", json_count(e->out), "bytes_in",
+			 json_count(e->in), "tainted_out", json_count(e->tainted), "datasets", json_datasets(m, e->reach),
+			 "processes", json_who(e), "processes_more", e->who_more, "jobs", json_jobs(e), "jobs_more", e->jobs_more,
+			 "allowed", json_allowed(e), "because", json_because(m, e));
 }
 
 static int gather(const struct model *m, struct hashmap *ends)
@@ -195,16 +205,19 @@ static int gather(const struct model *m, struct hashmap *ends)
 	return err;
 }
 
-int destination_items(struct snapshot_work *w, json_t *items)
+int destination_items(struct snapshot_work *w)
 {
 	struct hashmap ends = HASHMAP_OF(struct end, key);
 	int err = gather(w->m, &ends);
 
 	for (size_t i = 0; i < ends.size; i++) {
 		struct end *e = ends.slots[i].item;
+		char id[32];
 
-		if (e && !err && json_array_append_new(items, json_end(w->m, e)))
-			err = -ENOMEM;
+		if (e && !err) {
+			end_id(e, id);
+			err = snapshot_take(w, id, 0, json_end(w->m, e, id));
+		}
 		free(e);
 	}
 	hashmap_free(&ends);

@@ -119,7 +119,7 @@ static int job_leak(struct snapshot_work *w, const struct job_sum *sum, uint64_t
 	return 0;
 }
 
-int job_items(struct snapshot_work *w, json_t *items)
+int job_items(struct snapshot_work *w)
 {
 	size_t n;
 	_cleanup_free_ struct job_sum *sums = list_jobs(w->m, &n);
@@ -150,39 +150,46 @@ int job_items(struct snapshot_work *w, json_t *items)
 		    "processes", json_count(s->processes), "bytes_read", json_count(s->read), "used", used,
 		    "bytes_out", json_count(s->sent.out), "tainted_out",
 		    json_count(s->sent.tainted), "leak_bound", json_count(bound));
-		if (json_array_append_new(items, item))
-			return -ENOMEM;
+		const char *key = json_string_value(json_object_get(item, "job"));
+		err = snapshot_take(w, key ? key : "", 0, item);
+		if (err)
+			return err;
 	}
 	return 0;
 }
 
 /* --- processes ----------------------------------------------------------- */
 
-static int volumes(struct snapshot_work *w, const struct m_subject *s, uint64_t held, json_t **ret)
+/* Of each dataset in `held`, in order of their numbers. */
+static int volumes(struct snapshot_work *w, const struct m_subject *s, uint64_t held, uint64_t ret[SL_DATASETS_MAX])
 {
-	json_t *all = json_object();
-	int err = all ? 0 : -ENOMEM;
+	int err = 0;
 
 	for (uint64_t mask = held; mask && !err; mask &= mask - 1) {
 		unsigned d = (unsigned)__builtin_ctzll(mask);
 		struct ds_graph *g;
-		uint64_t volume;
 
 		err = snapshot_graph(w, d, &g);
 		if (!err)
-			err = ds_graph_volume(g, s, &w->allowance, &volume);
-		json_t *id = err ? NULL : json_dataset(w->m, d);
-		if (!err &&
-		    (!id || json_object_set_new(all, json_string_value(id), json_count(volume))))
-			err = -ENOMEM;
+			err = ds_graph_volume(g, s, &w->allowance, ret++);
+	}
+	return err;
+}
+
+static json_t *json_volumes(const struct model *m, uint64_t held, const uint64_t *volume)
+{
+	json_t *all = json_object();
+
+	for (uint64_t mask = held; all && mask; mask &= mask - 1) {
+		json_t *id = json_dataset(m, (unsigned)__builtin_ctzll(mask));
+
+		if (!id || json_object_set_new(all, json_string_value(id), json_count(*volume++))) {
+			json_decref(all);
+			all = NULL;
+		}
 		json_decref(id);
 	}
-	if (err) {
-		json_decref(all);
-		return err;
-	}
-	*ret = all;
-	return 0;
+	return all;
 }
 
 static void sum_accesses(const struct m_subject *s, struct figures sums[ACCESS_KINDS])
@@ -217,37 +224,75 @@ static json_t *json_dns(const struct m_asker *a)
 		 : json_null();
 }
 
-int process_items(struct snapshot_work *w, json_t *items)
+/* What an item is made of. */
+struct process_facts {
+	const struct m_subject *s;
+	uint64_t held;
+	uint64_t volume[SL_DATASETS_MAX];
+	struct figures bytes[ACCESS_KINDS];
+	struct past sent;
+};
+
+static uint64_t process_print(const struct process_facts *f)
+{
+	const struct m_subject *s = f->s;
+	struct print p = {3};
+
+	print_subject(&p, s);
+	print_add(&p, f->held);
+	for (int i = 0; i < __builtin_popcountll(f->held); i++)
+		print_add(&p, f->volume[i]);
+	for (unsigned k = 0; k < ACCESS_KINDS; k++)
+		print_add(&p, f->bytes[k].bytes);
+	print_add(&p, f->sent.out);
+	print_add(&p, f->sent.tainted);
+	print_add(&p, (uint64_t)s->merged << 1 | subject_alive(s));
+	if (s->asker) {
+		print_add(&p, s->asker->questions);
+		print_add(&p, s->asker->bytes);
+	}
+	print_received(&p, s);
+	return p.sum;
+}
+
+static json_t *json_process_item(const struct model *m, const struct process_facts *f, const char *id)
+{
+	const struct m_subject *s = f->s;
+	json_t *item = json_pack(
+	    "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o}", "id", id, "process", json_process(m, s), "image",
+	    json_count(s->who.exec), "job", json_job(s), "datasets", json_datasets(m, f->held), "bytes", json_bytes(m, f->bytes),
+	    "volume", json_volumes(m, f->held, f->volume), "bytes_out", json_count(f->sent.out), "tainted_out",
+	    json_count(f->sent.tainted), "alive", json_boolean(subject_alive(s)), "merged", (int)s->merged, "job_labels",
+	    json_job_labels(s->job, s), "dns", json_dns(s->asker));
+
+	if (item && !snapshot_received(m, s, f->held, item))
+		return item;
+	json_decref(item);
+	return NULL;
+}
+
+static int process_item(struct snapshot_work *w, const struct m_subject *s, const struct past *sent)
+{
+	struct process_facts f = {.s = s, .sent = *sent};
+	char id[64];
+	int err = snapshot_holds(w, s, subject_mask(s), &f.held);
+
+	if (!err)
+		err = volumes(w, s, f.held, f.volume);
+	if (err)
+		return err;
+	sum_accesses(s, f.bytes);
+	snprintf(id, sizeof(id), "%u-%llu-%u", s->who.tgid, (unsigned long long)s->who.start_ns, s->who.exec);
+	uint64_t print = process_print(&f);
+	return snapshot_wants(w, id, print) ? snapshot_take(w, id, print, json_process_item(w->m, &f, id)) : 0;
+}
+
+int process_items(struct snapshot_work *w)
 {
 	_cleanup_free_ struct past *sent = sum_sent(w->m);
+	int err = sent ? 0 : -ENOMEM;
 
-	if (!sent)
-		return -ENOMEM;
-	for (const struct m_subject *s = w->m->first_subject; s; s = s->next) {
-		struct figures bytes[ACCESS_KINDS] = {0};
-		json_t *volume;
-		uint64_t held;
-		int err = snapshot_holds(w, s, subject_mask(s), &held);
-
-		if (!err)
-			err = volumes(w, s, held, &volume);
-
-		if (err)
-			return err;
-		sum_accesses(s, bytes);
-		json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o}", "process",
-					 json_process(w->m, s), "image", json_count(s->who.exec), "job", json_job(s), "datasets",
-					 json_datasets(w->m, held), "bytes",
-					 json_bytes(w->m, bytes), "volume", volume, "bytes_out",
-					 json_count(sent[s->slot].out), "tainted_out",
-					 json_count(sent[s->slot].tainted), "alive",
-					 json_boolean(subject_alive(s)), "merged", (int)s->merged, "job_labels",
-					 json_job_labels(s->job, s), "dns", json_dns(s->asker));
-		if (json_array_append_new(items, item))
-			return -ENOMEM;
-		err = snapshot_received(w->m, s, held, item);
-		if (err)
-			return err;
-	}
-	return 0;
+	for (const struct m_subject *s = w->m->first_subject; s && !err; s = s->next)
+		err = process_item(w, s, &sent[s->slot]);
+	return err;
 }

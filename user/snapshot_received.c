@@ -62,6 +62,20 @@ static int gather(const struct m_subject *s, uint64_t held, struct received_list
 	return err;
 }
 
+void print_received(struct print *p, const struct m_subject *s)
+{
+	print_add(p, s->nbirths);
+	for (const struct m_carried *c = s->carried; c; c = c->next)
+		print_add(p, c->is.bound);
+	for (const struct m_edge *e = s->edges; e; e = e->subject_next) {
+		if (edge_writes(e))
+			continue;
+		print_add(p, (uintptr_t)e);
+		for (unsigned i = 0; i < e->ntransfers; i++)
+			print_add(p, account_total(&e->transfers[i].sum).bytes);
+	}
+}
+
 static int greatest_first(const void *a, const void *b)
 {
 	const struct received *x = a, *y = b;

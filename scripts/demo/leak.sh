@@ -3,13 +3,14 @@
 #
 # A training job of many processes reads a tagged dataset; its sender uploads to storage in the VPC, which is fine,
 # and then to a host outside. Shows what Sluice says of it, beside what the receivers counted, and compares.
-# The hosts are network namespaces on this machine. All of it is removed at the end, however that comes.
+# On a terminal it ends in the viewer. The hosts are network namespaces on this machine. All of it is removed at the end, however that comes.
 
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 sluice=$root/build/sluice
 work=$root/build/work
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+locale=${LC_ALL:-${LC_CTYPE:-${LANG:-C}}}
 export LC_ALL=C
 
 # 203.0.113.0/24 is for documentation: no real host has such an address.
@@ -227,6 +228,15 @@ compare() { # bound, tainted and received must be one figure
 	[ "$findings" = 2 ] || die "there are $findings findings where two were due"
 }
 
+# What a person on call looks at: the same monitor in the viewer, where there is somebody to look.
+open_viewer() {
+	[ -t 0 ] && [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] || return 0
+	say "" "The viewer opens on this monitor: Enter goes into a row, Esc back, ? helps, q leaves."
+	sleep 2
+	# with the characters of the person's own terminal
+	LC_ALL=$locale "$sluice" top --socket "$tmp/sock" --view findings
+}
+
 # --- all of it -------------------------------------------------------------
 
 [ "$(id -u)" = 0 ] || die "must be root"
@@ -282,5 +292,6 @@ To watch your own data, write sluice.yaml:
 and run, as root:
 
     build/sluice run -c sluice.yaml
-    build/sluice show findings
+    build/sluice top
 END
+open_viewer

@@ -18,41 +18,15 @@ MACS = {
 }
 
 
-class Imds:
-    """address: of the loopback. Settings may change while it runs: macs, mode ("ok", "hop-limit", "refused", "garbage",
+class ImdsAnswers:
+    """What it answers. Settings may change while it runs: macs, mode ("ok", "hop-limit", "refused", "garbage",
     "no-tokens", "slow"), token_life in seconds (what it grants at most)."""
 
-    def __init__(self, address="127.0.0.1"):
+    def __init__(self):
         self.macs, self.identity, self.mode, self.token_life = dict(MACS), dict(IDENTITY), "ok", 21600
         self.tokens = {}     # token -> until when
         self.requests = []   # (method, path, status)
         self.faults = []     # what no client may do
-        double = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_PUT(self):
-                double.put(self)
-
-            def do_GET(self):
-                double.get(self)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        self.url = f"http://{address}:{self.port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-    # --- answers ---
 
     def answer(self, request, status, text="", **headers):
         data = text.encode()
@@ -119,3 +93,34 @@ class Imds:
             mac, _, what = path[len(macs) + 1:].partition("/")
             return self.macs.get(mac, {}).get(what) if what else "\n".join(self.macs.get(mac, {})) or None
         return None
+
+
+class Imds(ImdsAnswers):
+    """The service by itself. address: of the loopback."""
+
+    def __init__(self, address="127.0.0.1"):
+        super().__init__()
+        double = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_PUT(self):
+                double.put(self)
+
+            def do_GET(self):
+                double.get(self)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        self.url = f"http://{address}:{self.port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()

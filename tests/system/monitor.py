@@ -11,7 +11,7 @@ import lab
 import records
 from where import PATIENCE, SLUICE
 
-TYPES = {"access", "flow", "transfer", "finding", "health", "policy"}
+TYPES = {"access", "flow", "transfer", "finding", "health", "policy", "journal", "digest"}
 # Reasons that have to do with what else runs on the machine, not with the room that maps have.
 ELSEWHERE = {"no_file", "walk_deep", "fds_deep"}
 

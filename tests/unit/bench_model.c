@@ -20,6 +20,7 @@
 #include "user/policy/config.h"
 #include "user/policy/rules.h"
 #include "user/snapshot.h"
+#include "user/watch_doc.h"
 
 #define DATASETS 4
 #define JOBS 40
@@ -237,6 +238,37 @@ static void show(struct bench *b)
 	printf("show unread     %8.1f ms\n", lap(&at));
 }
 
+/* What a watched document costs per interval: first the whole, then while all is busy, then while nothing is. */
+static void watch(struct bench *b)
+{
+	static const char *const words[] = {"jobs", "processes", "destinations", "flows", "findings"};
+	struct timespec wall = {1800000200, 0};
+	struct json_text text = {.max = SIZE_MAX};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		struct watch_doc *d = watch_doc_new(words[i], 0, SIZE_MAX);
+
+		printf("watch %-12s", words[i]);
+		for (uint64_t round = 0; round < 3; round++) {
+			if (round == 1) {
+				b->now += NSEC;
+				model_set_clock(b->m, b->now, &wall);
+				tell_all(b, 1000 + i);
+				must(rules_evaluate(b->m, b->now), "rules");
+			}
+			double at = cpu_ms();
+			must(snapshot_watch(b->m, words[i], &wall, d), "watch");
+			text.len = 0;
+			must(watch_doc_write(d, round, &text), "line");
+			printf(" %s %6.1f ms %7.1f KiB", round == 0 ? "whole" : round == 1 ? "busy" : "idle", lap(&at),
+			       (double)text.len / 1024);
+		}
+		printf("\n");
+		watch_doc_free(d);
+	}
+	free(text.data);
+}
+
 int main(int argc, char **argv)
 {
 	struct bench b = {.now = 5000 * NSEC, .text.max = SIZE_MAX, .processes = argc > 1 ? (uint32_t)atoi(argv[1]) : 10000,
@@ -269,6 +301,7 @@ int main(int argc, char **argv)
 	for (uint64_t round = TICKS + 1; round <= 4 * TICKS; round++)
 		tick(&b, round, BUDGET_MS * 1000000);
 	show(&b);
+	watch(&b);
 	free(b.text.data);
 	model_free(b.m);
 	classes_free(b.classes);

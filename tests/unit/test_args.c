@@ -125,7 +125,7 @@ static void test_refusals(void **state)
 	REFUSED("--json takes no value", "show", "flows", "--json=yes");
 	REFUSED("--hooks: 'kprobe' is none of auto|trampoline|tracepoint", "run", "--hooks",
 		"kprobe");
-	REFUSED("--once: '0' is no time to run", "run", "--once", "0");
+	REFUSED("--once: '0' is no time", "run", "--once", "0");
 	REFUSED("--once: '-1'", "run", "--once", "-1");
 	REFUSED("--once: '5 s'", "run", "--once", "5 s");
 	REFUSED("--once: ''", "run", "--once=");

@@ -133,8 +133,7 @@ static void test_contract(void **state)
 	assert_int_equal(c->export.retain_days, 30);
 	assert_false(c->export.security_hub);
 	assert_int_equal(c->interval_ns, NSEC);
-	ASSERT_STRINGS(&c->inactive, "journal",
-		       "export.cloudwatch");
+	assert_int_equal(c->inactive.n, 0);
 }
 
 /* --- what is not said ----------------------------------------------------------------- */
@@ -204,7 +203,9 @@ static void test_section_defaults(void **state)
 	assert_int_equal(c->export.retain_days, 3653);
 	assert_string_equal(c->export.log_group, "/sluice/{instance_id}");
 	assert_true(on->export.cloudwatch);
+	assert_string_equal(on->journal.dir, JOURNAL_DEFAULT_DIR); /* which is what is exported */
 	assert_false(off->export.cloudwatch);
+	assert_null(off->journal.dir);
 }
 
 /* --- values ------------------------------------------------------------------------------ */
@@ -291,7 +292,13 @@ static void test_words(void **state)
 	assert_true(c->export.security_hub);
 	assert_int_equal(c->interval_ns, NSEC / 10);
 	assert_true(c->datasets[0].block);
-	ASSERT_STRINGS(&c->inactive, "export.security_hub", "datasets[].mode: block");
+	assert_string_equal(c->export.hub_endpoint, "auto");
+	assert_string_equal(c->journal.dir, JOURNAL_DEFAULT_DIR); /* findings are imported from there */
+	ASSERT_STRINGS(&c->inactive, "datasets[].mode: block");
+
+	_cleanup_(config_freep) struct config *hub = parse("export: { security_hub: { endpoint: \"http://127.0.0.1:9\" } }\n");
+	assert_true(hub->export.security_hub);
+	assert_string_equal(hub->export.hub_endpoint, "http://127.0.0.1:9");
 
 	_cleanup_(config_freep) struct config *t =
 	    parse("network: { expect: tainted, aws_ranges: //r/./f }\ninterval: 60s\n");

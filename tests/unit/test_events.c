@@ -389,9 +389,47 @@ static int tear_down(void **state)
 	return system(command);
 }
 
+/* Copies for a reader that reads nothing: so many wait, whole lines; the others are missed, and nothing waits for it. */
+static void test_copies_for_a_slow_reader(void **state)
+{
+	static char line[10001];
+	struct events *ev;
+	unsigned taken = 0, whole = 0;
+	int fd;
+
+	assert_int_equal(mkfifo(in_dir("slow"), 0600), 0);
+	fd = open(in_dir("slow"), O_RDONLY | O_NONBLOCK);
+	assert_true(fd >= 0);
+	assert_int_equal(events_open(in_dir("slow"), &ev), 0);
+	events_patience(ev, 1);
+	memset(line, 'x', 10000);
+	line[9999] = '\n';
+	while (events_copy(ev, line, 10000) == 0)
+		taken++;
+	assert_int_equal(events_copy(ev, line, 10000), -ENOBUFS);
+	assert_true(taken >= EVENTS_COPY / 10000 && taken <= EVENTS_COPY / 10000 + 8);
+	assert_int_equal(events_flush(ev), -EAGAIN);
+	for (;;) { /* it reads at last */
+		char data[65536];
+		bool all = events_flush(ev) == 0;
+		ssize_t n = read(fd, data, sizeof(data));
+
+		if (n <= 0 && all)
+			break;
+		for (ssize_t i = 0; i < n; i++)
+			whole += data[i] == '\n';
+	}
+	assert_int_equal(whole, taken);
+	assert_int_equal(events_copy(ev, line, 10000), 0);
+	assert_int_equal(events_close(ev), 0);
+	close(fd);
+	unlink(in_dir("slow"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_copies_for_a_slow_reader),
 	    cmocka_unit_test(test_lines_in_given_order),
 	    cmocka_unit_test(test_not_a_record),
 	    cmocka_unit_test(test_no_space_tears_no_line),

@@ -300,6 +300,18 @@ static void test_journal(void **state)
 	c->journal.max_size = UINT64_MAX;
 	assert_int_equal(check(c, "journal")->state, POSTURE_WARN);
 	assert_non_null(strstr(check(c, "journal")->text, "has room for"));
+	c->journal.max_size = 1;
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(check(c, "journal")->state, POSTURE_WARN);
+	assert_int_equal(chmod(dir, 0770), 0);
+	assert_int_equal(check(c, "journal")->state, POSTURE_FAIL);
+	assert_non_null(strstr(check(c, "journal")->todo, "chmod go-w"));
+	assert_int_equal(chmod(dir, 0750), 0);
+	assert_int_equal(check(c, "journal")->state, POSTURE_OK);
+	_cleanup_(config_freep) struct config *in = config_of(root, dir);
+	in->journal.max_size = 1;
+	assert_int_equal(check(in, "journal")->state, POSTURE_FAIL);
+	assert_non_null(strstr(check(in, "journal")->text, "lies in dataset"));
 }
 
 static int set_up(void **state)

@@ -59,6 +59,58 @@ static void test_access(void **state)
 	end(&t, &to);
 }
 
+static void test_exporter(void **state)
+{
+	struct fixture t;
+	struct taker to;
+	struct exporter_told told = {.state = EXPORT_FAILING, .why = "no \"answer\"", .group = "/sluice/i-1", .lag_known = true,
+				     .lag_records = 61, .sent = 53, .dropped = {[EXPORT_GONE] = 7}, .credentials = "profile",
+				     .credentials_end = 1800000000};
+
+	begin(&t, &to);
+	model_set_health(t.m, &(struct health){.cpu_share = NAN});
+	model_set_exporter(t.m, &told);
+	tick(&t, &to);
+	const json_t *e = json_object_get(last_of(&to, "health"), "exporter");
+	assert_string_equal(text(e, "state", NULL), "failing");
+	assert_string_equal(text(e, "why", NULL), "no \"answer\"");
+	assert_null_at(e, "last_error", NULL);
+	assert_null_at(e, "log_stream", NULL);
+	assert_int_equal(number(e, "lag_records", NULL), 61);
+	assert_null_at(e, "lag_ms", NULL);
+	assert_int_equal(number(e, "sent", NULL), 53);
+	assert_int_equal(number(e, "dropped", "gone"), 7);
+	assert_string_equal(text(e, "credentials", "source"), "profile");
+	assert_string_equal(text(e, "credentials", "expire"), "2027-01-15T08:00:00.000Z");
+	end(&t, &to);
+}
+
+static void test_hub(void **state)
+{
+	struct fixture t;
+	struct taker to;
+	struct hub_told told = {.state = HUB_NOT_ENABLED, .why = "enable it", .imported = 3, .updated = 5, .refused = 7, .missed = 11,
+				.waiting = 13, .last_ns = 1800000000500000000};
+
+	begin(&t, &to);
+	model_set_health(t.m, &(struct health){.cpu_share = NAN});
+	tick(&t, &to);
+	assert_null_at(last_of(&to, "health"), "security_hub", NULL);
+	model_set_hub(t.m, &told);
+	t.now += 10 * NSEC;
+	tick(&t, &to);
+	const json_t *h = json_object_get(last_of(&to, "health"), "security_hub");
+	assert_string_equal(text(h, "state", NULL), "not_enabled");
+	assert_string_equal(text(h, "why", NULL), "enable it");
+	assert_int_equal(number(h, "imported", NULL), 3);
+	assert_int_equal(number(h, "updated", NULL), 5);
+	assert_int_equal(number(h, "refused", NULL), 7);
+	assert_int_equal(number(h, "missed", NULL), 11);
+	assert_int_equal(number(h, "waiting", NULL), 13);
+	assert_string_equal(text(h, "last", NULL), "2027-01-15T08:00:00.500Z");
+	end(&t, &to);
+}
+
 /* What is not known is null, never 0. */
 static void test_unknown(void **state)
 {
@@ -396,7 +448,8 @@ static void test_health(void **state)
 	const json_t *r = last_of(&to, "health");
 	assert_fields(r, FIELDS("backend", "owners", "gaps", "limits", "programs", "losses", "maps", "cpu", "memory",
 				"model", "tainted", "channels", "trusted", "vpc", "aws_ranges", "names", "credentials", "late_ms",
-				"records_waiting", "records_lag_ms", "exporter"));
+				"records_waiting", "records_lag_ms", "journal",
+				"exporter", "security_hub"));
 	assert_string_equal(text(r, "backend", NULL), "tracepoint");
 	assert_int_equal(number(r, "losses", "ring_full"), 0);
 	assert_int_equal(json_object_size(json_object_get(r, "losses")), LOSS_KINDS);
@@ -661,6 +714,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_access),
+	    cmocka_unit_test(test_exporter),
+	    cmocka_unit_test(test_hub),
 	    cmocka_unit_test(test_unknown),
 	    cmocka_unit_test(test_overflow), cmocka_unit_test(test_flow_overflow),
 	    cmocka_unit_test(test_flow_and_finding),

@@ -30,7 +30,6 @@ static json_t *access_record(int seq, int pid, const char *exe, int bytes)
 static void test_bounded(void **state)
 {
 	struct report_wish wish = {.rows = 10};
-	struct json_lines_end end = {.lines = 1000};
 	struct report *r;
 	json_int_t sum = 0;
 	size_t i;
@@ -43,7 +42,7 @@ static void test_bounded(void **state)
 		snprintf(exe, sizeof(exe), "/bin/%d", n);
 		assert_int_equal(take(r, access_record(n, n, exe, 101)), 0);
 	}
-	d = report_document(r, &end);
+	d = report_document(r, false);
 	assert_int_equal(json_array_size(json_object_get(d, "access")), 11);
 	json_array_foreach (json_object_get(d, "access"), i, row)
 		sum += json_integer_value(json_object_get(row, "bytes_total"));
@@ -58,7 +57,6 @@ static void test_bounded(void **state)
 static void test_figures(void **state)
 {
 	struct report_wish wish = {0};
-	struct json_lines_end end = {0};
 	struct report *r;
 	json_t *d, *row, *huge = access_record(2, 1, "/bin/a", 0);
 
@@ -66,7 +64,7 @@ static void test_figures(void **state)
 	json_object_set_new(json_object_get(huge, "bytes"), "read", json_integer(INT64_MAX));
 	assert_int_equal(take(r, access_record(1, 1, "/bin/a", 3)), 0);
 	assert_int_equal(take(r, huge), 0);
-	d = report_document(r, &end);
+	d = report_document(r, false);
 	row = json_array_get(json_object_get(d, "access"), 0);
 	assert_true(json_is_null(json_object_get(json_object_get(row, "bytes"), "mmap")));
 	assert_true(json_integer_value(json_object_get(row, "bytes_total")) == INT64_MAX);

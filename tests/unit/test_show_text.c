@@ -244,6 +244,31 @@ static void test_why_ml(void **state)
 	json_decref(d);
 }
 
+static void test_exporter(void **state)
+{
+	json_t *d = parse("{'type':'health','health':{'exporter':{'state':'failing','why':'PutLogEvents: no answer','last_error':'x',"
+			  "'log_group':'/sluice/i-1','log_stream':'i-1.0a','lag_records':1234,'lag_ms':61700,'sent':77,"
+			  "'dropped':{'gone':3,'refused':0},'cut':1,'retimed':0,'maybe_repeated':2,"
+			  "'credentials':{'source':'instance','expire':'2026-11-27T01:00:00.000Z'}}}}");
+	json_t *well = parse("{'type':'health','health':{'exporter':{'state':'good','why':null,'last_error':'it was \\u001b[31m',"
+			     "'log_group':null,'log_stream':null,'lag_records':null,'lag_ms':null,'sent':0,'credentials':{}}}}");
+	_cleanup_free_ char *text = show("health", d, 0, 0), *other = show("health", well, 0, 0);
+
+	assert_non_null(strstr(text, "exporter          failing: PutLogEvents: no answer\n"));
+	assert_non_null(strstr(text, " 77 records sent, 1234 behind (61.7 s)\n"));
+	assert_non_null(strstr(text, " to /sluice/i-1, stream i-1.0a\n"));
+	assert_non_null(strstr(text, " credentials: instance, until 2026-11-27T01:00:00.000Z\n"));
+	assert_non_null(strstr(text, " dropped, gone: 3\n"));
+	assert_null(strstr(text, "refused"));
+	assert_non_null(strstr(text, " maybe_repeated: 2\n"));
+	assert_null(strstr(text, "last error"));
+	assert_non_null(strstr(other, "exporter          good\n"));
+	assert_non_null(strstr(other, " 0 records sent, ? behind (? s)\n")); /* unknown is not 0 */
+	assert_non_null(strstr(other, " last error: it was ?[31m\n"));
+	json_decref(d);
+	json_decref(well);
+}
+
 static void test_health(void **state)
 {
 	json_t *d = parse(
@@ -461,6 +486,7 @@ int main(void)
 	    cmocka_unit_test(test_used),	 cmocka_unit_test(test_unread),
 	    cmocka_unit_test(test_long_chain),	 cmocka_unit_test(test_order_by_figures),
 	    cmocka_unit_test(test_why_ml),
+	    cmocka_unit_test(test_exporter),
 	    cmocka_unit_test(test_health),	 cmocka_unit_test(test_wrong_documents),
 	    cmocka_unit_test(test_any_document), cmocka_unit_test(test_filter),
 	    cmocka_unit_test(test_config),	 cmocka_unit_test(test_durations),

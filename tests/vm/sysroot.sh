@@ -9,7 +9,7 @@ set -eu
 
 [ $# -eq 1 ] || vm_usage "usage: $vm_prog ARCH"
 arch=$1
-packages="libc6-dev libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev libcurl4-openssl-dev"
+packages="libc6-dev libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev libcurl4-openssl-dev libncurses-dev"
 
 vm_cache_open
 vm_need apt-get apt

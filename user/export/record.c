@@ -9,6 +9,11 @@
 
 #define HEALTH_EVERY_NS (10 * NSEC)
 
+void model_set_seq(struct model *m, uint64_t seq)
+{
+	m->seq = seq;
+}
+
 int record_give(struct emission *e, const char *type, const struct field *fields, const struct subject_matter *s)
 {
 	json_t *record = e->sink ? record_frame(type, json_incref(e->time), e->m->seq + 1, json_incref(e->host)) : NULL;
@@ -118,5 +123,17 @@ int records_policy(struct model *m, const struct timespec *wall, record_sink sin
 	emission_begin(&e);
 	int got = record_give(&e, "policy", policy_fields, &what);
 	emission_end(&e);
+	return MIN(got, 0);
+}
+
+int records_note(struct model *m, const struct timespec *wall, const char *type, const json_t *members, record_sink sink,
+		 void *arg)
+{
+	json_t *record = record_head(m, type, wall, m->seq + 1);
+	int got = record && !json_object_update(record, (json_t *)members) ? sink(arg, record) : -ENOMEM;
+
+	json_decref(record);
+	if (got >= 0)
+		m->seq++;
 	return MIN(got, 0);
 }

@@ -22,4 +22,8 @@ int records_emit(struct model *m, uint64_t now_ns, const struct timespec *wall, 
 /* A policy record for the configuration in force. */
 int records_policy(struct model *m, const struct timespec *wall, record_sink sink, void *arg);
 
+/* A record of this type with these members, borrowed. */
+int records_note(struct model *m, const struct timespec *wall, const char *type, const json_t *members, record_sink sink,
+		 void *arg);
+
 #endif

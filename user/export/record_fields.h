@@ -62,6 +62,10 @@ json_t *json_members(const struct member *members);
 json_t *json_safe(const char *text); /* made safe; NULL becomes null */
 json_t *json_told(const char *text); /* the same; "" becomes null too */
 json_t *json_count(uint64_t n);
+struct hub_told;
+json_t *json_hub(const struct hub_told *t); /* null: there is none */
+struct exporter_told;
+json_t *json_exporter(const struct exporter_told *t); /* null: there is none */
 json_t *json_process(const struct model *m,
 		     const struct m_subject *s); /* null for a merged subject */
 struct process_told;

@@ -10,11 +10,6 @@
 
 typedef const struct subject_matter matter;
 
-static json_t *get_null(matter *s)
-{
-	return json_null();
-}
-
 static json_t *get_backend(matter *s)
 {
 	return json_safe(s->m->backend);
@@ -247,6 +242,21 @@ static json_t *get_lag(matter *s)
 	return json_count(s->m->records_lag_ns / 1000000);
 }
 
+static json_t *get_journal(matter *s)
+{
+	return s->m->journal ? json_incref(s->m->journal) : json_null();
+}
+
+static json_t *get_exporter(matter *s)
+{
+	return json_exporter(&s->m->exporter);
+}
+
+static json_t *get_hub(matter *s)
+{
+	return json_hub(&s->m->hub);
+}
+
 const struct field health_fields[] = {
     {"backend", get_backend},
     {"owners", get_owners},
@@ -268,7 +278,9 @@ const struct field health_fields[] = {
     {"late_ms", get_late},
     {"records_waiting", get_waiting},
     {"records_lag_ms", get_lag},
-    {"exporter", get_null},
+    {"journal", get_journal},
+    {"exporter", get_exporter},
+    {"security_hub", get_hub},
     {0},
 };
 

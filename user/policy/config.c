@@ -13,9 +13,6 @@ static const struct {
 	const char *key, *value;
 } no_effect[] = {
     {"datasets[].mode", "block"},
-    {"journal", NULL},
-    {"export.cloudwatch", NULL},
-    {"export.security_hub", NULL},
 };
 
 /* Is "datasets[3].mode" the key "datasets[].mode"? */
@@ -158,7 +155,7 @@ static int refuse_file(const char *file, int r, struct config_error *e)
 	return r;
 }
 
-int config_load(const char *file, struct config **ret, struct config_error *ret_error)
+static int load(const char *file, bool check_paths, struct config **ret, struct config_error *ret_error)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
@@ -166,7 +163,17 @@ int config_load(const char *file, struct config **ret, struct config_error *ret_
 
 	if (r < 0)
 		return refuse_file(file, r, ret_error);
-	return config_parse(text, len, file, true, ret, ret_error);
+	return config_parse(text, len, file, check_paths, ret, ret_error);
+}
+
+int config_load(const char *file, struct config **ret, struct config_error *ret_error)
+{
+	return load(file, true, ret, ret_error);
+}
+
+int config_load_elsewhere(const char *file, struct config **ret, struct config_error *ret_error)
+{
+	return load(file, false, ret, ret_error);
 }
 
 /* --- the whole --------------------------------------------------------------- */
@@ -202,6 +209,10 @@ static int fill_defaults(struct config *c)
 		r = set_default(&c->export.metric_namespace, "Sluice");
 	if (!r)
 		r = set_default(&c->export.endpoint, "auto");
+	if (!r)
+		r = set_default(&c->export.hub_endpoint, "auto");
+	if (!r && (c->export.cloudwatch || c->export.security_hub)) /* what is exported is what the journal holds */
+		r = set_default(&c->journal.dir, JOURNAL_DEFAULT_DIR);
 	return r;
 }
 
@@ -339,6 +350,7 @@ struct config *config_free(struct config *c)
 	free(c->export.log_group);
 	free(c->export.metric_namespace);
 	free(c->export.endpoint);
+	free(c->export.hub_endpoint);
 	strings_clear(&c->inactive);
 	free(c);
 	return NULL;

@@ -106,10 +106,11 @@ struct config {
 		char *log_group, *metric_namespace, *endpoint;
 		unsigned retain_days;
 		bool security_hub;
+		char *hub_endpoint; /* "auto", or a URL */
 	} export;
 	char *state; /* directory for what the next monitor is to know; NULL: nothing is kept */
 	uint64_t interval_ns;
-	/* keys in the file that are checked but have no effect in this build: "journal" */
+	/* keys in the file that are checked but have no effect in this build: "export.cloudwatch" */
 	struct strings inactive;
 };
 
@@ -122,6 +123,9 @@ struct config_error {
 /* Reads and checks a file. -EINVAL: refused, *ret_error says where and why; -ENOENT, -EACCES and the like
  * fill it too. The path of each dataset must exist and be readable now; of two datasets neither may hold the other. */
 int config_load(const char *file, struct config **ret, struct config_error *ret_error);
+
+/* The same for who only reads what a monitor wrote: datasets' paths need not be there. */
+int config_load_elsewhere(const char *file, struct config **ret, struct config_error *ret_error);
 
 /* The same from memory; `name` stands for the file in messages. check_paths: look at the file system too. */
 int config_parse(const char *text, size_t len, const char *name, bool check_paths, struct config **ret,

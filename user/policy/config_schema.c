@@ -237,7 +237,7 @@ static int parse_journal(struct parse *p, const struct ynode *n, void *to)
 /* Length of a known placeholder at s, or 0. */
 static size_t known_placeholder(const char *s)
 {
-	static const char *const names[] = {"{instance_id}", "{host}", "{account}", "{region}"};
+	static const char *const names[] = {"{instance_id}", "{host}", "{hostname}", "{account}", "{region}"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strncmp(s, names[i], strlen(names[i])))
@@ -266,6 +266,8 @@ static int parse_log_group(struct parse *p, const struct ynode *n, void *to)
 					   quote(text).s);
 		s += k ? k : 1;
 	}
+	if (!r && !strncmp(text, "aws/", 4))
+		return config_fail(p, n, "'%s' is AWS's own; choose another name", quote(text).s);
 	if (r < 0)
 		return r;
 	*(char **)to = text;
@@ -330,11 +332,24 @@ static int parse_cloudwatch(struct parse *p, const struct ynode *n, void *to)
 	return map_parse(p, n, fields, ARRAY_SIZE(fields), c);
 }
 
+static int parse_security_hub(struct parse *p, const struct ynode *n, void *to)
+{
+	static const struct field fields[] = {
+	    KEY("endpoint", struct config, export.hub_endpoint, parse_endpoint),
+	};
+	struct config *c = to;
+
+	if (n->kind != Y_MAP)
+		return parse_bool(p, n, &c->export.security_hub);
+	c->export.security_hub = true;
+	return map_parse(p, n, fields, ARRAY_SIZE(fields), c);
+}
+
 static int parse_export(struct parse *p, const struct ynode *n, void *to)
 {
 	static const struct field fields[] = {
 	    {"cloudwatch", parse_cloudwatch, 0, false},
-	    KEY("security_hub", struct config, export.security_hub, parse_bool),
+	    {"security_hub", parse_security_hub, 0, false},
 	};
 
 	return map_parse(p, n, fields, ARRAY_SIZE(fields), to);
@@ -385,6 +400,16 @@ static int parse_state(struct parse *p, const struct ynode *n, void *to)
 	return r;
 }
 
+/* How far an export has come must be known after a restart. */
+static int check_export(struct parse *p, const struct ynode *root)
+{
+	if (!p->c->export.cloudwatch || p->c->state)
+		return 0;
+	snprintf(p->where, sizeof(p->where), "export.cloudwatch");
+	return config_fail(p, ynode_get(root, "state"),
+			   "needs a place to remember what was sent; remove `state: off`, or name a directory");
+}
+
 int config_parse_root(struct parse *p, const struct ynode *root)
 {
 	static const struct field fields[] = {
@@ -401,5 +426,7 @@ int config_parse_root(struct parse *p, const struct ynode *root)
 
 	if (!r)
 		r = check_allow_datasets(p);
+	if (!r)
+		r = check_export(p, root);
 	return r < 0 ? r : config_check_derived(p);
 }
