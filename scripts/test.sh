@@ -158,12 +158,19 @@ run_fuzz() {
 
 # --- screens ---------------------------------------------------------------
 
+have_pyte() {
+	$python -c 'import pyte' 2>/dev/null || { skip_part screen "there is no pyte here (package python3-pyte)"; return 1; }
+}
+
+screen_tests() {
+	timeout -k 5 $screen_limit $python -m pytest -v -p no:cacheprovider --durations=10 tests/screen >"$logs/screen.txt" 2>&1 </dev/null
+}
+
 run_screen() {
-	$python -c 'import pyte' 2>/dev/null || { skip_part screen "there is no pyte here (package python3-pyte)"; return; }
+	have_pyte || return
 	build build-screen viewer asan-viewer || return
 	status=0
-	timeout -k 5 $screen_limit $python -m pytest -v -p no:cacheprovider --durations=10 tests/screen \
-		>"$logs/screen.txt" 2>&1 </dev/null || status=$?
+	screen_tests || status=$?
 	count_pytest screen "$logs/screen.txt" $status
 }
 
@@ -192,12 +199,19 @@ as_root() {
 	fi
 }
 
-run_system() {
+# What starts no monitor is a lane of its own, which can run beside the other; see tests/system/conftest.py.
+system_tests() { # main|aside|all
+	case $1 in
+	all) as_root timeout -k 30 $system_limit $python -m pytest -v -p no:cacheprovider --durations=30 tests/system ;;
+	*) as_root timeout -k 30 $system_limit $python -m pytest -v -p no:cacheprovider --durations=30 --lane="$1" tests/system ;;
+	esac >"$logs/system-$1.txt" 2>&1 </dev/null
+}
+
+run_system() { # main|all
 	build build-system all work || return
 	status=0
-	as_root timeout -k 30 $system_limit $python -m pytest -v -p no:cacheprovider --durations=30 tests/system \
-		>"$logs/system.txt" 2>&1 </dev/null || status=$?
-	count_pytest system "$logs/system.txt" $status
+	system_tests "$1" || status=$?
+	count_pytest system "$logs/system-$1.txt" $status
 }
 
 # --- virtual machines ------------------------------------------------------
@@ -280,10 +294,17 @@ start_share() { # KERNEL
 	esac
 }
 
-# One after the other, on what time the host's own tests leave of the processors.
-vm_beside() {
+# --- beside the host's own tests ----------------------------------------------
+
+# What has a processor for itself no longer than the main lane leaves it one: first what starts no monitor, then the machines,
+# one after the other. Each leaves its status in a file.
+lanes_beside() {
 	trap 'kill "${machines%%:*}" 2>/dev/null; wait; exit 130' TERM
 	read -r self _ </proc/self/stat
+	renice -n 10 -p "$self" >/dev/null 2>&1 || true
+	[ "$screens" = no ] || { screen_tests; echo $? >"$logs/screen.status"; }
+	system_tests aside
+	echo $? >"$logs/system-aside.status"
 	chrt -i -p 0 "$self" 2>/dev/null || true
 	for kernel in $kernels; do
 		machines=
@@ -294,19 +315,27 @@ vm_beside() {
 	done
 }
 
-start_vm_beside() {
-	build build-vm all work || return
-	rm -f "$logs"/vm-*.status
-	vm_beside &
+start_beside() {
+	build build-beside all work || return
+	screens=no
+	have_pyte && build build-screen viewer asan-viewer && screens=yes
+	rm -f "$logs"/*.status
+	lanes_beside &
 	beside=$!
 }
 
-count_vm_beside() {
+status_of() { # NAME
+	cat "$logs/$1.status" 2>/dev/null || echo 1
+}
+
+count_beside() {
 	[ -n "$beside" ] || return
 	wait "$beside"
 	beside=
+	[ "$screens" = no ] || count_pytest screen "$logs/screen.txt" "$(status_of screen)"
+	count_pytest system-aside "$logs/system-aside.txt" "$(status_of system-aside)"
 	for kernel in $kernels; do
-		vm_count "$kernel" "$(cat "$logs/vm-$kernel.status" 2>/dev/null || echo 1)"
+		vm_count "$kernel" "$(status_of "vm-$kernel")"
 	done
 }
 
@@ -362,14 +391,13 @@ case $part in
 all)
 	run_unit
 	run_fuzz
-	start_vm_beside
-	run_screen
-	run_system
-	count_vm_beside ;;
+	start_beside
+	run_system main
+	count_beside ;;
 unit) run_unit ;;
 fuzz) run_fuzz ;;
 screen) run_screen ;;
-system) run_system ;;
+system) run_system all ;;
 vm) if [ $# -eq 2 ]; then run_vm "$2"; else run_vm_share; fi ;;
 vm-all) run_vm_all ;;
 esac

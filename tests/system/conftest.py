@@ -86,6 +86,24 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("hooks", [BEST] if one else SETS, indirect=True)
 
 
+# Files of which all that starts no monitor can run beside the rest.
+ASIDE = {"test_awsd.py", "test_awsd_sign.py", "test_awsd_hub.py", "test_awsd_faults.py", "test_awsd_moto.py", "test_templates.py",
+         "test_aws_client.py", "test_aws_answers.py", "test_cloudwatch.py", "test_security_hub.py"}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--lane", choices=("aside", "main"), help="only what can run beside the rest, or only the rest")
+
+
+def pytest_collection_modifyitems(config, items):
+    lane = config.getoption("lane")
+    if not lane:
+        return
+    aside = [i.path.name in ASIDE and "sluice" not in i.fixturenames for i in items]
+    config.hook.pytest_deselected(items=[i for i, a in zip(items, aside) if a != (lane == "aside")])
+    items[:] = [i for i, a in zip(items, aside) if a == (lane == "aside")]
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "one_set: what is tested is above the hooks; one set is enough, the better one")
 
