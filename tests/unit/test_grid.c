@@ -27,17 +27,28 @@ static const struct grid_column three[] = {{10, 20, 0}, {8, 8, 2}, {6, 30, 1}};
 static void the_highest_rank_goes_first(void **state)
 {
 	assert_widths(three, 3, 28, WIDTHS(10, 8, 6));
-	assert_widths(three, 3, 27, WIDTHS(13, 0, 12)); /* the second is gone, and what it had is theirs */
+	assert_widths(three, 3, 27, WIDTHS(19, 0, 6)); /* the second is gone, and what it had is the first's */
 	assert_widths(three, 3, 17, WIDTHS(17, 0, 0));
 	assert_widths(three, 3, 10, WIDTHS(10, 0, 0));
 }
 
-static void what_is_left_goes_to_the_narrowest(void **state)
+static void what_is_left_goes_to_the_first_then_to_the_narrowest(void **state)
 {
-	assert_widths(three, 3, 32, WIDTHS(10, 8, 10));
-	assert_widths(three, 3, 34, WIDTHS(11, 8, 11));
+	assert_widths(three, 3, 32, WIDTHS(14, 8, 6));
+	assert_widths(three, 3, 38, WIDTHS(20, 8, 6));
+	assert_widths(three, 3, 44, WIDTHS(20, 8, 12));
 	assert_widths(three, 3, 62, WIDTHS(20, 8, 30));
 	assert_widths(three, 3, 300, WIDTHS(20, 8, 30)); /* nobody takes what nobody wants */
+}
+
+static void what_is_rare_goes_before_the_first_is_cut_short(void **state)
+{
+	static const struct grid_column c[] = {{10, 30, 0}, {5, 5, GRID_RARE}, {5, 9, GRID_RARE - 1}};
+
+	assert_widths(c, 3, 24, WIDTHS(17, 0, 5));
+	assert_widths(c, 3, 30, WIDTHS(20, 0, 8));
+	assert_widths(c, 3, 34, WIDTHS(20, 5, 5));
+	assert_widths(c, 3, 60, WIDTHS(30, 5, 9));
 }
 
 static void of_equal_rank_the_last_goes_first(void **state)
@@ -145,7 +156,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_highest_rank_goes_first),
-		cmocka_unit_test(what_is_left_goes_to_the_narrowest),
+		cmocka_unit_test(what_is_left_goes_to_the_first_then_to_the_narrowest),
+		cmocka_unit_test(what_is_rare_goes_before_the_first_is_cut_short),
 		cmocka_unit_test(of_equal_rank_the_last_goes_first),
 		cmocka_unit_test(where_nothing_may_go_the_last_are_cut),
 		cmocka_unit_test(no_layout_is_wider_than_its_place),
