@@ -656,7 +656,7 @@ static void test_dead_endpoint(void **state)
 	assert_true(t.lag_known);
 	assert_int_equal(t.lag_records, 30000);
 	assert_int_equal(t.sent, 0);
-	assert_true(worst < NSEC / 20);
+	assert_true(worst < NSEC); /* an answer would take much longer */
 	assert_true(now_boot_ns() - began < 60 * NSEC);
 	cw->always = false;
 	wait_idle(x);
