@@ -71,24 +71,37 @@ build() { # NAME TARGET...
 	return 1
 }
 
-# --- unit tests ------------------------------------------------------------
-
-unit_part() { # NAME BUILD
-	found=0
-	for program in "$2"/unit/test_*; do
-		# Beside each lies what it depends on, for make.
-		case $program in *.d) continue ;; esac
-		[ -x "$program" ] || continue
-		found=1
-		unit_program "$1" "$program"
-	done
-	[ $found = 1 ] || { say "no unit test programs in $2/unit" >"$logs/$1.txt"; fail_part "$1" "$logs/$1.txt" "nothing to run"; }
+# What a part that ran in the background ended with.
+status_of() { # NAME
+	cat "$logs/$1.status" 2>/dev/null || echo 1
 }
 
-unit_program() { # NAME PROGRAM
+# --- unit tests ------------------------------------------------------------
+
+# As many at a time as there are processors.
+unit_part() { # NAME BUILD
+	programs=$(unit_programs "$2")
+	[ -n "$programs" ] || { say "no unit test programs in $2/unit" >"$logs/$1.txt"; fail_part "$1" "$logs/$1.txt" "nothing to run"; return; }
+	# shellcheck disable=SC2086 # words
+	printf '%s\n' $programs | xargs -P "$jobs" -I{} sh -c 'log=$1/$2-${4##*/}
+		CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 5 $3 "$4" >"$log.txt" 2>&1 </dev/null; echo $? >"$log.status"' \
+		unit "$logs" "$1" $unit_limit {}
+	for program in $programs; do
+		count_unit "$1" "$program"
+	done
+}
+
+# Beside each lies what it depends on, for make.
+unit_programs() { # BUILD
+	for program in "$1"/unit/test_*; do
+		case $program in *.d) continue ;; esac
+		[ ! -x "$program" ] || say "$program"
+	done
+}
+
+count_unit() { # NAME PROGRAM
 	log=$logs/$1-${2##*/}.txt
-	status=0
-	CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 5 $unit_limit "$2" >"$log" 2>&1 </dev/null || status=$?
+	status=$(status_of "$1-${2##*/}")
 
 	planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
 	# cmocka 1.1 writes "not ok" before a skip, later ones "ok".
@@ -322,10 +335,6 @@ start_beside() {
 	rm -f "$logs"/*.status
 	lanes_beside &
 	beside=$!
-}
-
-status_of() { # NAME
-	cat "$logs/$1.status" 2>/dev/null || echo 1
 }
 
 count_beside() {
