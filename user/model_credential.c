@@ -165,15 +165,27 @@ void credentials_free(struct model *m)
 
 /* --- environments ------------------------------------------------------------------------- */
 
-static bool environment_known(const struct model *m, const char *job, const char *key)
+static bool environment_known(const struct model *m, const char *job, const char *key, bool tainted)
 {
 	for (const struct m_use *u = m->credentials->first; u; u = u->next)
-		if (u->kind == SECRET_ENVIRONMENT && !strcmp(u->key, key) && same_text(use_job(u), job))
+		if (u->kind == SECRET_ENVIRONMENT && (!tainted || u->mask) && !strcmp(u->key, key) && same_text(use_job(u), job))
 			return true;
 	return false;
 }
 
-static int note_key(struct model *m, const struct m_subject *s, const char *key)
+/* 0: there is no room for it. */
+static uint8_t key_index(struct m_credentials *c, const char *key)
+{
+	for (unsigned i = 0; i < c->nkeys; i++)
+		if (!strcmp(c->keys[i], key))
+			return (uint8_t)(i + 1);
+	if (c->nkeys == ENV_KEYS_MAX)
+		return 0;
+	snprintf(c->keys[c->nkeys], sizeof(c->keys[0]), "%s", key);
+	return ++c->nkeys;
+}
+
+static int note_key(struct model *m, const struct m_subject *s, const char *key, bool tainted)
 {
 	const char *job = s->job ? s->job->name : NULL;
 	struct credential_use use = {
@@ -191,7 +203,7 @@ static int note_key(struct model *m, const struct m_subject *s, const char *key)
 		.key = key,
 	};
 
-	return environment_known(m, job, key) ? 0 : model_set_credential_use(m, &use);
+	return environment_known(m, job, key, tainted) ? 0 : model_set_credential_use(m, &use);
 }
 
 static void add_hint(struct m_credentials *c, uint32_t pid, enum secret_kind kind, const char *home, const char *path)
@@ -207,14 +219,15 @@ static void add_hint(struct m_credentials *c, uint32_t pid, enum secret_kind kin
 
 int model_set_environment(struct model *m, const struct subject *who, const struct env_secrets *env)
 {
-	const struct m_subject *s = subject_find(m, who);
+	struct m_subject *s = subject_find(m, who);
 
 	if (!s)
 		return -ENOENT;
+	s->env_key = env->key[0] ? key_index(m->credentials, env->key) : 0;
 	for (enum env_path i = ENV_HOME + 1; i < ENV_PATHS; i++)
 		if (env->path[i][0])
 			add_hint(m->credentials, who->tgid, secret_kind_of_env(i), env->path[ENV_HOME], env->path[i]);
-	return env->key[0] ? note_key(m, s, env->key) : 0;
+	return env->key[0] ? note_key(m, s, env->key, false) : 0;
 }
 
 bool model_take_credential_hint(struct model *m, struct credential_hint *ret)
@@ -271,6 +284,29 @@ static bool is_later(const struct m_subject *a, const struct m_subject *b)
 	return a->who.start_ns != b->who.start_ns ? a->who.start_ns > b->who.start_ns : a->who.exec > b->who.exec;
 }
 
+static void find_subject(struct model *m, struct m_subject *s)
+{
+	for (struct m_use *u = s->process ? *bucket(m, s->who.tgid) : NULL; u; u = u->next_pid) {
+		if (!is_by(u, s))
+			continue;
+		u->mask |= s->trusted ? 0 : subject_mask(s);
+		if (!u->subject || is_later(s, u->subject))
+			u->subject = s;
+	}
+}
+
+/* Who had the key first in a job may hold nothing, and never will: the first that does is told too. */
+static void tell_tainted_keys(struct model *m)
+{
+	for (struct m_subject *s = m->credentials->nkeys ? m->first_subject : NULL; s; s = s->next) {
+		if (!s->env_key || s->env_told || s->trusted || !subject_mask(s))
+			continue;
+		s->env_told = true;
+		if (!note_key(m, s, m->credentials->keys[s->env_key - 1], true))
+			find_subject(m, s);
+	}
+}
+
 void credentials_find_subjects(struct model *m)
 {
 	struct m_credentials *c = m->credentials;
@@ -279,15 +315,9 @@ void credentials_find_subjects(struct model *m)
 		return;
 	for (struct m_use *u = c->first; u; u = u->next)
 		u->mask = 0;
-	for (struct m_subject *s = m->first_subject; s; s = s->next) {
-		for (struct m_use *u = s->process ? *bucket(m, s->who.tgid) : NULL; u; u = u->next_pid) {
-			if (!is_by(u, s))
-				continue;
-			u->mask |= s->trusted ? 0 : subject_mask(s);
-			if (!u->subject || is_later(s, u->subject))
-				u->subject = s;
-		}
-	}
+	for (struct m_subject *s = m->first_subject; s; s = s->next)
+		find_subject(m, s);
+	tell_tainted_keys(m);
 	for (struct m_use *u = c->first; u; u = u->next) {
 		u->looks++;
 		if (use_is_known(u) && !u->by.start_ns && !u->subject && !u->gone_counted) {

@@ -37,7 +37,7 @@ struct credential_use {
 /* -ENOMEM; -ENOSPC: left out, which is counted. */
 int model_set_credential_use(struct model *m, const struct credential_use *use);
 
-/* What a subject's environment holds. Of a job each key counts once. -ENOENT, -ENOMEM, -ENOSPC. */
+/* What a subject's environment holds. Of a job each key counts once, and once more by the first that is tainted. -ENOENT, -ENOMEM, -ENOSPC. */
 int model_set_environment(struct model *m, const struct subject *who, const struct env_secrets *env);
 
 /* The next place that an environment named, for who looks there; false: none. */
@@ -85,7 +85,10 @@ struct m_use {
 };
 
 #define USE_BUCKETS 1024
+#define ENV_KEYS_MAX 255 /* different ones; of further ones only the first process of a job is known */
 struct m_credentials {
+	char keys[ENV_KEYS_MAX][SECRET_KEY_LEN]; /* of environments, masked */
+	uint8_t nkeys;
 	struct m_use *first, *last;
 	struct m_use *of_pid[USE_BUCKETS];
 	size_t n;

@@ -129,6 +129,8 @@ struct m_subject {
 	uint32_t exe_dev;
 	bool vouch_asked, vouched;
 	bool trusted; /* nothing that it passes on is charged to it */
+	bool env_told;	 /* while tainted, with the key in its environment */
+	uint8_t env_key; /* which: an index into m_credentials.keys, less one; 0: none */
 	bool writes_inside; /* into files of a dataset: only then `derives` is kept up */
 	uint64_t derives; /* datasets that it is a declared writer of */
 	uint64_t met; /* evaluations there had been */

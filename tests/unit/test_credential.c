@@ -186,6 +186,32 @@ static void test_environment(void **state)
 	fixture_end(&t);
 }
 
+/* Whoever had a key first, and holds nothing, hides nobody who does; one finding tells of all of them. */
+static void test_environment_of_the_tainted(void **state)
+{
+	struct env_secrets env = {.key = MASKED};
+	struct fixture t;
+
+	fixture_begin(&t, NULL);
+	for (uint32_t pid = 10; pid < 14; pid++) {
+		struct subject who = process(pid);
+
+		introduce(&t, pid, "python3", "session:7");
+		assert_int_equal(model_set_environment(t.m, &who, &env), 0);
+	}
+	evaluate(&t);
+	assert_int_equal(findings(&t, RULE_CREDENTIAL_STATIC), 0);
+	assert_int_equal(t.m->credentials->n, 1);
+	for (uint32_t pid = 12; pid < 14; pid++) {
+		reads(&t, pid, 0, 4096);
+		evaluate(&t);
+		assert_int_equal(only(&t, RULE_CREDENTIAL_STATIC)->process->who.tgid, 12);
+		assert_int_equal(t.m->credentials->n, 2);
+	}
+	assert_int_equal(only(&t, RULE_CREDENTIAL_STATIC)->severity, SEVERITY_HIGH);
+	fixture_end(&t);
+}
+
 static void test_bounded(void **state)
 {
 	struct fixture t;
@@ -332,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_gone_but_known),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_environment_of_the_tainted),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_record),
