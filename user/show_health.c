@@ -5,14 +5,10 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "user/health_lines.h"
 #include "user/table_text.h"
-#include "user/value_text.h"
 
-static const struct {
-	const char *label, *path;
-	enum value_format format;
-	const char *unit;
-} health_lines[] = {
+const struct health_line health_lines[HEALTH_LINES] = {
     {"hook set", "backend", FORMAT_TEXT, ""},
     {"processor", "cpu", FORMAT_SHARE, " of one core"},
     {"memory", "memory.rss", FORMAT_SIZE, ""},

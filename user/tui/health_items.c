@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "user/value_text.h"
+#include "user/health_lines.h"
 
 #define LATE_MS 2000
 #define FULL 0.9  /* of a map */
@@ -15,26 +15,9 @@ static int add(json_t *list, const char *part, const char *name, const char *val
 						     value, "state", state));
 }
 
-static const struct {
-	const char *name, *path;
-	enum value_format format;
-	const char *unit;
-} own[] = {
-	{"hook set", "backend", FORMAT_TEXT, ""},
-	{"processor", "cpu", FORMAT_SHARE, " of one core"},
-	{"memory", "memory.rss", FORMAT_SIZE, ""},
-	{"memory of maps", "memory.maps", FORMAT_SIZE, " at most"},
-	{"late by", "late_ms", FORMAT_TEXT, " ms"},
-	{"records waiting", "records_waiting", FORMAT_COUNT, ""},
-	{"records behind", "records_lag_ms", FORMAT_TEXT, " ms"},
-	{"subjects", "model.subjects", FORMAT_COUNT, ""},
-	{"objects", "model.objects", FORMAT_COUNT, ""},
-	{"transfers", "model.transfers", FORMAT_COUNT, ""},
-	{"flows", "model.flows", FORMAT_COUNT, ""},
-	{"had no room for", "model.refused", FORMAT_COUNT, ""},
+static const struct health_line more[] = {
 	{"tainted processes", "tainted.processes", FORMAT_COUNT, ""},
 	{"names known", "names.known", FORMAT_COUNT, ""},
-	{"credential files", "credentials.files", FORMAT_COUNT, " watched"},
 };
 
 static const char *own_state(const char *path, const json_t *value)
@@ -48,15 +31,15 @@ static const char *own_state(const char *path, const json_t *value)
 	return !strcmp(path, "model.refused") && n > 0 ? "bad" : "ok";
 }
 
-static void add_own(json_t *list, const json_t *health)
+static void add_own(json_t *list, const json_t *health, const struct health_line *lines, size_t n)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
-		const json_t *value = json_at(health, own[i].path);
-		_cleanup_free_ char *text = value_text(value, own[i].format, NULL);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *value = json_at(health, lines[i].path);
+		_cleanup_free_ char *text = value_text(value, lines[i].format, NULL);
 		char full[256];
 
-		snprintf(full, sizeof(full), "%s%s", text ? text : "?", text ? own[i].unit : "");
-		add(list, "own", own[i].name, full, own_state(own[i].path, value));
+		snprintf(full, sizeof(full), "%s%s", text ? text : "?", text ? lines[i].unit : "");
+		add(list, "own", lines[i].label, full, own_state(lines[i].path, value));
 	}
 }
 
@@ -213,7 +196,8 @@ json_t *health_items(const json_t *document)
 
 	if (!list || !health)
 		return list;
-	add_own(list, health);
+	add_own(list, health, health_lines, HEALTH_LINES);
+	add_own(list, health, more, ARRAY_SIZE(more));
 	add_carrier(list, "exporter", json_at(health, "exporter"));
 	add_carrier(list, "security hub", json_at(health, "security_hub"));
 	add_carrier(list, "journal", json_at(health, "journal"));
