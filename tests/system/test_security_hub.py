@@ -287,7 +287,7 @@ def test_killed_at_any_time(hub, journal, aws):
             aws.kill9()
             aws.start()
     hub.start()
-    hub.wait("all is there", lambda t: there(aws) == newest, 60)
+    hub.wait("all is there", lambda t: t["waiting"] == 0 and there(aws) == newest, 60)
     hub.end()
     assert not failed(aws)
     assert hub.told()["refused"] == hub.told()["missed"] == 0

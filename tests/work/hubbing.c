@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Findings of a journal to Security Hub without the rest of the monitor, until it is killed, or ended by SIGTERM as a monitor is.
- * After each step that changed something it prints one JSON object: how the import is.
+ * When SIGTERM may come, and after each step that changed something, it prints one JSON object: how the import is.
  *   hubbing journal=DIR state=FILE endpoint=URL [hurry=N]
  */
 #include <jansson.h>
@@ -63,7 +63,8 @@ static void run(struct hub *h)
 {
 	struct hub_told before;
 
-	memset(&before, 0, sizeof(before));
+	/* Never how it is, so that the first is printed. */
+	memset(&before, 0xff, sizeof(before));
 	print(h, &before);
 	while (!atomic_load(&stop)) {
 		uint64_t pause = MIN(hub_step(h, now_boot_ns(), false), NSEC / 20);
