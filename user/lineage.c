@@ -4,13 +4,13 @@
  * only its first phase, since the value is wanted and not the flow. Chosen over augmenting paths
  * because a chain of ten thousand forks, each reading a little, makes these quadratic.
  *
- * Only nodes from which a tap can be reached take part, so a small question about a large host
- * costs little; what a question changed is put back after it.
+ * Only nodes from which a tap can be reached take part, and of their arcs those between them, so a
+ * small question about a large host costs little: a dataset that thousands read is one of a few nodes
+ * and has a few arcs in each question about one of them. What a question changed is put back after it.
  */
 #include "user/array.h"
 #include "user/lineage_internal.h"
 
-#include <string.h>
 
 #define OUT UINT32_MAX /* a label: no tap can be reached any more */
 
@@ -55,6 +55,7 @@ struct lineage *lineage_free(struct lineage *l)
 	if (l) {
 		free(l->nodes);
 		free(l->arcs);
+		free(l->space);
 		free(l);
 	}
 	return NULL;
@@ -71,6 +72,7 @@ int64_t lineage_node(struct lineage *l, uint64_t supply)
 	l->nodes[l->nnodes] = (struct node){
 	    .supply = MIN(supply, LINEAGE_UNLIMITED - 1),
 	    .first = LINEAGE_NONE,
+	    .first_in = LINEAGE_NONE,
 	    .label = OUT,
 	};
 	return (int64_t)l->nnodes++;
@@ -83,7 +85,7 @@ void lineage_supply(struct lineage *l, uint32_t node, uint64_t more)
 
 static void put_arc(struct lineage *l, uint32_t from, uint32_t to, uint64_t capacity)
 {
-	l->arcs[l->narcs] = (struct arc){capacity, capacity, to, l->nodes[from].first};
+	l->arcs[l->narcs] = (struct arc){.capacity = capacity, .left = capacity, .to = to, .next = l->nodes[from].first};
 	l->nodes[from].first = (uint32_t)l->narcs++;
 }
 
@@ -99,6 +101,8 @@ int lineage_arc(struct lineage *l, uint32_t from, uint32_t to, uint64_t capacity
 		return err;
 	put_arc(l, from, to, capacity);
 	put_arc(l, to, from, 0);
+	l->arcs[l->narcs - 1].next_in = l->nodes[to].first_in;
+	l->nodes[to].first_in = (uint32_t)l->narcs - 1;
 	return 0;
 }
 
@@ -167,6 +171,45 @@ static void activate(struct run *r, uint32_t v)
 	r->top = MAX(r->top, n->label);
 }
 
+static void join(struct run *r, uint32_t at)
+{
+	struct node *v = &r->l->nodes[at];
+
+	if (v->label != OUT)
+		return;
+	v->label = 1;
+	v->first_here = LINEAGE_NONE;
+	r->seen[r->nseen++] = at;
+}
+
+static void join_arc(struct run *r, uint32_t tail, uint32_t a)
+{
+	struct node *v = &r->l->nodes[tail];
+
+	r->l->arcs[a].next_here = v->first_here;
+	v->first_here = a;
+}
+
+/* All from which a tap can be reached, and the arcs between them. */
+static void join_all(struct run *r, const struct tap *taps, size_t n)
+{
+	struct arc *arcs = r->l->arcs;
+
+	for (size_t i = 0; i < n; i++)
+		if (r->l->nodes[taps[i].node].drain)
+			join(r, taps[i].node);
+	for (size_t i = 0; i < r->nseen; i++) {
+		uint32_t v = r->seen[i];
+
+		for (uint32_t a = r->l->nodes[v].first_in; a != LINEAGE_NONE; a = arcs[a].next_in) {
+			r->looked++;
+			join(r, arcs[a].to);
+			join_arc(r, v, a);
+			join_arc(r, arcs[a].to, a ^ 1);
+		}
+	}
+}
+
 /* Labels by distance to the nearest tap that still takes something. Returns how many have one;
  * they are in r->queue, nearest first. */
 static size_t label_by_distance(struct run *r, const struct tap *taps, size_t n)
@@ -186,7 +229,7 @@ static size_t label_by_distance(struct run *r, const struct tap *taps, size_t n)
 	for (size_t i = 0; i < filled; i++) {
 		const struct node *v = &nodes[r->queue[i]];
 
-		for (uint32_t a = v->first; a != LINEAGE_NONE; a = arcs[a].next) {
+		for (uint32_t a = v->first_here; a != LINEAGE_NONE; a = arcs[a].next_here) {
 			struct node *u = &nodes[arcs[a].to];
 
 			r->looked++;
@@ -214,7 +257,7 @@ static void relabel_all(struct run *r, const struct tap *taps, size_t n)
 	for (size_t i = 0; i < labelled; i++) {
 		struct node *v = &nodes[r->queue[i]];
 
-		v->current = v->first;
+		v->current = v->first_here;
 		same_add(r, r->queue[i]);
 		if (v->excess)
 			activate(r, r->queue[i]);
@@ -266,7 +309,7 @@ static bool lift(struct run *r, uint32_t v)
 	const struct arc *arcs = r->l->arcs;
 	uint32_t was = nodes[v].label, lowest = OUT;
 
-	for (uint32_t a = nodes[v].first; a != LINEAGE_NONE; a = arcs[a].next) {
+	for (uint32_t a = nodes[v].first_here; a != LINEAGE_NONE; a = arcs[a].next_here) {
 		r->looked++;
 		r->since_relabel++;
 		if (arcs[a].left && nodes[arcs[a].to].label < lowest)
@@ -281,7 +324,7 @@ static bool lift(struct run *r, uint32_t v)
 	if (lowest >= r->nseen)
 		return false;
 	nodes[v].label = lowest + 1;
-	nodes[v].current = nodes[v].first;
+	nodes[v].current = nodes[v].first_here;
 	same_add(r, v);
 	return true;
 }
@@ -295,7 +338,7 @@ static void discharge(struct run *r, uint32_t at)
 		if (v->label == 1 && v->drain)
 			push_out(r, v);
 		for (; v->excess && v->current != LINEAGE_NONE;
-		     v->current = arcs[v->current].next) {
+		     v->current = arcs[v->current].next_here) {
 			const struct arc *a = &arcs[v->current];
 
 			r->looked++;
@@ -358,8 +401,7 @@ static void gather(struct run *r, const struct tap *taps, size_t n, struct leak 
 				? LINEAGE_UNLIMITED
 				: add(r->wanted, taps[i].limit);
 	}
-	r->nseen = label_by_distance(r, taps, n);
-	memcpy(r->seen, r->queue, r->nseen * sizeof(*r->seen));
+	join_all(r, taps, n);
 	for (size_t i = 0; i < r->nseen; i++) {
 		struct node *v = &nodes[r->seen[i]];
 
@@ -382,10 +424,8 @@ static void put_back(struct run *r, const struct tap *taps, size_t n)
 
 		v->label = OUT;
 		v->excess = 0;
-		for (uint32_t a = v->first; a != LINEAGE_NONE; a = arcs[a].next) {
+		for (uint32_t a = v->first_here; a != LINEAGE_NONE; a = arcs[a].next_here)
 			arcs[a].left = arcs[a].capacity;
-			arcs[a ^ 1].left = arcs[a ^ 1].capacity;
-		}
 	}
 	for (size_t i = 0; i < n; i++)
 		nodes[taps[i].node].drain = 0;
@@ -395,17 +435,17 @@ int lineage_leak(struct lineage *l, const struct tap *taps, size_t n, uint64_t *
 		 struct leak *ret)
 {
 	size_t room = l->nnodes + 2;
-	_cleanup_free_ uint32_t *space = malloc(4 * room * sizeof(uint32_t));
 	struct leak leak = {.exact = true};
+	int err = array_grow((void **)&l->space, &l->max_space, 4 * room, sizeof(*l->space));
 
-	if (!space)
-		return -ENOMEM;
+	if (err)
+		return err;
 	struct run r = {
 	    .l = l,
-	    .seen = space,
-	    .queue = space + room,
-	    .active = space + 2 * room,
-	    .same = space + 3 * room,
+	    .seen = l->space,
+	    .queue = l->space + room,
+	    .active = l->space + 2 * room,
+	    .same = l->space + 3 * room,
 	};
 
 	gather(&r, taps, n, &leak);
