@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Documents that clients watch: {"watch":["jobs","flows"],"interval_ms":1000} and from then on a line of changes per document
- * and interval (watch_doc.h). Each document is made once for all that watch it, and making them takes at most a hundredth of
- * the time: where there is very much to tell, it is told less often.
+ * and interval (watch_doc.h). Each document is made once for all that watch it, and making it takes at most a fiftieth of a
+ * processor: where there is very much to tell, it is told less often, and the others as ever.
  */
 #ifndef SLUICE_WATCH_H
 #define SLUICE_WATCH_H
@@ -27,7 +27,7 @@ int watch_parse(const char *word, enum watch_what *ret);
 
 #define WATCH_INTERVAL_MIN_NS (NSEC / 10)
 #define WATCH_INTERVAL_MAX_NS (3600 * NSEC)
-#define WATCH_SHARE 100 /* of the time, at most one part in so many */
+#define WATCH_SHARE 50 /* of a processor, for each document, at most one part in so many */
 
 /* Who makes the documents. */
 struct watch_source {
