@@ -4,7 +4,9 @@
 #include "tests/work/work.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 /* Written by the children; shared memory, since a pipe would carry taint back. */
@@ -16,7 +18,7 @@ static struct {
 	uint64_t count, parallel, size;
 	const char *touch;
 	bool exec, wait_stdin;
-	double hold;
+	double hold, again;
 	int report;
 } opt = {.count = 1000, .parallel = 16, .size = 65536, .report = STDOUT_FILENO};
 
@@ -27,6 +29,7 @@ static const char usage[] = "usage: forker [options]\n"
 			    "  --size BYTES     per read (default 65536)\n"
 			    "  --exec           each then runs /bin/true, else _exit\n"
 			    "  --hold SECONDS   each sleeps so long before it ends\n"
+			    "  --again SECONDS  and reads FILE again every so often meanwhile\n"
 			    "  --wait-stdin     print \"ready\", start when a line comes on stdin\n"
 			    "  -o FILE          append the report to FILE instead of stdout\n";
 
@@ -47,9 +50,17 @@ static void child_touch(struct sums *s)
 
 __attribute__((noreturn)) static void child_run(struct sums *s)
 {
+	double left = opt.hold;
+
+	/* Thousands of them without a parent would be a machine that nobody can work on. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (opt.touch)
 		child_touch(s);
-	pause_seconds(opt.hold);
+	for (; opt.again > 0 && opt.touch && left > opt.again; left -= opt.again) {
+		pause_seconds(opt.again);
+		child_touch(s);
+	}
+	pause_seconds(left);
 	if (opt.exec) {
 		execl("/bin/true", "true", (char *)NULL);
 		_exit(127);
@@ -122,6 +133,7 @@ static void parse(int argc, char **argv)
 	    {"size", required_argument, NULL, 's'},
 	    {"exec", no_argument, NULL, 'e'},
 	    {"hold", required_argument, NULL, 'H'},
+	    {"again", required_argument, NULL, 'a'},
 	    {"wait-stdin", no_argument, NULL, 'w'},
 	    {"help", no_argument, NULL, 'h'},
 	    {0},
@@ -147,6 +159,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'H':
 			opt.hold = seconds(optarg, "--hold");
+			break;
+		case 'a':
+			opt.again = seconds(optarg, "--again");
 			break;
 		case 'w':
 			opt.wait_stdin = true;
