@@ -209,9 +209,10 @@ static void test_flow_and_finding(void **state)
 	sends(&t, &f, 90, 25);
 	tick(&t, &to);
 	const json_t *r = last_of(&to, "flow");
-	assert_fields(r, FIELDS("process", "job", "proto", "local", "remote", "bytes_out",
+	assert_fields(r, FIELDS("process", "job", "proto", "direction", "local", "remote", "bytes_out",
 				"bytes_in", "tainted_out", "datasets", "encrypted", "starttls", "allowed", "job_labels"));
 	assert_string_equal(text(r, "proto", NULL), "tcp");
+	assert_string_equal(text(r, "direction", NULL), "out");
 	assert_string_equal(text(r, "local", "addr"), "10.0.0.5");
 	assert_int_equal(number(r, "local", "port"), 40007);
 	assert_string_equal(text(r, "remote", "addr"), OUTSIDE);

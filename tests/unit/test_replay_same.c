@@ -36,6 +36,10 @@ static void begin_run(struct run *r)
 		static const char *const ends[] = {OUTSIDE, "10.0.0.7", "203.0.113.77", "2001:db8::1"};
 
 		r->flow[i] = flow_to(&r->t, i + 1, 10 + i, ends[i % 4], i % 3 ? 443 : 80);
+		if (i >= FLOWS - 6) { /* clients of ours, two of some */
+			r->flow[i].role = ROLE_ACCEPT;
+			r->flow[i].rport = (uint16_t)(50000 + i);
+		}
 		sends(&r->t, &r->flow[i], 0, 0);
 	}
 }
@@ -197,8 +201,8 @@ static void test_same_as_shown(void **state)
 				false);
 		assert_true(json_array_size(items(f, FEED_PROCESSES)) > 10);
 		assert_document(&r, f, FEED_FLOWS, LIST("local", "remote", "process"),
-				LIST("bytes_out", "bytes_in", "tainted_out", "datasets", "job", "proto", "allowed"), true);
-		assert_document(&r, f, FEED_DESTINATIONS, LIST("remote", "proto"),
+				LIST("bytes_out", "bytes_in", "tainted_out", "datasets", "job", "proto", "direction", "allowed"), true);
+		assert_document(&r, f, FEED_DESTINATIONS, LIST("remote", "proto", "direction"),
 				LIST("bytes_out", "bytes_in", "tainted_out", "datasets", "flows", "allowed", "because"), true);
 		assert_document(&r, f, FEED_FINDINGS, LIST("id"),
 				LIST("leak_bound", "exposed", "chain", "rule", "severity", "count", "last"), true);

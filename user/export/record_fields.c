@@ -137,6 +137,18 @@ static json_t *get_proto(matter *s)
 	return json_proto(s->flow);
 }
 
+json_t *json_direction(const struct m_flow *f)
+{
+	if (f->f.role == ROLE_UNKNOWN || f->f.role == ROLE_OVERFLOW)
+		return json_null();
+	return json_string(f->f.role == ROLE_ACCEPT ? "in" : "out");
+}
+
+static json_t *get_direction(matter *s)
+{
+	return json_direction(s->flow);
+}
+
 /* Flows to one remote end that are folded into one have no common local end. */
 static json_t *get_local(matter *s)
 {
@@ -210,6 +222,7 @@ const struct field flow_fields[] = {
     {"process", get_process},
     {"job", get_job},
     {"proto", get_proto},
+    {"direction", get_direction},
     {"local", get_local},
     {"remote", get_remote},
     {"bytes_out", get_out},
@@ -227,6 +240,7 @@ const struct field flow_overflow_fields[] = {
     {"process", get_process},
     {"job", get_job},
     {"proto", get_proto},
+    {"direction", get_direction},
     {"local", get_local},
     {"remote", get_remote},
     {"bytes_out", get_out},

@@ -85,6 +85,7 @@ json_t *json_channel(const char *name);
 /* The same of ends that are not told apart. */
 json_t *json_many(const struct dest *d);
 json_t *json_proto(const struct m_flow *f); /* "tcp", "udp", ...; null: of many */
+json_t *json_direction(const struct m_flow *f); /* "in": the other end connected, else "out"; null: that was before the monitor */
 /* "network.allow[0], line 12"; null: NULL. */
 json_t *json_allow_rule(const struct model *m, const struct allow_rule *a);
 json_t *json_words(const char *const *words, size_t n); /* a list up to n or NULL */

@@ -88,14 +88,14 @@ static uint64_t flow_print(const struct flow_row *f)
 	sum = mix(sum, (uint64_t)f->whose << 32 | f->job);
 	sum = mix(sum, (uint64_t)f->labels << 32 | f->remote);
 	sum = mix(sum, (uint64_t)f->encrypted << 32 | f->starttls);
-	return mix(sum, f->allowed);
+	return mix(sum, (uint64_t)f->allowed << 32 | f->direction);
 }
 
 static json_t *json_flow(const struct replay *r, const struct flow_key *k, const struct flow_row *f, const char *id)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:n}", "id", id, "process",
-			 replay_json(r, f->whose), "job", replay_json(r, f->job), "proto", replay_json(r, k->proto), "local",
-			 replay_json(r, k->local), "remote", replay_json(r, f->remote), "bytes_out", replay_json_count(f->out),
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:n}", "id", id, "process",
+			 replay_json(r, f->whose), "job", replay_json(r, f->job), "proto", replay_json(r, k->proto), "direction",
+			 replay_json(r, f->direction), "local", replay_json(r, k->local), "remote", replay_json(r, f->remote), "bytes_out", replay_json_count(f->out),
 			 "bytes_in", replay_json_count(f->in), "tainted_out", replay_json_count(f->tainted), "datasets",
 			 replay_json_datasets(r, f->datasets), "encrypted", replay_json(r, f->encrypted), "starttls",
 			 replay_json(r, f->starttls), "allowed", replay_json(r, f->allowed), "job_labels",

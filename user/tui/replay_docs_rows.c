@@ -313,7 +313,7 @@ int making_datasets(const struct making *m, const struct making_doc *to)
 /* --- destinations ------------------------------------------------------------------------------ */
 
 struct end {
-	uint64_t key; /* of remote and proto */
+	uint64_t key; /* of remote, proto and direction */
 	uint32_t first; /* its first flow: the place of its print, and its id */
 	uint64_t out, in, tainted, datasets, flows;
 	uint32_t who[WHO_MAX], jobs[WHO_MAX]; /* values */
@@ -369,10 +369,10 @@ static int gather(const struct replay *r, struct hashmap *ends)
 	for (uint32_t i = 0; i < r->tables[REPLAY_FLOWS].n; i++) {
 		const struct flow_row *f = replay_row(r, REPLAY_FLOWS, i);
 		const struct flow_key *k = replay_key(r, REPLAY_FLOWS, i);
-		uint64_t key = (uint64_t)f->remote << 32 | k->proto;
-		struct end *e = f->is.present && f->remote != REPLAY_NONE ? hashmap_find(ends, &key) : NULL;
+		uint64_t key = (uint64_t)f->end << 32 | k->proto << 1 | flow_is_in(r, f);
+		struct end *e = f->is.present && f->end != REPLAY_NONE ? hashmap_find(ends, &key) : NULL;
 
-		if (!f->is.present || f->remote == REPLAY_NONE)
+		if (!f->is.present || f->end == REPLAY_NONE)
 			continue;
 		if (!e) {
 			e = calloc(1, sizeof(*e));
@@ -430,12 +430,12 @@ static json_t *json_end(const struct replay *r, const struct end *e, const char 
 {
 	const struct flow_key *k = replay_key(r, REPLAY_FLOWS, e->first);
 	const struct flow_row *f = replay_row(r, REPLAY_FLOWS, e->first);
-	json_t *remote = replay_value(r, f->remote);
+	json_t *remote = replay_value(r, f->end);
 	bool known = replay_is_outside(remote) && !is_bucket(remote);
 
-	return json_pack("{s:s, s:O, s:o, s:n, s:o, s:n, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "id", id, "remote",
-			 remote, "proto", replay_json(r, k->proto), "direction", "flows", replay_json_count(e->flows), "live",
-			 "bytes_out", replay_json_count(e->out), "bytes_in", replay_json_count(e->in), "tainted_out",
+	return json_pack("{s:s, s:O, s:o, s:o, s:o, s:n, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "id", id, "remote",
+			 remote, "proto", replay_json(r, k->proto), "direction", replay_json(r, f->direction), "flows",
+			 replay_json_count(e->flows), "live", "bytes_out", replay_json_count(e->out), "bytes_in", replay_json_count(e->in), "tainted_out",
 			 replay_json_count(e->tainted), "datasets", replay_json_datasets(r, e->datasets), "processes",
 			 json_names(r, e->who, e->nwho, true), "processes_more", e->who_more, "jobs",
 			 json_names(r, e->jobs, e->njobs, false), "jobs_more", e->jobs_more, "allowed",

@@ -58,7 +58,8 @@ struct flow_row {
 	struct row_state is;
 	bool rest; /* of flows that there was no room for one by one */
 	uint32_t process; /* row */
-	uint32_t whose, job, labels, remote, encrypted, starttls, allowed; /* values */
+	uint32_t whose, job, labels, remote, direction, encrypted, starttls, allowed; /* values */
+	uint32_t end; /* value: remote, without the port where that is a client's own */
 	uint64_t out, in, tainted, datasets;
 };
 
@@ -167,6 +168,12 @@ static inline void *replay_row(const struct replay *r, enum replay_table t, uint
 static inline const void *replay_key(const struct replay *r, enum replay_table t, uint32_t i)
 {
 	return r->tables[t].keys + i * r->tables[t].key_size;
+}
+static inline bool flow_is_in(const struct replay *r, const struct flow_row *f)
+{
+	const char *direction = json_string_value(replay_value(r, f->direction));
+
+	return direction && !strcmp(direction, "in");
 }
 static inline bool replay_present(const struct replay *r, enum replay_table t, uint32_t i)
 {

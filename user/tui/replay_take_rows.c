@@ -267,12 +267,39 @@ static int flow_get(struct replay *r, const struct record_scan *s, const struct 
 		return err;
 	struct flow_key *k = (struct flow_key *)replay_key(r, REPLAY_FLOWS, *ret);
 	struct flow_row *f = replay_row(r, REPLAY_FLOWS, *ret);
-	f->whose = f->job = f->labels = f->remote = f->encrypted = f->starttls = f->allowed = k->proto = k->local = REPLAY_NONE;
-	f->process = REPLAY_NONE;
+	f->whose = f->job = f->labels = f->remote = f->direction = f->encrypted = f->starttls = f->allowed = REPLAY_NONE;
+	k->proto = k->local = REPLAY_NONE;
+	f->process = f->end = REPLAY_NONE;
 	if (*ret_rest)
 		return 0;
 	err = value(r, s, "proto", &k->proto);
 	return err ? err : value(r, s, "local", &k->local);
+}
+
+/* Of those who came in the port says nothing. */
+static int flow_end(struct replay *r, struct flow_row *f)
+{
+	json_t *end = json_copy(replay_value(r, f->remote));
+	_cleanup_free_ char *text = NULL;
+	int err = json_is_object(end) && !json_object_set_new(end, "port", json_null()) ? 0 : -ENOMEM;
+
+	if (!err)
+		text = json_dumps(end, JSON_COMPACT);
+	json_decref(end);
+	return text ? values_get(r->values, (struct span){text, strlen(text)}, &f->end) : -ENOMEM;
+}
+
+static int flow_ends(struct replay *r, const struct record_scan *s, struct flow_row *f)
+{
+	uint32_t before = f->remote;
+	int err = value(r, s, "remote", &f->remote);
+
+	if (!err)
+		err = value(r, s, "direction", &f->direction);
+	if (err || (f->end != REPLAY_NONE && f->remote == before))
+		return err;
+	f->end = f->remote;
+	return json_is_object(replay_value(r, f->remote)) && flow_is_in(r, f) ? flow_end(r, f) : 0;
 }
 
 static int describe_flow(struct replay *r, const struct record_scan *s, const struct record_scan *remote, bool rest,
@@ -287,11 +314,13 @@ static int describe_flow(struct replay *r, const struct record_scan *s, const st
 		int n = snprintf(text, sizeof(text), "{\"addr\":null,\"port\":null,\"class\":%.*s}", (int)MIN(class.n, (size_t)160),
 				 class.p ? class.p : "");
 
-		return values_get(r->values, (struct span){text, (size_t)n}, &f->remote);
+		err = values_get(r->values, (struct span){text, (size_t)n}, &f->remote);
+		f->end = f->remote;
+		return err;
 	}
 	err = value(r, s, "job", &f->job);
 	if (!err)
-		err = value(r, s, "remote", &f->remote);
+		err = flow_ends(r, s, f);
 	if (!err)
 		err = value(r, s, "encrypted", &f->encrypted);
 	if (!err)
