@@ -38,8 +38,8 @@ TUNE = process(3301, "python3", uid=70002, parent=1, exe="/opt/conda/envs/tune/b
 BACKUP = process(911, "restic", uid=0, parent=1)
 SHELL = process(9836, "bash", uid=70003, parent=1)
 
-S3 = remote("52.218.1.9", 443, "aws:s3:eu-west-1", "approved-models.s3.eu-west-1.amazonaws.com", "approved-models")
-FOREIGN = remote("52.218.4.77", 443, "aws:s3:eu-west-1", "drop-zone-77.s3.eu-west-1.amazonaws.com", "drop-zone-77")
+S3 = remote("52.218.1.9", 443, "aws:S3:eu-west-1", "approved-models.s3.eu-west-1.amazonaws.com", "approved-models")
+FOREIGN = remote("52.218.4.77", 443, "aws:S3:eu-west-1", "drop-zone-77.s3.eu-west-1.amazonaws.com", "drop-zone-77")
 PASTE = remote("203.0.113.202", 8443, "internet", "paste.example.net", belief="claimed")
 BARE = remote("198.51.100.7", 22, "internet")
 STORE = remote("10.0.9.12", 2049, "vpc")
@@ -53,8 +53,8 @@ def item_process(who, job, datasets, read, volume, out, tainted, alive=True, rec
             "received_more": 0}
 
 
-def item_flow(who, job, proto, end, out, inn, tainted, datasets, encrypted=True, alive=True, lport=41000):
-    return {"process": who, "job": job, "proto": proto, "local": {"addr": "10.0.3.17", "port": lport}, "remote": end,
+def item_flow(who, job, proto, end, out, inn, tainted, datasets, encrypted="tls1.3", alive=True, lport=41000):
+    return {"process": who, "job": job, "proto": proto, "direction": "out", "local": {"addr": "10.0.3.17", "port": lport}, "remote": end,
             "bytes_out": out, "bytes_in": inn, "tainted_out": tainted, "datasets": datasets, "encrypted": encrypted,
             "starttls": None, "allowed": None, "job_labels": {}, "alive": alive}
 
@@ -158,10 +158,10 @@ def destinations(n):
         item_end(PASTE, "tcp", 42 * MIB + n * 900000, 120000, 42 * MIB + n * 900000, ["patients"], ["curl[2133]"], [TRAIN], False,
                  "no entry of network.allow covers it; its name is only claimed, which none by name takes"),
         item_end(S3, "tcp", 130 * MIB, 21000, 130 * MIB, ["patients", "claims"], ["sender[2120]", "restic[911]"], [TRAIN, UNIT], True,
-                 "bucket approved-models", flows=2),
+                 "network.allow[0], line 31", flows=2),
         item_end(FOREIGN, "tcp", 2 * MIB, 80000, 65000, ["claims"], ["python3[3301]"], [POD], False,
                  "no entry of network.allow covers this bucket"),
-        item_end(OFFICE, "tcp", MIB, 300 * MIB, 0, [], ["python3[3301]"], [POD], True, "cidr 192.168.40.0/24"),
+        item_end(OFFICE, "tcp", MIB, 300 * MIB, 0, [], ["python3[3301]"], [POD], True, "network.allow[2], line 33"),
         item_end(BARE, "tcp", 40960, 88000, 0, [], ["bash[9836]"], [SESSION], False, "no entry of network.allow covers it"),
     ]
 

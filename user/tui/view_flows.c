@@ -30,7 +30,7 @@ static char *encrypted_text(const json_t *item, const char *now)
 {
 	const json_t *encrypted = json_at(item, "encrypted");
 
-	return encrypted ? strdup(json_is_true(encrypted) ? "yes" : "NO") : NULL;
+	return json_is_false(encrypted) ? strdup("NO") : value_text(encrypted, FORMAT_TEXT, now);
 }
 
 static enum style encrypted_style(const json_t *item)
@@ -62,7 +62,7 @@ static const struct column columns[] = {
 	 .figures = IN_TOTALS | IN_BOUNDS, .style = style_tainted},
 	{.title = "TAINTED/s", .path = "tainted_out", .rate = true, .right = true, .least = 9, .rank = 1, .figures = IN_RATES,
 	 .style = style_tainted},
-	{.title = "TLS", .path = "encrypted", .least = 3, .rank = 5, .text = encrypted_text, .style = encrypted_style},
+	{.title = "ENCRYPTED", .path = "encrypted", .least = 9, .rank = 5, .text = encrypted_text, .style = encrypted_style},
 	{.title = "STATE", .path = "alive", .least = 6, .rank = 6, .text = alive_text, .style = alive_style},
 	{.title = "LOCAL", .path = "local", .least = 15, .most = 46, .rank = 7, .text = local_text, .style = style_dim},
 };
