@@ -85,20 +85,30 @@ static int receive_all(struct canary *c, int fd, size_t n)
 #define TCP_THERE 1117
 #define TCP_BACK 2017
 
-static int accept_and_answer(struct canary *c)
+/* The socket. */
+static int accepted(struct canary *c)
 {
 	int fd = accept4(fds[0], NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return canary_refuse(c, "accept");
 	int err = bounded(c, fd);
-	if (!err)
-		err = receive_all(c, fd, TCP_THERE);
+	return err ? err : fd;
+}
+
+static int accept_and_answer(struct canary *c)
+{
+	int fd = accepted(c);
+
+	if (fd < 0)
+		return fd;
+	int err = receive_all(c, fd, TCP_THERE);
 	return err ? err
 		   : canary_bytes(c, 1, "send", send(fd, page, TCP_BACK, MSG_NOSIGNAL), TCP_BACK);
 }
 
-static int connect_and_send(struct canary *c)
+/* The socket. */
+static int connected(struct canary *c)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
 
@@ -110,11 +120,20 @@ static int connect_and_send(struct canary *c)
 	if (connect(fd, (struct sockaddr *)&there, there_len))
 		return canary_refuse(c, "connect over loopback");
 	c->note->port = port_of(fd);
+	return fd;
+}
+
+static int connect_and_send(struct canary *c)
+{
+	int fd = connected(c), err;
+
+	if (fd < 0)
+		return fd;
 	err = canary_bytes(c, 0, "send", send(fd, page, TCP_THERE, MSG_NOSIGNAL), TCP_THERE);
 	return err ? err : receive_all(c, fd, TCP_BACK);
 }
 
-int step_tcp(struct canary *c)
+static int over_tcp(struct canary *c, int (*server)(struct canary *c), int (*client)(struct canary *c))
 {
 	int err;
 
@@ -123,62 +142,49 @@ int step_tcp(struct canary *c)
 		return fds[0];
 	if (listen(fds[0], 1))
 		return canary_refuse(c, "listen");
-	err = canary_start(c, 1, accept_and_answer);
+	err = canary_start(c, 1, server);
 	close(fds[0]); /* else accept() is this process's too */
 	if (!err)
-		err = connect_and_send(c);
+		err = client(c);
 	return err ? err : canary_wait(c, 1);
+}
+
+int step_tcp(struct canary *c)
+{
+	return over_tcp(c, accept_and_answer, connect_and_send);
 }
 
 /* The sender tastes after it has connected; the receiver is tainted by what arrives. */
 static int send_tasted(struct canary *c)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
+	int fd = connected(c), err;
 
 	if (fd < 0)
-		return canary_refuse(c, "socket");
-	err = bounded(c, fd);
-	if (err)
-		return err;
-	if (connect(fd, (struct sockaddr *)&there, there_len))
-		return canary_refuse(c, "connect over loopback");
-	c->note->port = port_of(fd);
+		return fd;
 	err = canary_taste(c);
 	return err ? err : canary_bytes(c, 0, "send", send(fd, page, 1123, MSG_NOSIGNAL), 1123);
 }
 
 static int accept_and_read(struct canary *c)
 {
-	int fd = accept4(fds[0], NULL, NULL, SOCK_CLOEXEC);
+	int fd = accepted(c);
 
 	if (fd < 0)
-		return canary_refuse(c, "accept");
-	int err = bounded(c, fd);
-	for (size_t left = 1123; !err && left;) {
+		return fd;
+	for (size_t left = 1123; left;) {
 		ssize_t n = read(fd, page, left);
 
 		if (n <= 0)
 			return canary_refuse(c, "read");
 		left -= (size_t)n;
 	}
-	c->note->bytes[1] = err ? 0 : 1123;
-	return err;
+	c->note->bytes[1] = 1123;
+	return 0;
 }
 
 int step_loopback(struct canary *c)
 {
-	int err;
-
-	fds[0] = receiver(c, AF_INET, SOCK_STREAM);
-	if (fds[0] < 0)
-		return fds[0];
-	if (listen(fds[0], 1))
-		return canary_refuse(c, "listen");
-	err = canary_start(c, 1, accept_and_read);
-	close(fds[0]);
-	if (!err)
-		err = send_tasted(c);
-	return err ? err : canary_wait(c, 1);
+	return over_tcp(c, accept_and_read, send_tasted);
 }
 
 /* --- datagrams -------------------------------------------------------------------------------- */

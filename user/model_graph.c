@@ -63,6 +63,17 @@ static int taps_of(const struct ds_graph *g, const struct m_flow *const *flows, 
 	return 0;
 }
 
+static int leak_by(struct ds_graph *g, const struct tap *taps, size_t n, uint64_t *work, struct leak *ret)
+{
+	int err = lineage_leak(g->net, taps, n, work, ret);
+
+	if (err)
+		return err;
+	ret->bound = MIN(ret->bound, g->most);
+	ret->exposed = MIN(ret->exposed, g->most);
+	return 0;
+}
+
 int ds_graph_leak(struct ds_graph *g, const struct m_flow *const *flows, size_t n, uint64_t *work,
 		  struct leak *ret)
 {
@@ -70,13 +81,7 @@ int ds_graph_leak(struct ds_graph *g, const struct m_flow *const *flows, size_t 
 	size_t ntaps;
 	int err = taps_of(g, flows, n, &taps, &ntaps);
 
-	if (!err)
-		err = lineage_leak(g->net, taps, ntaps, work, ret);
-	if (err)
-		return err;
-	ret->bound = MIN(ret->bound, g->most);
-	ret->exposed = MIN(ret->exposed, g->most);
-	return 0;
+	return err ? err : leak_by(g, taps, ntaps, work, ret);
 }
 
 int ds_graph_volume(struct ds_graph *g, const struct m_subject *s, uint64_t *work, uint64_t *ret)
@@ -130,22 +135,25 @@ uint64_t ds_graph_supply(const struct ds_graph *g)
 	return MIN(sum, g->most);
 }
 
+/* Without limit, where there is a node. */
+static void add_tap(struct tap *taps, size_t *n, uint32_t node)
+{
+	if (node != LINEAGE_NONE)
+		taps[(*n)++] = (struct tap){node, LINEAGE_UNLIMITED};
+}
+
+/* Those of them that have a node; *ret_n may be 0. */
 static int object_taps(const struct ds_graph *g, const struct m_object *const *objects, size_t n,
 		       struct tap **ret, size_t *ret_n)
 {
 	struct tap *taps = calloc(n + 1, sizeof(*taps));
-	size_t filled = 0;
 
 	if (!taps)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t node = node_at(g->object_node, g->objects, objects[i]->slot);
-
-		if (node != LINEAGE_NONE)
-			taps[filled++] = (struct tap){node, LINEAGE_UNLIMITED};
-	}
+	*ret_n = 0;
+	for (size_t i = 0; i < n; i++)
+		add_tap(taps, ret_n, node_at(g->object_node, g->objects, objects[i]->slot));
 	*ret = taps;
-	*ret_n = filled;
 	return 0;
 }
 
@@ -156,13 +164,7 @@ int ds_graph_objects(struct ds_graph *g, const struct m_object *const *objects, 
 	size_t ntaps;
 	int err = object_taps(g, objects, n, &taps, &ntaps);
 
-	if (!err)
-		err = lineage_leak(g->net, taps, ntaps, work, ret);
-	if (err)
-		return err;
-	ret->bound = MIN(ret->bound, g->most);
-	ret->exposed = MIN(ret->exposed, g->most);
-	return 0;
+	return err ? err : leak_by(g, taps, ntaps, work, ret);
 }
 
 bool ds_graph_holds(const struct ds_graph *g, const struct m_subject *s)
@@ -225,23 +227,17 @@ int ds_graph_objects_path(struct ds_graph *g, const struct m_object *const *obje
 	return err ? err : path_to(g, taps, ntaps, ret_path, ret_n);
 }
 
-/* Taps without limit for those subjects that have a node; *ret_n may be 0. */
 static int holder_taps(const struct ds_graph *g, const struct m_subject *const *subjects, size_t n,
 		       struct tap **ret, size_t *ret_n)
 {
 	struct tap *taps = calloc(n + 1, sizeof(*taps));
-	size_t filled = 0;
 
 	if (!taps)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t node = node_at(g->subject_node, g->subjects, subjects[i]->slot);
-
-		if (node != LINEAGE_NONE)
-			taps[filled++] = (struct tap){node, LINEAGE_UNLIMITED};
-	}
+	*ret_n = 0;
+	for (size_t i = 0; i < n; i++)
+		add_tap(taps, ret_n, node_at(g->subject_node, g->subjects, subjects[i]->slot));
 	*ret = taps;
-	*ret_n = filled;
 	return 0;
 }
 
@@ -252,13 +248,7 @@ int ds_graph_held(struct ds_graph *g, const struct m_subject *const *subjects, s
 	size_t ntaps;
 	int err = holder_taps(g, subjects, n, &taps, &ntaps);
 
-	if (!err)
-		err = lineage_leak(g->net, taps, ntaps, work, ret);
-	if (err)
-		return err;
-	ret->bound = MIN(ret->bound, g->most);
-	ret->exposed = MIN(ret->exposed, g->most);
-	return 0;
+	return err ? err : leak_by(g, taps, ntaps, work, ret);
 }
 
 int ds_graph_held_path(struct ds_graph *g, const struct m_subject *const *subjects, size_t n,

@@ -119,6 +119,15 @@ def tmp(root):
 
 
 @pytest.fixture
+def small_disk(tmp):
+    path = f"{tmp}/disk"
+    os.mkdir(path)
+    work.must("mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "sluice-test", path)
+    yield path
+    work.unmount_below(path)
+
+
+@pytest.fixture
 def data(root):
     """A folder for datasets, on a real file system where there is one."""
     path = tempfile.mkdtemp(prefix="sluice-data-", dir=DATA)

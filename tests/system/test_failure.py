@@ -125,29 +125,11 @@ def test_probe_without_rights(root):
 
 # --- --events ---------------------------------------------------------------------------------------------
 
-@pytest.fixture
-def small_disk(tmp):
-    path = f"{tmp}/disk"
-    os.mkdir(path)
-    work.must("mount", "-t", "tmpfs", "-o", "size=256k", "sluice-test", path)
-    yield path
-    work.unmount_below(path)
-
-
-def fill(disk):
-    with open(f"{disk}/ballast", "wb", buffering=0) as f:
-        try:
-            while f.write(b"x" * 4096) == 4096:
-                pass
-        except OSError:
-            pass
-
-
 def test_full_disk_and_room_again(sluice, dataset, tmp, small_disk):
     """While there is no room the figures wait; then they are all there."""
     work.make_file(f"{dataset}/f", FILE)
     m = sluice(tagged(dataset), events=f"{small_disk}/events.jsonl")
-    fill(small_disk)
+    work.fill(small_disk)
     for i in range(7):
         work.reader(tmp, dataset, name=f"r{i}")
     wait_for("it says that the disk is full", lambda: "No space left" in m.said())
@@ -165,7 +147,7 @@ def test_full_disk_to_the_end(sluice, dataset, tmp, small_disk):
     """What cannot be written must not end as if it had been."""
     work.make_file(f"{dataset}/f", FILE)
     m = sluice(tagged(dataset), events=f"{small_disk}/events.jsonl")
-    fill(small_disk)
+    work.fill(small_disk)
     work.reader(tmp, dataset)
     m.signal(signal.SIGTERM)
     assert m.wait() == 1

@@ -248,29 +248,11 @@ def test_rotation_and_retention(sluice, tmp, config, dataset):
 
 # --- full disks --------------------------------------------------------------------------------------
 
-@pytest.fixture
-def small_disk(tmp):
-    path = f"{tmp}/disk"
-    os.mkdir(path)
-    work.must("mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "sluice-test", path)
-    yield path
-    work.unmount_below(path)
-
-
-def fill(disk):
-    with open(f"{disk}/ballast", "wb", buffering=0) as f:
-        try:
-            while f.write(b"x" * 4096) == 4096:
-                pass
-        except OSError:
-            pass
-
-
 def test_full_disk_and_room_again(sluice, config, dataset, tmp, small_disk):
     journal = Journal(tmp, f"{small_disk}/journal")
     m = sluice(journal.config(dataset), events=False)
     wait_for("it began", lambda: journal.text())
-    fill(small_disk)
+    work.fill(small_disk)
     for i in range(7):
         work.reader(tmp, dataset, name=f"r{i}")
     wait_for("it says that the disk is full", lambda: "No space left" in m.said())
@@ -296,7 +278,7 @@ def test_full_disk_to_the_end(sluice, config, dataset, tmp, small_disk):
     journal = Journal(tmp, f"{small_disk}/journal")
     m = sluice(journal.config(dataset), events=False)
     wait_for("it began", lambda: journal.text())
-    fill(small_disk)
+    work.fill(small_disk)
     work.reader(tmp, dataset)
     m.signal(15)
     assert m.wait() == 1

@@ -35,6 +35,16 @@ def unmount_below(path):
             subprocess.run(["umount", "-l", point], check=False)
 
 
+def fill(disk):
+    """Until not a page more fits."""
+    with open(f"{disk}/ballast", "wb", buffering=0) as f:
+        try:
+            while f.write(b"x" * 4096) == 4096:
+                pass
+        except OSError:
+            pass
+
+
 def must(*words, **options):
     return subprocess.run(words, check=True, capture_output=True, text=True, **options)
 
