@@ -467,7 +467,8 @@ struct said {
 	__u8 proto;
 	__u8 out; /* it left; else it came in */
 	__u8 hosts; /* of an answer by a name server: its network namespace is not one that anyone could make */
-	__u8 pad[5];
+	__u8 pad;
+	__u32 ifindex; /* of the device that sends or got it, as its network namespace counts them */
 	__u8 data[];
 };
 

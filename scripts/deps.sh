@@ -32,6 +32,7 @@ groups() {
 	stories|useful|curl openssl tar make git gnupg openssh-client rsync iproute2 bsdutils|curl openssl tar make git gnupg2 openssh-clients rsync iproute util-linux
 	fuzzers|useful|libclang-rt-dev|compiler-rt
 	quic-client|useful|ngtcp2-client|
+	tunnels|useful|wireguard-tools|wireguard-tools
 	clouds|useful|awscli python3-botocore python3-jsonschema|awscli python3-botocore python3-jsonschema
 	training|useful|python3-torch|python3-torch
 	machines|useful|qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs procps|qemu-system-x86-core busybox cpio kmod xz e2fsprogs procps-ng
@@ -61,6 +62,7 @@ there_workloads() { all_there fio socat stress-ng mkfs.xfs mkfs.btrfs sfdisk; }
 there_stories() { all_there curl openssl tar make git gpg gpgconf ssh ssh-keygen rsync ss logger; }
 there_fuzzers() { have clang && [ -e "$(clang -print-file-name="lib/linux/libclang_rt.fuzzer-$(uname -m).a")" ]; }
 there_quic_client() { have gtlsclient; }
+there_tunnels() { have wg; }
 there_clouds() {
 	have aws && [ -x /usr/bin/python3 ] &&
 		/usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not (u.find_spec("botocore") and u.find_spec("jsonschema")))' 2>/dev/null

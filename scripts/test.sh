@@ -240,7 +240,7 @@ vm_sets() { # KERNEL
 
 # What the kernel does not load by itself when a path wants it; 5.10's cloud kernel is built without tls.
 vm_modules() { # KERNEL
-	for module in sctp tls vsock tun btrfs xfs; do
+	for module in sctp tls vsock tun btrfs xfs wireguard; do
 		case $1:$module in 5.10*:tls) ;; *) printf -- '--module %s ' $module ;; esac
 	done
 }

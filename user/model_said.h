@@ -29,6 +29,7 @@ enum name_belief {
 };
 
 #define SPOKEN_DNS "dns"
+#define SPOKEN_WIREGUARD "wireguard"
 
 /* Zero behind the end of each text: it is a key. */
 struct said_facts {

@@ -86,6 +86,7 @@ static struct conversation *begin(struct said_book *b, const struct said *s, uin
 	c->flow = s->flow;
 	c->first_ns = now_ns;
 	c->netns = s->netns;
+	c->ifindex = s->ifindex;
 	c->who = s->who;
 	class = class_of(b, s);
 	c->metadata = class == CLASS_IMDS;
@@ -138,6 +139,8 @@ static void converse(struct said_book *b, const struct said *s, uint64_t now_ns)
 		talk_udp(c->talk, s->out, s->data, s->kept, s->bytes);
 	c->facts = *talk_facts(c->talk);
 	c->fresh = true;
+	if (s->out && s->ifindex != c->ifindex)
+		c->ifindex = 0;
 	if (c->facts.settled)
 		stop_talking(b, c);
 }
@@ -313,6 +316,8 @@ int said_book_new(struct model *m, struct said_book **ret)
 		err = resolvers_new("/", b->netns, &b->resolvers);
 	if (!err)
 		err = hosts_file_new("/", &b->hosts);
+	if (!err)
+		err = links_new("/sys/class/net", &b->links);
 	if (err) {
 		said_book_free(b);
 		return err;
@@ -333,6 +338,7 @@ struct said_book *said_book_free(struct said_book *b)
 	names_free(b->names);
 	resolvers_free(b->resolvers);
 	hosts_file_free(b->hosts);
+	links_free(b->links);
 	free(b->questions);
 	free(b->uses);
 	free(b);

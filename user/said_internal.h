@@ -5,6 +5,7 @@
 
 #include "user/dest/dns.h"
 #include "user/dest/hosts_file.h"
+#include "user/dest/links.h"
 #include "user/dest/names.h"
 #include "user/dest/resolvers.h"
 #include "user/dest/talk.h"
@@ -19,6 +20,7 @@ struct conversation {
 	struct talk_facts facts;
 	uint64_t first_ns, last_ns;
 	uint32_t netns;
+	uint32_t ifindex; /* of the device by which it leaves; 0: not known, or several */
 	uint8_t raddr[16];
 	bool fresh; /* not told yet as it is */
 	bool dns;
@@ -55,6 +57,7 @@ struct said_book {
 	struct names *names;
 	struct resolvers *resolvers;
 	struct hosts_file *hosts;
+	struct links *links;
 	uint32_t netns; /* the monitor's own */
 	struct question *questions;
 	size_t nquestions, questions_cap;

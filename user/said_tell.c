@@ -55,6 +55,12 @@ static bool is_tls(const struct talk_facts *t)
 	return t->kind == TALK_TLS || t->kind == TALK_QUIC;
 }
 
+/* Plain to its socket, but not on the wire. */
+static bool tunnelled(const struct said_book *b, const struct conversation *c, uint64_t now_ns)
+{
+	return c->netns == b->netns && links_encrypts(b->links, c->ifindex, now_ns);
+}
+
 void said_facts_of(const struct said_book *b, const struct conversation *c, uint64_t now_ns, struct said_facts *f)
 {
 	const struct talk_facts *t = &c->facts;
@@ -70,6 +76,11 @@ void said_facts_of(const struct said_book *b, const struct conversation *c, uint
 	f->encrypted = talk_encrypted(t);
 	f->plain = t->kind == TALK_PLAIN || t->kind == TALK_HTTP;
 	f->starttls = t->starttls;
+	if (f->plain && tunnelled(b, c, now_ns)) {
+		snprintf(f->spoken, sizeof(f->spoken), "%s", SPOKEN_WIREGUARD);
+		f->encrypted = true;
+		f->plain = false;
+	}
 	if (!t->client && (is_tls(t) || t->kind == TALK_HTTP))
 		return; /* asked for was a name of ours */
 	f->proxied = t->proxied;

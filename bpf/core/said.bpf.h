@@ -60,7 +60,8 @@ static __always_inline void said_fill(struct __sk_buff *skb, struct said *s, con
 	s->proto = w->d->proto;
 	s->out = w->out;
 	s->hosts = !w->out && w->d->rport == PORT_DNS && hosts_space(skb, w->sk, is_loopback(w->d->remote));
-	__builtin_memset(s->pad, 0, sizeof(s->pad));
+	s->pad = 0;
+	s->ifindex = skb->ifindex;
 }
 
 /* Of `room` bytes, a power of two. The length is masked behind the compiler's back: verifiers before 6.2 do not follow its

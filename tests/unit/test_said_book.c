@@ -6,10 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tests/unit/link_files.h"
 #include "tests/unit/rules_fixture.h"
 #include "user/model_credential.h"
 #include "user/model_dns.h"
-#include "user/said_book.h"
+#include "user/said_internal.h"
 
 #define RESOLVER "169.254.169.253"
 #define REQUEST "PUT /x HTTP/1.1\r\nHost: api.example.org\r\n\r\n"
@@ -40,7 +41,7 @@ struct packet {
 	uint16_t port;
 	uint8_t proto;
 	bool in, foreign; /* foreign: anyone could have made that namespace */
-	uint32_t at, netns;
+	uint32_t at, netns, ifindex;
 };
 
 static void hear(struct desk *d, struct packet p, const void *data, size_t n)
@@ -51,6 +52,7 @@ static void hear(struct desk *d, struct packet p, const void *data, size_t n)
 	*s = (struct said){
 		.flow = p.flow, .who = process(10), .netns = p.netns, .at = p.at, .bytes = (uint32_t)n, .kept = (uint16_t)n,
 		.rport = p.port, .proto = p.proto ? p.proto : IPPROTO_TCP, .out = !p.in, .hosts = !p.foreign,
+		.ifindex = p.ifindex,
 	};
 	if (strchr(p.addr, ':')) {
 		assert_int_equal(inet_pton(AF_INET6, p.addr, s->raddr), 1);
@@ -355,12 +357,51 @@ static void test_metadata(void **state)
 	}
 }
 
+/* What goes by way of a WireGuard device of this host, whose number is 1 here. */
+static void test_tunnel(void **state)
+{
+	static const struct {
+		uint32_t first, second;
+		bool elsewhere; /* in another network namespace, where that number is another device's */
+		const char *spoken;
+	} cases[] = {
+		{1, 1, false, "wireguard"}, {2, 2, false, "http"}, {1, 2, false, "http"}, {1, 1, true, "http"}, {0, 0, false, "http"},
+	};
+	char dir[] = LINK_FILES;
+
+	link_file(dir, "lo", "DEVTYPE=wireguard\nIFINDEX=1\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct desk d;
+
+		desk_begin(&d);
+		links_free(d.book->links);
+		assert_int_equal(links_new(dir, &d.book->links), 0);
+		connects(&d, 1, OUTSIDE);
+		struct packet p = {.flow = 1, .addr = OUTSIDE, .port = 80, .netns = d.book->netns + cases[i].elsewhere};
+
+		p.ifindex = cases[i].first;
+		hear(&d, p, REQUEST, 7);
+		p.ifindex = cases[i].second;
+		p.at = 7;
+		hear(&d, p, REQUEST + 7, strlen(REQUEST) - 7);
+		tell(&d);
+		const struct said_facts *f = &d.t.m->last_flow->said->facts;
+		bool tunnelled = !strcmp(cases[i].spoken, "wireguard");
+		assert_string_equal(f->spoken, cases[i].spoken);
+		assert_int_equal(f->encrypted, tunnelled);
+		assert_int_equal(f->plain, !tunnelled);
+		assert_string_equal(f->name, "api.example.org");
+		desk_end(&d);
+	}
+	link_files_remove(dir, "lo");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_belief),	   cmocka_unit_test(test_dns_over_tcp), cmocka_unit_test(test_questions_over_tcp), cmocka_unit_test(test_name_of_address),
 		cmocka_unit_test(test_flow_comes_later), cmocka_unit_test(test_flood),  cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_question),   cmocka_unit_test(test_metadata),
+		cmocka_unit_test(test_question),   cmocka_unit_test(test_metadata), cmocka_unit_test(test_tunnel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
