@@ -97,7 +97,7 @@ static bool wanted(const struct report *r, const json_t *record, const struct ti
 
 	if ((r->has_since && before(at, &r->since)) || (r->has_until && before(&r->until, at)))
 		return false;
-	if (r->dataset && set ? strcmp(r->dataset, json_string_value(set)) : r->dataset && !names(sets, r->dataset))
+	if (r->dataset && json_is_string(set) ? strcmp(r->dataset, json_string_value(set)) : r->dataset && !names(sets, r->dataset))
 		return false;
 	return !r->job || json_object_get(record, "via") || !strcmp(r->job, report_text_at(record, "job"));
 }
@@ -233,6 +233,7 @@ int report_new(const struct report_wish *wish, struct report **ret)
 	r->since = wish->since ? *wish->since : r->since;
 	r->until = wish->until ? *wish->until : r->until;
 	bound_texts(r);
+	gethostname(r->host, sizeof(r->host) - 1);
 	r->processes = HASHMAP_OF(struct report_process, key);
 	r->finding_index = json_object();
 	r->rules = json_object();

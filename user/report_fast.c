@@ -203,15 +203,19 @@ static bool names(const struct tape *t, item *list, const char *id)
 	return false;
 }
 
-static int note_left(struct report *r, item *remote, item *sets, item *out)
+static bool is_outside(const struct tape *t, item *remote)
 {
-	const struct tape *t = &r->tape;
 	item *class = tape_at(t, remote, "class"), *source = tape_at(t, remote, "name_source");
 	bool is = class && class->kind == TAPE_STRING, told = source && source->kind == TAPE_STRING;
+
+	return report_outside(is ? class->text : "", is ? class->len : 0, told ? source->text : "", told ? source->len : 0);
+}
+
+static int note_left(struct report *r, item *sets, item *out)
+{
+	const struct tape *t = &r->tape;
 	int err = 0;
 
-	if (!report_outside(is ? class->text : "", is ? class->len : 0, told ? source->text : "", told ? source->len : 0))
-		return 0;
 	tape_each(t, sets, i) if (!err && (!r->dataset || tape_is(i, r->dataset))) err =
 	    left_add(r, i->text, i->len, out->kind == TAPE_NUMBER, out->number);
 	return err;
@@ -224,10 +228,11 @@ static int take_flow(struct report *r, item *time)
 	item *remote = tape_at(t, t->v, "remote"), *out = tape_at(t, t->v, "bytes_out"), *tainted = tape_at(t, t->v, "tainted_out");
 	item *sets = tape_at(t, t->v, "datasets"), *addr = tape_at(t, remote, "addr"), *name = tape_at(t, remote, "name");
 	item *port = tape_at(t, remote, "port");
+	bool outside = is_outside(t, remote);
 	struct key k = {r->key, 0};
 	struct row *row;
 
-	if (!is_name(job) || !is_name(proto) || !is_process(t, process) || !is_object(remote) || !is_count(out) ||
+	if (!is_name(job) || !is_name(proto) || !is_process(t, process) || !is_object_or_null(remote) || !is_count(out) ||
 	    !is_count(tainted) || !is_texts(t, sets) || !is_text_or_nothing(addr) || !is_text_or_nothing(name) ||
 	    !is_number_or_nothing(port) || tape_at(t, t->v, "dataset") || tape_at(t, t->v, "via"))
 		return 0;
@@ -243,13 +248,15 @@ static int take_flow(struct report *r, item *time)
 	key_item(&k, addr);
 	key_number(&k, number_of(port, 0));
 	key_item(&k, name);
+	key_item(&k, tape_at(t, remote, "class"));
+	key_number(&k, outside);
 	key_list(&k, t, sets);
 	row = row_of(r, TABLE_DESTINATIONS, &k);
 	if (!row)
 		return 0;
 	add(&row->figures[FIGURE_BYTES_OUT], out);
 	add(&row->figures[FIGURE_TAINTED_OUT], tainted);
-	return note_left(r, remote, sets, tainted) ? -ENOMEM : end_with(r, row, time, process);
+	return outside && note_left(r, sets, tainted) ? -ENOMEM : end_with(r, row, time, process);
 }
 
 /* As the long way names an end. False: it is of another form than a monitor gives it. */

@@ -3,6 +3,8 @@
 #ifndef SLUICE_REPORT_INTERNAL_H
 #define SLUICE_REPORT_INTERNAL_H
 
+#include <limits.h>
+
 #include "user/hashmap.h"
 #include "user/record_tape.h"
 #include "user/report.h"
@@ -96,6 +98,7 @@ struct report {
 	char *health;
 	size_t health_len; /* not 0: a record that was told since, and not parsed yet */
 	struct users *users;
+	char host[HOST_NAME_MAX + 1]; /* this one, whose users these are */
 	int64_t seq;
 	uint64_t lines, records, unknown, missing, damaged, removed, findings_left_out;
 	char first[TIME_LEN], last[TIME_LEN];

@@ -78,7 +78,8 @@ static int access_begin(struct report *r, struct row *row, const json_t *record)
 	static const char *const copied[][2] = {{"dataset", "dataset"}, {"job", "job"}, {"uid", "process.uid"}};
 	static const char *const more[][2] = {{"exe", "process.exe"}, {"comm", "process.comm"}, {"pid", "process.pid"}};
 	const json_t *uid = json_at(record, "process.uid");
-	const char *name = json_is_integer(uid) && r->users ? users_name(r->users, (uint32_t)json_integer_value(uid)) : NULL;
+	bool here = !strcmp(report_text_at(record, "host.name"), r->host); /* another host's numbers are other users' */
+	const char *name = here && json_is_integer(uid) ? users_name(r->users, (uint32_t)json_integer_value(uid)) : NULL;
 	int err = 0;
 
 	row->told = json_object();
@@ -161,8 +162,6 @@ static int note_left(struct report *r, const json_t *record)
 	json_t *id;
 	int err = 0;
 
-	if (!is_outside(json_object_get(record, "remote")))
-		return 0;
 	json_array_foreach (json_object_get(record, "datasets"), i, id) {
 		const char *name = json_string_value(id);
 
@@ -172,14 +171,14 @@ static int note_left(struct report *r, const json_t *record)
 	return err;
 }
 
-static int flow_begin(struct row *row, const json_t *record)
+static int flow_begin(struct row *row, const json_t *record, bool outside)
 {
 	static const char *const copied[] = {"job", "proto", "remote", "datasets", "encrypted"};
 	int err;
 
 	row->told = json_object();
 	err = row->told ? 0 : -ENOMEM;
-	if (!err && json_object_set_new(row->told, "outside", json_boolean(is_outside(json_object_get(record, "remote")))))
+	if (!err && json_object_set_new(row->told, "outside", json_boolean(outside)))
 		err = -ENOMEM;
 	for (size_t i = 0; i < ARRAY_SIZE(copied) && !err; i++)
 		err = set(row->told, copied[i], json_object_get(record, copied[i]));
@@ -192,10 +191,13 @@ int report_take_flow(struct report *r, json_t *record)
 {
 	const json_t *remote = json_object_get(record, "remote");
 	_cleanup_free_ char *sets = joined(json_at(record, "datasets"));
+	bool outside = is_outside(remote);
 	char port[24];
+	/* an address can be of another class later, when the VPC's ranges are known: what left is not mixed with what did not */
 	const char *parts[] = {report_text_at(record, "job"),  report_text_at(record, "proto"),
 			       report_text_at(remote, "addr"), port,
-			       report_text_at(remote, "name"), sets};
+			       report_text_at(remote, "name"), report_text_at(remote, "class"),
+			       outside ? "1" : "0",	       sets};
 	struct row *row;
 	int err;
 
@@ -207,13 +209,13 @@ int report_take_flow(struct report *r, json_t *record)
 	row = row_get(r, TABLE_DESTINATIONS, r->key, key_of(r->key, parts, ARRAY_SIZE(parts)));
 	if (!row)
 		return -ENOMEM;
-	err = row->told ? 0 : flow_begin(row, record);
+	err = row->told ? 0 : flow_begin(row, record, outside);
 	if (err)
 		return err;
 	add(&row->figures[FIGURE_BYTES_OUT], json_object_get(record, "bytes_out"));
 	add(&row->figures[FIGURE_TAINTED_OUT], json_object_get(record, "tainted_out"));
 	note_time(row, record);
-	err = note_left(r, record);
+	err = outside ? note_left(r, record) : 0;
 	return err ? err : count_process(r, row, json_at(record, "process"));
 }
 

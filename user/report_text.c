@@ -31,7 +31,7 @@ static const struct field access_fields[] = {
 	FIGURE("processes", COUNT, "PROCESSES", 4),
 	FIGURE("bytes_total", SIZE, "BYTES", 0),
 	FIGURE("files",    COUNT, "FILES", 3),
-	TEXT("exact",      YES,   "EXACT", 5, 6),
+	TEXT("exact",      YES,   "EXACT", 5, 0), /* a bound must not pass for a count where there is little room */
 	TEXT("first",      TIME,  "FIRST", 8, 5),
 	TEXT("last",       TIME,  "LAST", 8, 1),
 };
@@ -203,7 +203,10 @@ static void print_left(const json_t *left, FILE *out)
 		char safe[80];
 
 		text_safe(safe, sizeof(safe), id, strlen(id));
-		fprintf(out, "%s  %lld bytes (%s)\n", safe, (long long)json_integer_value(bytes), size ? size : "?");
+		if (size)
+			fprintf(out, "%s  %lld bytes (%s)\n", safe, (long long)json_integer_value(bytes), size);
+		else
+			fprintf(out, "%s  ?\n", safe);
 	}
 }
 

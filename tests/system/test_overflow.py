@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 """Maps that are too small: detail is lost and says so, bytes are not."""
+import json
+
 import work
-from monitor import tagged, wait_for
+from monitor import run_sluice, tagged, wait_for
 
 ROOM = 64
 
@@ -45,6 +47,9 @@ def test_a_full_flow_map_is_a_gap(sluice, dataset, lab, sink, actor, monkeypatch
     spilled = sum(f["bytes_out"] for f in r.of("flow") if f.get("overflow"))
     assert 40 * 101 <= r.to(s, "bytes_out") + spilled < 40 * 101 + (1 << 20)  # others on this machine have no room either
     assert any("connections" in f["title"] for f in r.findings("monitor.gap").values())
+    p = run_sluice("report", "--events", m.events, "--json")
+    assert p.returncode == 0, p.stderr
+    assert json.loads(p.stdout)["records"]["read"] == len(r), "those without a remote among them"
 
 
 def test_more_files_than_there_is_room_to_know(sluice, dataset, monkeypatch):

@@ -29,6 +29,8 @@ static const char *const records[] = {
     "\"class\":\"vpc\",\"name\":null,\"name_source\":\"connect\"},\"bytes_out\":5,\"tainted_out\":null,\"datasets\":[\"cats\"]}",
     HEAD("flow") PROCESS ",\"job\":\"slurm:8\",\"proto\":\"udp\",\"remote\":{\"addr\":\"10.0.0.2\",\"port\":53,"
 			 "\"class\":\"dns\",\"name\":null,\"name_source\":null},\"bytes_out\":5,\"tainted_out\":5,\"datasets\":[]}",
+    HEAD("flow") "\"process\":null,\"job\":null,\"proto\":null,\"local\":null,\"remote\":null,\"bytes_out\":9,\"bytes_in\":0,"
+		 "\"tainted_out\":8,\"datasets\":[\"patients\"],\"encrypted\":null,\"overflow\":true}",
     HEAD("transfer") "\"from\":{\"process\":{\"pid\":4,\"comm\":\"loader\"}},\"to\":{\"object\":{\"kind\":\"pipe\",\"name\":\"pipe:"
 		     "[7]\","
 		     "\"path\":null}},\"via\":\"pipe_write\",\"bytes\":70,\"datasets\":[\"patients\"],\"declared\":[]}",
