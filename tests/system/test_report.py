@@ -243,6 +243,8 @@ def test_damaged_journal(root, tmp):
     assert d["access"][0]["bytes_total"] == sum(range(1101, 1301)) - 1111 - 1151 - 1152 - 1153
     assert (d["records"]["removed"], d["records"]["damaged"]) == (100, 1)
     assert d["records"]["missing"] == 4, "the damaged one among them"
+    since = json.loads(report("--journal", journal.path, "--json", "--since", "2020-01-01T00:00:00Z"))
+    assert since["records"] == d["records"], "what is gone can have been of that time"
     text = report("--journal", journal.path)
     for words in ("4 records are missing", "1 records are damaged", "100 older records are no longer"):
         assert words in text

@@ -234,49 +234,6 @@ static void test_retention_under_a_reader(void **state)
 	end(&t);
 }
 
-static void test_at(void **state)
-{
-	struct fixture t;
-	struct journal_reader *r;
-	struct journal_line l;
-	struct timespec from;
-
-	begin(&t);
-	from = t.wall;
-	open_journal(&t);
-	give_notes(&t);
-	for (int i = 0; i < 10 * 60; i++) { /* ten hours */
-		fill(&t, 1);
-		step(&t, 60 * NSEC);
-	}
-	end_well(&t);
-	r = reader(t.dir);
-	for (int minute = -100; minute < 11 * 60; minute += 7) {
-		struct timespec since = {from.tv_sec + minute * 60, 0}, at;
-		char time[TIME_LEN];
-		uint64_t older = 0;
-		struct journal_line_parts p;
-		int got;
-
-		assert_int_equal(journal_reader_at(r, &since), 0);
-		while ((got = journal_reader_next(r, &l)) > 0) {
-			assert_true(journal_line_parse(l.text, l.len, &p));
-			assert_int_equal(time_parse(journal_line_time(&p, time), &at), 0);
-			if (at.tv_sec >= since.tv_sec)
-				break;
-			older++;
-		}
-		assert_true(older <= 130); /* of an hour or two */
-		if (minute <= 0)
-			assert_int_equal(l.seq, 1);
-		if (got > 0 && minute > 1) /* none was missed: the one before is older */
-			assert_true(at.tv_sec - since.tv_sec < 120);
-		assert_int_equal(l.skipped, 0);
-	}
-	journal_reader_close(r);
-	end(&t);
-}
-
 /* --- damage ---------------------------------------------------------------------------- */
 
 /* Each line once, whatever was done to one of them. */
@@ -432,7 +389,6 @@ int main(void)
 	    cmocka_unit_test(test_rubbish_that_was_cut),
 	    cmocka_unit_test(test_after),
 	    cmocka_unit_test(test_retention_under_a_reader),
-	    cmocka_unit_test(test_at),
 	    cmocka_unit_test(test_damaged_lines),
 	    cmocka_unit_test(test_a_line_without_end),
 	    cmocka_unit_test(test_a_huge_number),

@@ -184,6 +184,11 @@ int journal_open_file(int dir, const char *name, uint64_t *ret_size)
 	return got;
 }
 
+bool journal_no_file(int err)
+{
+	return err == -EINVAL || err == -ELOOP || err == -ENXIO; /* by fstat(), a symlink, a socket */
+}
+
 int journal_pread(int fd, void *to, size_t n, uint64_t offset, size_t *ret_len)
 {
 	size_t have = 0;

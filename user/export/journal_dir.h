@@ -43,6 +43,8 @@ void journal_key_name(char ret[static JOURNAL_NAME], const char *fingerprint);
 
 /* A regular file that is opened for reading, no symlink; or a negative errno. *ret_size may be NULL. */
 int journal_open_file(int dir, const char *name, uint64_t *ret_size);
+/* Does this error say that something else has that name? */
+bool journal_no_file(int err);
 
 /* The whole of a small file, terminated, to be freed. -EFBIG: above `max`. */
 int journal_read_file(int dir, const char *name, size_t max, char **ret, size_t *ret_len);

@@ -8,12 +8,16 @@
 #include "user/export/journal_dir.h"
 #include "user/export/journal_scan.h"
 
+#define SEGMENT_SECONDS 3600 /* so long a monitor writes to one */
+
 struct journal_reader {
 	int dir, fd;
-	uint64_t first; /* of the segment at hand, by its name; 0: none yet */
+	uint64_t first; /* of the segment at hand, or of what was passed over, by its name; 0: none yet */
 	struct scan scan;
 	uint64_t after; /* older ones were had before */
 	uint64_t last;	/* the one before the next, as far as is known */
+	struct journal_files files; /* as listed last: to list them for each would cost their square */
+	size_t behind;		    /* the next of these */
 };
 
 int journal_reader_open(const char *dir, struct journal_reader **ret)
@@ -41,6 +45,7 @@ struct journal_reader *journal_reader_close(struct journal_reader *r)
 	scan_free(&r->scan);
 	closep(&r->fd);
 	close(r->dir);
+	free(r->files.v);
 	free(r);
 	return NULL;
 }
@@ -60,40 +65,64 @@ static int open_segment(struct journal_reader *r, const struct journal_file *f)
 	return 0;
 }
 
+static void forget_files(struct journal_reader *r)
+{
+	free(r->files.v);
+	r->files = (struct journal_files){0};
+	r->behind = 0;
+}
+
 static void leave_segment(struct journal_reader *r)
 {
 	closep(&r->fd);
 	r->fd = -1;
 	r->first = 0;
+	forget_files(r);
 }
 
-/* The first segment behind the one at hand. 1: it is open now; 0: there is none. */
+static bool is_listed(struct journal_reader *r)
+{
+	while (r->behind < r->files.n && r->files.v[r->behind].seq <= r->first)
+		r->behind++;
+	return r->behind < r->files.n;
+}
+
+/* The first segment behind the one at hand: is there one? Looks anew where none is known. */
+static int find_behind(struct journal_reader *r, bool *ret)
+{
+	int err = 0;
+
+	if (!is_listed(r)) {
+		forget_files(r);
+		err = journal_segments_read(r->dir, &r->files);
+	}
+	if (!err)
+		*ret = is_listed(r);
+	return err;
+}
+
+/* 1: it is open now; 0: there is none; -EBADMSG: what has its name is no file, and is passed over. */
 static int next_segment(struct journal_reader *r)
 {
-	struct journal_files f = {0};
-	int err = journal_segments_read(r->dir, &f), got = 0;
+	bool is, again = true;
+	int err = find_behind(r, &is);
 
-	for (size_t i = 0; i < f.n && !err && !got; i++) {
-		if (r->first && f.v[i].seq <= r->first)
-			continue;
-		err = open_segment(r, &f.v[i]);
-		got = !err;
-		if (err == -ENOENT)
-			err = 0; /* retention was faster */
+	while (!err && is) {
+		err = open_segment(r, &r->files.v[r->behind]);
+		if (journal_no_file(err)) {
+			r->first = r->files.v[r->behind].seq;
+			return -EBADMSG;
+		}
+		if (err != -ENOENT)
+			return err ? err : 1;
+		r->behind++; /* retention was faster */
+		is = is_listed(r);
+		err = 0;
+		if (!is && again) {
+			again = false;
+			err = find_behind(r, &is);
+		}
 	}
-	free(f.v);
-	return err ? err : got;
-}
-
-/* Is there one behind it? Then what the one at hand lacks now it will always lack. */
-static int is_last(struct journal_reader *r, bool *ret)
-{
-	struct journal_files f = {0};
-	int err = journal_segments_read(r->dir, &f);
-
-	if (!err)
-		*ret = !f.n || f.v[f.n - 1].seq <= r->first;
-	free(f.v);
 	return err;
 }
 
@@ -136,11 +165,11 @@ static int next_here(struct journal_reader *r, struct journal_line *ret)
 /* At the end of a segment. 1: the next one is open; 0: there is none; -EBADMSG: what this one ends with is no whole line. */
 static int go_on(struct journal_reader *r, bool *looked)
 {
-	bool last;
-	int err = is_last(r, &last);
+	bool is;
+	int err = find_behind(r, &is);
 
-	if (err || last)
-		return err;
+	if (err || !is)
+		return err; /* what it lacks now may still come */
 	if (!*looked) {
 		*looked = true; /* what was written before the next one was begun */
 		return 1;
@@ -155,7 +184,7 @@ static int go_on(struct journal_reader *r, bool *looked)
 int journal_reader_next(struct journal_reader *r, struct journal_line *ret)
 {
 	bool looked = false;
-	int got = r->first ? 1 : next_segment(r);
+	int got = r->fd >= 0 ? 1 : next_segment(r);
 
 	while (got > 0) {
 		got = next_here(r, ret);
@@ -216,12 +245,17 @@ int journal_reader_at(struct journal_reader *r, const struct timespec *since)
 {
 	struct journal_files f = {0};
 	int err = journal_segments_read(r->dir, &f);
-	struct timespec time;
+	struct timespec time, early = {since->tv_sec - SEGMENT_SECONDS, since->tv_nsec};
+	bool older = false;
 	size_t at = 0;
 
-	/* the one before the first that begins at `since` or later: a clock that was set back does not hide anything */
+	/* the one before the first that begins an hour before `since` or later: a clock that is set back within a segment does
+	 * not hide what stands before that in it */
 	for (size_t i = 0; !err && i < f.n; i++) {
-		if (begins(r, &f.v[i], &time) && !is_before(&time, since))
+		bool known = begins(r, &f.v[i], &time);
+
+		older = older || (known && is_before(&time, since));
+		if (known && !is_before(&time, &early))
 			break;
 		at = i;
 	}
@@ -229,7 +263,7 @@ int journal_reader_at(struct journal_reader *r, const struct timespec *since)
 	r->after = r->last = 0;
 	if (!err && f.n) {
 		err = open_segment(r, &f.v[at]);
-		r->last = f.v[at].seq - 1;
+		r->last = at || older ? f.v[at].seq - 1 : 0; /* else some of that time may be gone */
 	}
 	free(f.v);
 	return err == -ENOENT ? 0 : err;

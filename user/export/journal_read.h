@@ -32,7 +32,8 @@ static inline void journal_reader_closep(struct journal_reader **r)
 int journal_reader_after(struct journal_reader *r, uint64_t seq);
 
 /* The next record will be in the segment that can hold the first of this time (wall clock): some older ones may come
- * first. Costs a look at each segment, not at each record. */
+ * first. Its `skipped` tells what is gone, if that can have been of this time. Costs a look at each segment, not at each
+ * record. */
 int journal_reader_at(struct journal_reader *r, const struct timespec *since);
 
 /* 1: *ret is the next; 0: there is none (yet); -EBADMSG: the next is damaged, and was passed over: call again; else what
