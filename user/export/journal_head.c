@@ -29,7 +29,7 @@ int journal_head_parse(const char *text, size_t len, struct journal_head *ret)
 	copy[len] = '\0';
 	if (sscanf(copy, "{\"v\":1,\"seq\":%18" SCNu64 ",\"closed\":%5[a-z],\"hash\":\"%64[0-9a-f]\"}", &h.seq, closed,
 		   h.hash) != 3 ||
-	    strlen(h.hash) != HASH_HEX)
+	    strlen(h.hash) != HASH_HEX || h.seq > JOURNAL_SEQ_MOST)
 		return -EBADMSG;
 	h.closed = !strcmp(closed, "true");
 	journal_head_format(&h, again);

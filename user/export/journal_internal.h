@@ -21,6 +21,12 @@ struct digest_file {
 	uint64_t bytes; /* with its signature */
 };
 
+/* What is known from before: by the head beside the records, and by its copy outside. */
+struct journal_known {
+	struct journal_head v[2];
+	size_t n;
+};
+
 struct note {
 	const char *type;
 	json_t *members;
@@ -87,8 +93,10 @@ int journal_make_digest(struct journal *j);
 /* Goes on behind the newest digest there is, if it is good. */
 void journal_resume_digests(struct journal *j);
 
-/* journal_recover.c: finds where the journal stands, and repairs its end. `known`: what a head says; NULL: there is none. */
-int journal_take_up(struct journal *j, const struct journal_head *known);
+/* journal_recover.c: the newest one whose name does not say more than there can be: records up to `seq`. NULL: none. */
+const struct digest_file *journal_newest_digest(const struct journal *j, uint64_t seq);
+/* Finds where the journal stands, and repairs its end. */
+int journal_take_up(struct journal *j, const struct journal_known *known);
 int journal_hash_file(int dir, const char *name, char ret[static HASH_HEX + 1]);
 
 #endif

@@ -12,6 +12,9 @@
 /* What the first line of all has for `prev`. */
 #define HASH_NONE "0000000000000000000000000000000000000000000000000000000000000000"
 
+/* No monitor comes to this number in a thousand years: whoever made it up must not use up what numbers there are. */
+#define JOURNAL_SEQ_MOST 1000000000000000
+
 struct journal_line_parts {
 	uint64_t seq;
 	const char *type, *time, *prev; /* into the line, not terminated; prev: HASH_HEX digits */

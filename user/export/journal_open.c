@@ -129,12 +129,12 @@ static int put_public_key(struct journal *j)
 
 /* --- the heads ---------------------------------------------------------------------------- */
 
-/* From the beginning there is a whole one, and it says that more may follow; or none. */
+/* From the beginning there is a whole one, and it says that more may follow, on the disk too; or none. */
 static int open_head(const struct journal *j, int dir, const char *name)
 {
 	int fd = journal_head_open(dir, name);
 
-	if (fd < 0 || !journal_head_write(fd, &j->head))
+	if (fd < 0 || (!journal_head_write(fd, &j->head) && !fdatasync(fd)))
 		return fd;
 	close(fd);
 	unlinkat(dir, name, 0);
@@ -151,20 +151,17 @@ static void open_heads(const struct journal *j, const char *state, int ret[stati
 	ret[1] = dir < 0 ? -1 : open_head(j, dir, name);
 }
 
-/* The newest that either of them knows; both may be gone. */
-static bool read_heads(const struct journal *j, const char *state, struct journal_head *ret)
+/* Both may be gone. */
+static void read_heads(const struct journal *j, const char *state, struct journal_known *ret)
 {
-	struct journal_head here = {0}, there = {0};
+	struct journal_known k = {0};
 	char name[JOURNAL_HEAD_NAME];
 
 	journal_head_name(j->path, name);
 	_cleanup_close_ int dir = state ? open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	bool one = !journal_head_read(j->dir, JOURNAL_HEAD, &here);
-	bool two = dir >= 0 && !journal_head_read(dir, name, &there);
-
-	if (one || two)
-		*ret = two && there.seq >= here.seq ? there : here;
-	return one || two;
+	k.n += !journal_head_read(j->dir, JOURNAL_HEAD, &k.v[k.n]);
+	k.n += dir >= 0 && !journal_head_read(dir, name, &k.v[k.n]);
+	*ret = k;
 }
 
 /* --- the whole ----------------------------------------------------------------------------- */
@@ -196,7 +193,7 @@ static void set_due(struct journal *j)
 
 static int open_all(struct journal *j, const struct journal_options *o, struct journal_error *e)
 {
-	struct journal_head known;
+	struct journal_known known;
 	int err = open_dir(j, o->dir, e);
 
 	if (!err)
@@ -206,8 +203,8 @@ static int open_all(struct journal *j, const struct journal_options *o, struct j
 	if (err)
 		return err;
 	sweep(j);
-	bool anchored = read_heads(j, o->state, &known);
-	err = journal_take_up(j, anchored ? &known : NULL);
+	read_heads(j, o->state, &known);
+	err = journal_take_up(j, &known);
 	if (err)
 		return fail(e, err, "%s cannot be taken up: %s", j->path, strerror(-err));
 	journal_resume_digests(j);

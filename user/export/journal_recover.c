@@ -20,8 +20,16 @@ struct tail {
 
 /* --- one segment ----------------------------------------------------------------------- */
 
+static bool is_other(const struct journal_known *known, const struct journal_head *head)
+{
+	for (size_t i = 0; i < known->n; i++)
+		if (known->v[i].seq == head->seq && strcmp(known->v[i].hash, head->hash) != 0)
+			return true;
+	return false;
+}
+
 static void take_line(struct tail *t, struct hasher *h, const struct journal_line_parts *p, const char *line, size_t len,
-		      const struct journal_head *known)
+		      const struct journal_known *known)
 {
 	bool first = !t->head.seq;
 
@@ -37,11 +45,11 @@ static void take_line(struct tail *t, struct hasher *h, const struct journal_lin
 	t->head.seq = p->seq;
 	t->s.last = p->seq;
 	journal_line_time(p, t->s.last_time);
-	if (known && known->seq == p->seq && strcmp(known->hash, t->head.hash) != 0 && !t->odd_seq)
+	if (!t->odd_seq && is_other(known, &t->head))
 		t->odd_seq = p->seq;
 }
 
-static int read_tail(struct journal *j, int fd, const struct journal_head *known, struct tail *ret)
+static int read_tail(struct journal *j, int fd, const struct journal_known *known, struct tail *ret)
 {
 	struct tail t = {0};
 	struct scan s = {0};
@@ -54,7 +62,7 @@ static int read_tail(struct journal *j, int fd, const struct journal_head *known
 	while ((got = scan_next(&s, &line, &len)) > 0 || got == -EFBIG) {
 		struct journal_line_parts p;
 
-		if (got < 0 || !journal_line_parse(line, len, &p))
+		if (got < 0 || !journal_line_parse(line, len, &p) || p.seq > JOURNAL_SEQ_MOST)
 			continue;
 		t.odd_after = t.odd_after || s.offset - len - 1 != t.good_end;
 		t.good_end = s.offset;
@@ -155,6 +163,14 @@ static int list_digests(struct journal *j, const struct journal_files *f)
 	return 0;
 }
 
+const struct digest_file *journal_newest_digest(const struct journal *j, uint64_t seq)
+{
+	for (size_t i = j->ndigests; i > 0; i--)
+		if (j->digests[i - 1].file.seq <= seq)
+			return &j->digests[i - 1];
+	return NULL;
+}
+
 /* --- the last --------------------------------------------------------------------------------- */
 
 static void note_torn(struct journal *j, const char *name, uint64_t bytes, const char *hash, uint64_t after)
@@ -203,7 +219,7 @@ static void note_odd(struct journal *j, const char *name, const struct tail *t)
 }
 
 /* The last segment; if it holds nothing good it goes, and the one before is the last. */
-static int take_last(struct journal *j, struct journal_files *f, const struct journal_head *known, bool *ret_odd)
+static int take_last(struct journal *j, struct journal_files *f, const struct journal_known *known, bool *ret_odd)
 {
 	while (f->n) {
 		const struct journal_file *last = &f->v[f->n - 1];
@@ -254,12 +270,19 @@ static void note_cut(struct journal *j, const struct journal_head *known)
 			 NULL);
 }
 
-static void note_added(struct journal *j, const struct journal_head *known)
+/* The head beside the records can have been written with them: either may say that nothing was to follow. */
+static void note_added(struct journal *j, const struct journal_known *known)
 {
-	journal_add_note(j, "journal",
-			 json_pack("{s:s, s:I, s:I}", "event", "added", "first_seq", (json_int_t)(known->seq + 1), "last_seq",
-				   (json_int_t)j->head.seq),
-			 NULL);
+	const struct journal_head *end = NULL;
+
+	for (size_t i = 0; i < known->n; i++)
+		if (known->v[i].closed && known->v[i].seq < j->head.seq && (!end || known->v[i].seq < end->seq))
+			end = &known->v[i];
+	if (end)
+		journal_add_note(j, "journal",
+				 json_pack("{s:s, s:I, s:I}", "event", "added", "first_seq", (json_int_t)(end->seq + 1), "last_seq",
+					   (json_int_t)j->head.seq),
+				 NULL);
 }
 
 static int hash_uncovered(struct journal *j, uint64_t covered)
@@ -285,26 +308,40 @@ static void note_opened(struct journal *j, bool anchored)
 			 NULL);
 }
 
-static int take_files(struct journal *j, struct journal_list *l, const struct journal_head *known)
+static const struct journal_head *newest_of(const struct journal_known *known)
 {
-	uint64_t covered = l->digests.n ? l->digests.v[l->digests.n - 1].seq : 0;
+	const struct journal_head *newest = NULL;
+
+	for (size_t i = 0; i < known->n; i++)
+		if (!newest || known->v[i].seq >= newest->seq)
+			newest = &known->v[i];
+	return newest;
+}
+
+static int take_files(struct journal *j, struct journal_list *l, const struct journal_known *heads)
+{
+	const struct journal_head *known = newest_of(heads);
+	const struct digest_file *newest;
+	uint64_t covered;
 	bool odd = false;
 	int err = list_digests(j, &l->digests);
 
 	if (!err)
-		err = take_last(j, &l->segments, known, &odd);
+		err = take_last(j, &l->segments, heads, &odd);
 	if (!err)
 		err = list_closed(j, &l->segments);
 	if (err)
 		return err;
+	newest = journal_newest_digest(j, MAX(j->head.seq, known ? known->seq : 0));
+	covered = newest ? newest->file.seq : 0;
 	if (j->nclosed && j->is_open)
 		memcpy(j->closed[j->nclosed - 1].last_time, j->open.first_time, TIME_LEN);
 	/* records that are gone leave a hole in the numbers, and not the same number twice */
 	bool lost = known && known->seq > j->head.seq;
 	if (j->is_open && (lost || odd || j->open.last <= covered || j->open.bytes >= j->segment_max))
 		err = close_last(j);
-	if (!err && known && known->closed && j->head.seq > known->seq)
-		note_added(j, known);
+	if (!err)
+		note_added(j, heads);
 	if (!err && lost) {
 		note_cut(j, known);
 		j->head = *known;
@@ -313,7 +350,7 @@ static int take_files(struct journal *j, struct journal_list *l, const struct jo
 	return err ? err : hash_uncovered(j, covered);
 }
 
-int journal_take_up(struct journal *j, const struct journal_head *known)
+int journal_take_up(struct journal *j, const struct journal_known *known)
 {
 	struct journal_list l;
 	int err = journal_list_read(j->dir, &l);
@@ -323,6 +360,6 @@ int journal_take_up(struct journal *j, const struct journal_head *known)
 	err = take_files(j, &l, known);
 	journal_list_free(&l);
 	if (!err)
-		note_opened(j, known != NULL);
+		note_opened(j, known->n > 0);
 	return err;
 }

@@ -169,14 +169,15 @@ static int check_newest(const struct journal *j, const struct digest *d)
 
 void journal_resume_digests(struct journal *j)
 {
-	const char *name = j->ndigests ? j->digests[j->ndigests - 1].file.name : NULL, *why;
+	const struct digest_file *newest = journal_newest_digest(j, j->head.seq);
+	const char *name = newest ? newest->file.name : NULL, *why;
 	struct seal *s = &j->seal;
 	struct digest d;
 
 	*s = (struct seal){.why = j->head.seq ? "there is no digest before" : "the journal is new"};
 	if (!name)
 		return;
-	s->covered = j->digests[j->ndigests - 1].file.seq;
+	s->covered = newest->file.seq;
 	s->why = "the digest before is damaged";
 	if (digest_read(j->dir, name, &d, &why))
 		return;

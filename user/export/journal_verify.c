@@ -81,13 +81,18 @@ bool names_has(const struct names *n, const char *name)
 
 /* --- the head ----------------------------------------------------------------------------- */
 
+static int read_head(const struct verify *v, int which, struct journal_head *ret)
+{
+	if (which == HEAD_HERE)
+		return journal_head_read(v->dir, JOURNAL_HEAD, ret);
+	return v->state < 0 ? -ENOENT : journal_head_read(v->state, v->outside, ret);
+}
+
 /* Before anything else is read: what is written meanwhile is newer than it says. */
 static void read_heads(struct verify *v, const char *path, const char *state)
 {
-	_cleanup_close_ int dir = state ? open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	_cleanup_free_ char *real = realpath(path, NULL);
-	char name[JOURNAL_HEAD_NAME];
-	int err = journal_head_read(v->dir, JOURNAL_HEAD, &v->heads[HEAD_HERE]);
+	int err = read_head(v, HEAD_HERE, &v->heads[HEAD_HERE]);
 
 	v->head_known[HEAD_HERE] = !err;
 	if (err)
@@ -95,27 +100,32 @@ static void read_heads(struct verify *v, const char *path, const char *state)
 			       err == -ENOENT ? "there is no file " JOURNAL_HEAD
 						": whether newest records were cut off cannot be told"
 					      : "the file " JOURNAL_HEAD " was changed");
-	if (dir < 0 || !real)
+	if (!state || !real)
 		return;
-	journal_head_name(real, name);
-	err = journal_head_read(dir, name, &v->heads[HEAD_OUTSIDE]);
+	v->state = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	journal_head_name(real, v->outside);
+	err = read_head(v, HEAD_OUTSIDE, &v->heads[HEAD_OUTSIDE]);
 	v->head_known[HEAD_OUTSIDE] = !err;
 	if (err && err != -ENOENT)
-		verify_problem(v, "head", NULL, 0, "%s/%s: the copy of the head was changed", state, name);
+		verify_problem(v, "head", NULL, 0, "%s/%s: the copy of the head was changed", state, v->outside);
 }
 
-/* Behind the end of a monitor that ended well, somebody else wrote; or the next one, just now. */
+/* Behind the end of a monitor that ended well, somebody else wrote; or the next one, just now. The head beside the records
+ * can have been written with them. */
 static void check_added(struct verify *v)
 {
-	const struct journal_head *h = &v->heads[HEAD_HERE];
-	struct place at = {.segment = v->last.segment, .seq = h->seq + 1};
-	struct journal_head now;
+	for (int i = 0; i < 2; i++) {
+		const struct journal_head *h = &v->heads[i];
+		struct place at = {.segment = v->last.segment, .seq = h->seq + 1};
+		struct journal_head now;
 
-	if (!v->head_known[HEAD_HERE] || !h->closed || v->last.seq <= h->seq || journal_head_read(v->dir, JOURNAL_HEAD, &now) ||
-	    now.seq != h->seq || !now.closed)
+		if (!v->head_known[i] || !h->closed || v->last.seq <= h->seq || read_head(v, i, &now) || now.seq != h->seq ||
+		    !now.closed)
+			continue;
+		verify_problem(v, "added", &at, v->last.seq,
+			       "records %" PRIu64 " to %" PRIu64 " were added after the monitor had ended", at.seq, v->last.seq);
 		return;
-	verify_problem(v, "added", &at, v->last.seq,
-		       "records %" PRIu64 " to %" PRIu64 " were added after the monitor had ended", at.seq, v->last.seq);
+	}
 }
 
 static void check_heads(struct verify *v)
@@ -143,6 +153,15 @@ static const struct removal *removal_before(const struct verify *v, uint64_t seq
 	return NULL;
 }
 
+/* The first to say that this record goes. */
+static const struct removal *removal_of(const struct verify *v, uint64_t seq)
+{
+	for (size_t i = 0; i < v->nremovals; i++)
+		if (v->removals[i].first <= seq && seq <= v->removals[i].last)
+			return &v->removals[i];
+	return NULL;
+}
+
 static void check_first(struct verify *v)
 {
 	uint64_t seq = v->first.seq;
@@ -157,6 +176,8 @@ static void check_first(struct verify *v)
 	const struct removal *m = removal_before(v, seq);
 	uint64_t newest = v->nremovals ? v->removals[v->nremovals - 1].last : 0;
 
+	if (!m && removal_of(v, seq - 1))
+		return; /* a removal that was begun, oldest first: what stays of it is still to go */
 	if (!m) {
 		struct place gone = {.seq = newest && newest < seq ? newest + 1 : 1};
 
@@ -174,11 +195,18 @@ static void check_first(struct verify *v)
 
 static void tell_limits(struct verify *v)
 {
+	const struct removal *m = v->first.seq > 1 ? removal_of(v, v->first.seq - 1) : NULL;
+
 	if (v->last.seq > v->signed_seq)
 		verify_limit(v,
 			     "records %" PRIu64 " to %" PRIu64
 			     " are chained, but no digest signs them yet: whoever can write here could have written them anew",
 			     MAX(v->signed_seq + 1, v->first.seq), v->last.seq);
+	if (m && m->seq > v->signed_seq)
+		verify_limit(v,
+			     "that retention removed the records before %" PRIu64 " is said by record %" PRIu64
+			     ", which no digest signs yet: whoever can write here could have removed them",
+			     v->first.seq, m->seq);
 	if (v->nsealed)
 		verify_limit(
 		    v, "the key that signs is on the host that is watched: who was root there could sign anew. Compare the "
@@ -273,7 +301,7 @@ static int run(struct verify *v, const struct verify_options *o, json_t **ret, s
 
 int journal_verify(const struct verify_options *o, json_t **ret, struct verify_error *ret_error)
 {
-	struct verify v = {.dir = -1, .problems = json_array(), .limits = json_array(), .torn = json_array()};
+	struct verify v = {.dir = -1, .state = -1, .problems = json_array(), .limits = json_array(), .torn = json_array()};
 	int err = v.problems && v.limits && v.torn ? 0 : -ENOMEM;
 
 	*ret_error = (struct verify_error){};

@@ -40,7 +40,7 @@ static int add_names(struct verify *v, const json_t *list)
 	return err;
 }
 
-static int take_removed(struct verify *v, const json_t *r)
+static int take_removed(struct verify *v, const struct place *at, const json_t *r)
 {
 	json_int_t first = json_integer_value(json_object_get(r, "first_seq")),
 		   last = json_integer_value(json_object_get(r, "last_seq"));
@@ -55,7 +55,7 @@ static int take_removed(struct verify *v, const json_t *r)
 	if (err)
 		return err;
 	struct removal *m = &v->removals[v->nremovals++];
-	*m = (struct removal){.first = (uint64_t)first, .last = (uint64_t)last};
+	*m = (struct removal){.first = (uint64_t)first, .last = (uint64_t)last, .seq = at->seq};
 	snprintf(m->hash, sizeof(m->hash), "%s", hash);
 	return 0;
 }
@@ -117,7 +117,7 @@ static int take_own(struct verify *v, const struct place *at, const struct journ
 	if (digest)
 		err = take_digest(v, at, r);
 	else if (event && !strcmp(event, "removed"))
-		err = take_removed(v, r);
+		err = take_removed(v, at, r);
 	else if (event)
 		take_event(v, at, r, event);
 	json_decref(r);
@@ -277,6 +277,11 @@ static int read_segment(struct chain *c, bool is_last, struct scan *s)
 
 	if (fd == -ENOENT)
 		return 0; /* retention, just now: the chain says so */
+	if (journal_no_file(fd)) {
+		verify_problem(v, "damaged", &(struct place){.segment = c->segment->name, .seq = c->segment->seq}, 0,
+			       "%s is no file of records: something else was put in its place", c->segment->name);
+		return 0;
+	}
 	if (fd < 0)
 		return fd;
 	scan_begin(s, fd, 0);

@@ -42,6 +42,7 @@ struct names {
 /* What retention took at one time. */
 struct removal {
 	uint64_t first, last;
+	uint64_t seq;		 /* of the record that says so */
 	char hash[HASH_HEX + 1]; /* of the last record */
 };
 
@@ -52,7 +53,8 @@ struct recorded_digest {
 };
 
 struct verify {
-	int dir;
+	int dir, state;			 /* state: -1 where there is none */
+	char outside[JOURNAL_HEAD_NAME]; /* the head's copy there */
 	struct journal_list list;
 	json_t *problems, *limits, *torn;
 	uint64_t nproblems;
