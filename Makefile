@@ -43,6 +43,7 @@ FUZZ_SRC := user/util.c user/imds_parse.c user/secret_file.c user/locked.c $(wil
 	$(addprefix user/export/,aws_creds.c aws_environment.c aws_error.c aws_profile.c aws_url.c json_pick.c sigv4.c xml_pick.c) \
 	$(addprefix user/export/journal_,dir.c line.c head.c scan.c read.c sign.c digest.c) $(wildcard user/export/journal_verify*.c) \
 	$(addprefix user/,hashmap.c json_write.c value_text.c watch.c watch_doc.c tui/feed_doc.c tui/record_scan.c) \
+	$(wildcard user/report*.c) user/record_tape.c user/table_text.c user/export/finding_words.c \
 	$(addprefix user/tui/,filter.c user_name.c) \
 	$(filter-out user/tui/replay_source.c,$(wildcard user/tui/replay_*.c))
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)

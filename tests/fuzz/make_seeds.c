@@ -249,6 +249,23 @@ static void viewer_seeds(void)
 		 "\"bytes\":null,\"datasets\":[\"a\"]}\n"
 		 SEED_HEAD("finding", 6) "\"id\":\"f\",\"dataset\":\"a\",\"job\":\"j\",\"ml_reason\":[]}\n"
 		 SEED_HEAD("health", 7) "\"backend\":null}\n");
+	/* the first byte says what is asked for */
+	for (char wish = '0'; wish < '8'; wish++) {
+		char name[] = {wish, '\0'}, text[4096];
+
+		snprintf(text, sizeof(text), "%c%s", wish,
+			 SEED_HEAD("access", 1) "\"job\":\"j\",\"process\":" SEED_PROCESS ",\"dataset\":\"a\",\"tags\":{},\"bytes\":{"
+			 "\"read\":5,\"mmap\":null},\"ops\":1,\"files\":1,\"exact\":true}\n"
+			 SEED_HEAD("flow", 2) "\"process\":" SEED_PROCESS ",\"job\":\"j\",\"proto\":\"tcp\",\"remote\":{\"addr\":\"1.2.3.4\","
+			 "\"port\":4,\"class\":\"internet\",\"name\":null,\"name_source\":null},\"bytes_out\":5,\"tainted_out\":2,"
+			 "\"datasets\":[\"a\",\"b\"]}\n"
+			 SEED_HEAD("transfer", 3) "\"from\":{\"process\":" SEED_PROCESS "},\"to\":{\"object\":{\"name\":\"pipe:[9]\"}},"
+			 "\"via\":\"pipe_write\",\"bytes\":4,\"datasets\":[\"a\"],\"declared\":[]}\n"
+			 SEED_HEAD("finding", 4) "\"id\":\"f\",\"rule\":\"exfil.volume\",\"dataset\":\"a\",\"job\":\"j\",\"chain\":[{"
+			 "\"from\":\"a\",\"to\":\"b\",\"via\":\"tcp\",\"bytes\":5}],\"first\":null,\"leak_bound\":5}\n"
+			 SEED_HEAD("health", 5) "\"gaps\":[]}\n");
+		put_text("report", name, text);
+	}
 }
 
 int main(int argc, char **argv)
