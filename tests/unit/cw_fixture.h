@@ -276,6 +276,11 @@ static int get_events(const json_t *q, struct aws_reply *r)
 	snprintf(next, sizeof(next), "b/%zu", skip + got);
 	*r = (struct aws_reply){.outcome = AWS_DONE, .status = 200,
 				.body = json_pack("{s:o, s:s}", "events", events, "nextBackwardToken", next)};
+	if (json_dumpb(r->body, NULL, 0, JSON_COMPACT) > AWS_REPLY_MAX) {
+		aws_reply_done(r);
+		*r = (struct aws_reply){.outcome = AWS_AGAIN, .maybe_done = true, .too_long = true};
+		snprintf(r->error, sizeof(r->error), "the answer is too long");
+	}
 	return 0;
 }
 

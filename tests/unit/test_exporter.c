@@ -249,6 +249,39 @@ static void test_unsure(void **state)
 	json_decref(n);
 }
 
+static void put_long(uint64_t seq, size_t pad, const char *with);
+
+/* Asking for a hundred records at a time gets an answer that is too long; for some of them it does not. */
+static void test_asked_for_less(void **state)
+{
+	cw->fault = LOST_AFTER;
+	cw->fault_puts = true;
+	cw->fault_at = cw->fault_n = 1;
+	for (uint64_t seq = 1; seq <= 20; seq++)
+		put_long(seq, 40000, "\\\"");
+	struct exporter_told t = run();
+
+	assert_each_once(1, 20);
+	assert_int_equal(t.repeated, 0);
+	assert_true(cw->asks > 1);
+}
+
+/* Of one record alone, too: then it is sent again. */
+static void test_never_answered(void **state)
+{
+	cw->fault = LOST_AFTER;
+	cw->fault_puts = true;
+	cw->fault_at = cw->fault_n = 1;
+	put_long(1, 900000, "\\\"");
+	struct exporter_told t = run();
+	unsigned times[2];
+
+	arrived_seqs(times, 2);
+	assert_int_equal(times[1], 2);
+	assert_int_equal(t.repeated, 1);
+	assert_int_equal(t.sent, 1);
+}
+
 static void test_group_denied(void **state)
 {
 	struct exporter_options o = world_options();
@@ -300,7 +333,7 @@ static void test_group_deleted(void **state)
 
 /* --- what cannot arrive as it is ------------------------------------------------------------------------------ */
 
-static void put_long(uint64_t seq, size_t pad)
+static void put_long(uint64_t seq, size_t pad, const char *with)
 {
 	struct timespec wall;
 	char time[TIME_LEN], *text = malloc(pad + 512);
@@ -309,7 +342,8 @@ static void put_long(uint64_t seq, size_t pad)
 	clock_gettime(CLOCK_REALTIME, &wall);
 	n = sprintf(text, "{\"v\":1,\"type\":\"transfer\",\"time\":\"%s\",\"seq\":%lu,\"host\":" HOST ",\"short\":\"s\",\"pad\":\"",
 		    time_rfc3339(time, &wall), seq);
-	memset(text + n, 'x', pad);
+	for (size_t i = 0; i < pad; i++)
+		text[(size_t)n + i] = with[i % strlen(with)];
 	strcpy(text + n + pad, "\"}");
 	line_put(seq, text);
 }
@@ -317,8 +351,8 @@ static void put_long(uint64_t seq, size_t pad)
 static void test_too_long(void **state)
 {
 	journal_fill(1, 7, now_ms(), 0);
-	put_long(8, 1200007);
-	put_long(9, 999000);
+	put_long(8, 1200007, "x");
+	put_long(9, 999000, "x");
 	journal_fill(10, 17, now_ms(), 0);
 	struct exporter_told t = run();
 	bool seen = false;
@@ -346,15 +380,15 @@ static void test_limit_learned(void **state)
 {
 	cw->event_limit = 262144;
 	journal_fill(1, 7, now_ms(), 0);
-	put_long(8, 400009);
+	put_long(8, 400009, "x");
 	journal_fill(9, 17, now_ms(), 0);
-	put_long(18, 300007);
+	put_long(18, 300007, "x");
 	struct exporter_told t = run();
 
 	assert_each_once(1, 18);
 	assert_int_equal(t.cut, 2);
 	unsigned puts = cw->puts;
-	put_long(19, 300007);
+	put_long(19, 300007, "x");
 	run();
 	assert_each_once(1, 19);
 	assert_in_range(cw->puts, puts + 1, puts + 2); /* what was learned is kept */
@@ -434,6 +468,25 @@ static void test_gone(void **state)
 	assert_null(notice_at(1));
 }
 
+/* An alarm looks at the last minutes only: what was lost in an outage is told of one of those. */
+static void test_gone_in_an_outage(void **state)
+{
+	int64_t now = now_ms();
+
+	journal_fill(1, 61, now - 7200000, 1000);
+	journal_fill(62, 101, now - 1000, 0);
+	fake_journal.gone = 20;
+	run();
+	assert_int_equal(metric_sum("RecordsDropped"), 20);
+	for (size_t i = 0; i < cw->nevents; i++) {
+		json_t *o = json_loads(cw->text + cw->events[i].at, 0, NULL);
+
+		if (json_integer_value(json_object_get(o, "RecordsDropped")))
+			assert_true(json_integer_value(json_object_get(json_object_get(o, "_aws"), "Timestamp")) > now - 120000);
+		json_decref(o);
+	}
+}
+
 /* CloudWatch's clock is behind: it says itself which it left out. */
 static void test_rejected(void **state)
 {
@@ -474,6 +527,7 @@ static void test_skew(void **state)
 	assert_all(1, 31);
 	assert_int_equal(t.retimed, 31);
 	assert_int_equal(t.dropped[EXPORT_TOO_NEW], 0);
+	assert_in_range(metric_sum("ExportLagSeconds"), 0, 60);
 }
 
 /* And once someone sets it right, records have their own time again. */
@@ -604,8 +658,8 @@ static void kill_at(unsigned call, enum fault fault)
 	cw->fault_at = call;
 	cw->fault_n = 1;
 	journal_fill(1, 1511, now_ms() - 130000, 80);
-	put_long(1512, 900001);
-	put_long(1513, 900001);
+	put_long(1512, 900001, "x");
+	put_long(1513, 900001, "x");
 	while ((status = run_child())) {
 		assert_int_equal(status, 9);
 		assert_true(++rounds < 3);
@@ -619,6 +673,52 @@ static void kill_at(unsigned call, enum fault fault)
 	assert_int_equal(metric_sum("BytesRead"), 101 * (count(1, 1511, 0) + count(1514, 1531, 0)));
 	assert_int_equal(metric_sum("TaintedBytesOut"), 53 * (count(1, 1511, 1) + count(1514, 1531, 1)));
 	assert_int_equal(world_end(NULL), 0);
+}
+
+/* After a kill the clock was set back: what is waited for is not its coming round again. */
+static void test_clock_set_back(void **state)
+{
+	struct cw_cursor *cursor = NULL;
+	struct cw_state s;
+	bool lost;
+
+	cw->fault = KILL_AFTER;
+	cw->fault_puts = true;
+	cw->fault_at = cw->fault_n = 1;
+	journal_fill(1, 29, now_ms(), 0);
+	assert_int_equal(run_child(), 9);
+	assert_int_equal(cw_cursor_open(world_dir, "/run/t.sock", &cursor, &s, &lost), 0);
+	assert_true(s.intent.set);
+	s.intent.sent_ms += 3600000;
+	assert_int_equal(cw_cursor_save(cursor, &s), 0);
+	cw_cursor_close(cursor);
+	struct exporter_told t = run();
+
+	assert_each_once(1, 29);
+	assert_int_equal(t.repeated, 0);
+}
+
+/* The power goes while a batch is on its way, and takes the records along that are not on the disk yet. */
+static void test_journal_shorter_than_sent(void **state)
+{
+	journal_fill(1, 101, now_ms() - 2000, 0);
+	run();
+	cw->fault = KILL_AFTER;
+	cw->fault_puts = true;
+	cw->fault_at = cw->puts + 1;
+	cw->fault_n = 1;
+	journal_fill(102, 131, now_ms() - 1000, 0);
+	assert_int_equal(run_child(), 9);
+	while (fake_journal.n > 105)
+		free(fake_journal.v[--fake_journal.n].text);
+	journal_fill(106, 113, now_ms(), 0);
+	struct exporter_told t = run();
+	unsigned times[132];
+
+	arrived_seqs(times, 132);
+	for (unsigned s = 1; s <= 131; s++)
+		assert_int_equal(times[s], s > 101 && s <= 113 ? 2 : 1);
+	assert_int_equal(t.repeated, 30);
 }
 
 static void test_killed(void **state)
@@ -690,7 +790,8 @@ int main(void)
 	    TEST(test_limit_learned), TEST(test_poison),	  TEST(test_all_refused),  TEST(test_gone),
 	    TEST(test_rejected),      TEST(test_skew),
 	    TEST(test_skew_ends),		  TEST(test_journal_anew), TEST(test_journal_shorter),
-	    TEST(test_two_streams),   TEST(test_killed),	  TEST(test_dead_endpoint), TEST(test_stop_is_soon),
+	    TEST(test_two_streams),   TEST(test_killed),	  TEST(test_clock_set_back), TEST(test_journal_shorter_than_sent), TEST(test_gone_in_an_outage), TEST(test_asked_for_less), TEST(test_never_answered),
+	      TEST(test_dead_endpoint), TEST(test_stop_is_soon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,6 +128,7 @@ static void read_answer(struct aws *a, const struct aws_http_answer *got, struct
 	if (!got->status) {
 		say(r, AWS_AGAIN, got->why, got->why);
 		r->maybe_done = got->maybe_sent;
+		r->too_long = got->too_long;
 		return;
 	}
 	if (got->date_s)

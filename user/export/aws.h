@@ -56,6 +56,7 @@ enum aws_outcome {
 struct aws_reply {
 	enum aws_outcome outcome;
 	bool maybe_done; /* AWS_AGAIN: it may have been carried out; false: it surely was not */
+	bool too_long;	 /* AWS_AGAIN: the answer was, and would be again */
 	long status;	 /* HTTP's; 0: none came */
 	json_t *body;	 /* an object; NULL: none */
 	char error[64];	 /* "ThrottlingException", or libcurl's words; safe for a terminal */

@@ -326,6 +326,7 @@ static void conclude(struct aws_http *h, struct exchange *x, CURLcode code)
 	const char *why = why_none(x, code);
 
 	x->a.maybe_sent = may_have_arrived(h, x);
+	x->a.too_long = x->long_body;
 	x->q->to[x->a.len] = '\0';
 	if (!code && x->headed) {
 		curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &x->a.status);

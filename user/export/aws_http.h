@@ -36,6 +36,7 @@ struct aws_http_answer {
 	long status; /* 0: no whole answer came, and `why` says it */
 	size_t len;
 	bool maybe_sent; /* all of the request may have arrived */
+	bool too_long;	 /* an answer came that has no room */
 	char request_id[AWS_HTTP_ID_LEN]; /* "": none; safe for a terminal */
 	char error[AWS_HTTP_ID_LEN];	  /* of x-amzn-ErrorType, without what follows the name; "": none */
 	int64_t date_s;			  /* the server's clock, wall; 0: not told */

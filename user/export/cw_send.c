@@ -15,8 +15,8 @@ static int call(const struct cw_wire *w, const char *target, const char *body, s
 
 	if (err)
 		return err;
-	*ret = (struct cw_said){.outcome = r.outcome, .maybe_done = r.maybe_done, .status = r.status,
-				.skew_ns = r.skew_ns};
+	*ret = (struct cw_said){.outcome = r.outcome, .maybe_done = r.maybe_done, .too_long = r.too_long,
+				.status = r.status, .skew_ns = r.skew_ns};
 	snprintf(ret->error, sizeof(ret->error), "%s", r.error);
 	snprintf(ret->message, sizeof(ret->message), "%s", r.message);
 	if (ret_body)
@@ -186,7 +186,7 @@ int cw_find(const struct cw_wire *w, const struct cw_intent *i, unsigned *page, 
 			return 0;
 		}
 		if (!understood) {
-			if (ret->status == 200 && *page > 1)
+			if ((ret->status == 200 || ret->too_long) && *page > 1)
 				*page /= 2;
 			*ret_found = CW_NOT_SAID;
 			return 0;

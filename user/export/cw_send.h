@@ -19,7 +19,7 @@ struct cw_wire {
 
 struct cw_said {
 	enum aws_outcome outcome;
-	bool maybe_done;
+	bool maybe_done, too_long;
 	long status;
 	char error[64], message[256]; /* safe for a terminal */
 	int64_t skew_ns;	      /* 0: not known */

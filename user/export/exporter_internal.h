@@ -65,6 +65,7 @@ struct exporter {
 
 	struct backoff backoff;
 	uint64_t not_before_ns;
+	uint64_t sent_ns; /* boot time: the batch, the last time */
 	unsigned page, unread, asks;
 	bool unsure;   /* whether the batch is there already */
 	bool missing;  /* the group or stream was, the last time */

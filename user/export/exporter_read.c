@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define OLDEST_MS (14 * 86400LL * 1000 + 300 * 1000) /* clearly older than AWS takes; about the rest it decides */
+#define LATE_MS (5 * EMF_MINUTE_MS)
 #define NEWEST_MS (2 * 3600LL * 1000 - 300 * 1000)
 
 static struct cw_limits limits_of(const struct exporter *x)
@@ -63,6 +64,8 @@ void export_rewind(struct exporter *x)
 
 /* --- is it the same journal? ------------------------------------------------------------------ */
 
+#define SHORTER "the end of the journal that was sent before is not in it any more: its numbers are used again"
+
 enum known { KNOWN, UNLIKE, ENDS_BEFORE };
 
 static enum known known_by(struct exporter *x, const struct cw_anchor *a)
@@ -100,8 +103,19 @@ static void find_place(struct exporter *x)
 	memmove(x->state.anchors, x->state.anchors + i, (CW_ANCHORS - i) * sizeof(*x->state.anchors));
 	memset(x->state.anchors + CW_ANCHORS - i, 0, i * sizeof(*x->state.anchors));
 	x->state.intent.set = false;
-	x->remark = m->seq ? "the end of the journal that was sent before is not in it any more: its numbers are used again"
-			   : "this is another journal than before: numbers begin anew";
+	x->remark = m->seq ? SHORTER : "this is another journal than before: numbers begin anew";
+}
+
+/* What was on its way when the power went may have been of that end: that it is there says nothing of those that are now. */
+static void check_intent(struct exporter *x)
+{
+	struct cw_intent *i = &x->state.intent;
+
+	if (!i->set || i->anchor.seq <= x->state.mark.seq || known_by(x, &i->anchor) == KNOWN)
+		return;
+	i->set = false;
+	x->state.mark.n.repeated += i->last + 1 - i->first;
+	x->remark = SHORTER;
 }
 
 int export_open_journal(struct exporter *x)
@@ -111,6 +125,7 @@ int export_open_journal(struct exporter *x)
 	if (err)
 		return err;
 	find_place(x);
+	check_intent(x);
 	export_rewind(x);
 	return 0;
 }
@@ -136,12 +151,15 @@ static int put_documents(struct exporter *x, const struct json_text *docs, size_
 int export_close_minute(struct exporter *x)
 {
 	struct cw_limits l = limits_of(x);
-	int64_t now = export_local_ms(), over = (x->minute_ms / EMF_MINUTE_MS + 1) * EMF_MINUTE_MS;
+	int64_t local = export_local_ms(), theirs = export_now_ms(x), now = MIN(local, theirs); /* the minute is by one of them */
+	int64_t over = (x->minute_ms / EMF_MINUTE_MS + 1) * EMF_MINUTE_MS;
+	/* at the time of an outage that is over nobody looks for what it cost: that is told of a minute that is still watched */
+	uint64_t lost = now - over < LATE_MS ? dropped(&x->after.n) : x->after.metered;
 	struct emf_frame frame = {
 	    .metric_namespace = x->metric_namespace,
 	    .node = x->node,
 	    .batch = x->after.n.batches + 1,
-	    .dropped = dropped(&x->after.n) - MIN(x->after.metered, dropped(&x->after.n)),
+	    .dropped = lost - MIN(x->after.metered, lost),
 	    .lag_seconds = now > over ? (uint64_t)(now - over) / 1000 : 0,
 	    .latest_ms = x->minute_ms,
 	    .max = MIN((size_t)EMF_BYTES_MAX, MAX(l.bytes * 4 / 5, (size_t)8192)),
@@ -168,7 +186,7 @@ int export_close_minute(struct exporter *x)
 	x->items++;
 	x->after.minute_seq = x->after.seq + 1;
 	x->after.n.metrics += n;
-	x->after.metered = dropped(&x->after.n);
+	x->after.metered = lost;
 	emf_clear(x->emf);
 	export_waits(x);
 	return 0;

@@ -269,6 +269,7 @@ static uint64_t put_batch(struct exporter *x)
 	if (err)
 		return no_call(x, err);
 	save(x);
+	x->sent_ns = now_boot_ns();
 	err = cw_put(&x->wire, x->state.intent.group, x->state.intent.stream, &x->batch, &said);
 	if (err == -ECANCELED) { /* at any moment of it */
 		x->phase = PHASE_ASK;
@@ -304,11 +305,8 @@ static uint64_t put_batch(struct exporter *x)
 static uint64_t settling(const struct exporter *x)
 {
 	uint64_t settle = x->settle_ns * (x->asks ? AGAIN_PART : 1);
-	int64_t since_ms = export_local_ms() - x->state.intent.sent_ms;
+	uint64_t since = now_boot_ns() - x->sent_ns;
 
-	if (since_ms < 0)
-		return x->asks ? 0 : settle; /* the clock was set back */
-	uint64_t since = (uint64_t)since_ms * 1000000;
 	return since < settle ? settle - since : 0;
 }
 
@@ -317,6 +315,7 @@ static uint64_t found_out(struct exporter *x, bool there, bool sure)
 	bool in_memory = x->batch.n;
 
 	x->asks = x->unread = 0;
+	x->page = CW_PAGE;
 	if (there) {
 		arrived(x);
 		if (in_memory)
@@ -345,6 +344,7 @@ static uint64_t ask(struct exporter *x)
 	struct cw_said said = {};
 	enum cw_found found;
 	uint64_t wait = settling(x);
+	unsigned page = x->page;
 
 	if (wait)
 		return wait;
@@ -370,7 +370,7 @@ static uint64_t ask(struct exporter *x)
 		x->not_before_ns = 0;
 		return found_out(x, false, false);
 	}
-	if (said.status == 200 && ++x->unread >= UNREAD_MAX && x->page == 1)
+	if ((said.status == 200 || said.too_long) && page == 1 && ++x->unread >= UNREAD_MAX)
 		return found_out(x, false, false);
 	return wait;
 }
@@ -403,10 +403,19 @@ static uint64_t read_on(struct exporter *x)
 	return since < x->flush_ns ? x->flush_ns - since : 0;
 }
 
+/* By the wall clock, which may have been set back since. */
+static uint64_t sent_before(const struct cw_intent *i)
+{
+	int64_t now_ns = (int64_t)now_boot_ns(), since_ms = export_local_ms() - i->sent_ms;
+
+	return (uint64_t)(now_ns - MIN(MIN(MAX(since_ms, 0), 3600000) * 1000000, now_ns));
+}
+
 static void begin_session(struct exporter *x)
 {
 	x->phase = PHASE_TARGET;
 	x->then = x->state.intent.set ? PHASE_ASK : PHASE_READ;
+	x->sent_ns = sent_before(&x->state.intent);
 	x->page = CW_PAGE;
 	x->cap = CW_BATCH_EVENTS;
 	x->asks = x->unread = 0;
