@@ -79,6 +79,7 @@ def test_answers(serve, client, reply, outcome, maybe):
     r = client(endpoint=server.url, **keys()).call()
     assert (r["outcome"], r["maybe_done"]) == (outcome, maybe), r
     assert r["error"] or outcome == "done"
+    assert r["too_long"] == (len(reply.body) > 1 << 20)
     if outcome not in ("denied",):
         assert len(server.asked) == 1
 
@@ -179,6 +180,28 @@ def test_account(serve, client):
     assert client(endpoint=server.url, **keys()).ask(op="account")["account"] == "210987654321"
     down = client(endpoint="http://127.0.0.1:1", **keys())
     assert down.ask(op="account")["account"] is None
+
+
+def test_account_in_spite_of_a_wrong_clock(serve, client):
+    def answer(asked):
+        said = time.mktime(time.strptime(asked.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ")) - time.timezone
+        date = {"Date": email.utils.formatdate(time.time() + 7200, usegmt=True)}
+        if abs(said - time.time() - 7200) > 300:
+            return error("SignatureDoesNotMatch", 403, headers=date)
+        return Reply(headers=date, body=b'{"GetCallerIdentityResponse": {"GetCallerIdentityResult": {"Account": "123456789012"}}}')
+    server = serve(answer)
+    assert client(endpoint=server.url, **keys()).ask(op="account")["account"] == "123456789012" and len(server.asked) == 2
+
+
+def test_account_in_spite_of_credentials_that_ended(serve, client):
+    def answer(asked):
+        if asked.key == credentials(1)["AccessKeyId"]:
+            return error("ExpiredToken", 403)
+        return Reply(body=b'{"GetCallerIdentityResponse": {"GetCallerIdentityResult": {"Account": "123456789012"}}}')
+    server = knows(serve(answer))
+    container = serve(lambda asked: Reply(body=json.dumps(credentials(len(container.asked))).encode()))
+    c = client(endpoint=server.url, AWS_CONTAINER_CREDENTIALS_FULL_URI=container.url + "/")
+    assert c.ask(op="account")["account"] == "123456789012" and len(server.asked) == 2
 
 
 # --- secrets ---------------------------------------------------------------------------

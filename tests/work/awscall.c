@@ -60,7 +60,8 @@ static json_t *call(struct aws *a, const json_t *q)
 	if (err)
 		return json_pack("{s:i,s:s,s:I}", "errno", -err, "text", strerror(-err), "ns",
 				 (json_int_t)(now_boot_ns() - from));
-	out = json_pack("{s:s,s:b,s:I,s:s,s:s,s:I,s:O?,s:o,s:I}", "outcome", outcomes[got.outcome], "maybe_done", got.maybe_done,
+	out = json_pack("{s:s,s:b,s:b,s:I,s:s,s:s,s:I,s:O?,s:o,s:I}", "outcome", outcomes[got.outcome], "maybe_done", got.maybe_done,
+			"too_long", got.too_long,
 			"status", (json_int_t)got.status, "error", got.error, "message", got.message, "skew_ns",
 			(json_int_t)got.skew_ns, "body", got.body, "credentials", credentials(a), "ns",
 			(json_int_t)(now_boot_ns() - from));

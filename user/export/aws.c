@@ -177,8 +177,22 @@ static bool is_sane(const struct aws_request *q)
 	       !(q->len && q->method && !strcmp(q->method, "GET"));
 }
 
-/* 1: the same once more, with a corrected clock or newer credentials. */
-static int try_once(struct aws *a, const struct aws_request *q, bool *clock_mended, bool *forced, struct aws_reply *r)
+struct mended {
+	bool clock, credentials;
+};
+
+/* After an error. True: the same once more, with a corrected clock or newer credentials; each is tried once. */
+static bool mend(struct aws *a, const struct aws_http_answer *got, const char *error, struct mended *m)
+{
+	if (!m->clock && aws_mend_clock(a, got, error))
+		return m->clock = true;
+	if (!m->credentials && aws_error_of_credentials(error) && aws_credentials_force(a))
+		return m->credentials = true;
+	return false;
+}
+
+/* 1: the same once more. */
+static int try_once(struct aws *a, const struct aws_request *q, struct mended *m, struct aws_reply *r)
 {
 	struct aws_http_answer got = {0};
 	char why[AWS_WHY_LEN] = "";
@@ -198,29 +212,19 @@ static int try_once(struct aws *a, const struct aws_request *q, bool *clock_mend
 	if (err)
 		return err;
 	read_answer(a, &got, r);
-	if (r->outcome != AWS_DENIED)
-		return 0;
-	if (!*clock_mended && aws_mend_clock(a, &got, r->error)) {
-		*clock_mended = true;
-		return 1;
-	}
-	if (!*forced && aws_error_of_credentials(r->error) && aws_credentials_force(a)) {
-		*forced = true;
-		return 1;
-	}
-	return 0;
+	return r->outcome == AWS_DENIED && mend(a, &got, r->error, m);
 }
 
 int aws_call(struct aws *a, const struct aws_request *q, struct aws_reply *ret)
 {
 	struct aws_reply r;
-	bool clock_mended = false, forced = false;
+	struct mended m = {0};
 	int again;
 
 	if (!is_sane(q))
 		return -EINVAL;
 	a->until_ns = now_boot_ns() + (q->timeout_ms ?: AWS_CALL_MS) * (NSEC / 1000);
-	while ((again = try_once(a, q, &clock_mended, &forced, &r)) > 0)
+	while ((again = try_once(a, q, &m, &r)) > 0)
 		aws_reply_done(&r);
 	if (again < 0)
 		aws_reply_done(&r);
@@ -247,12 +251,20 @@ static void ask_account(struct aws *a)
 	struct aws_request q = {.service = "sts", .path = "/", .content_type = "application/x-www-form-urlencoded; charset=utf-8",
 				.body = form, .len = sizeof(form) - 1, .timeout_ms = 10000};
 	struct aws_http_answer got = {0};
-	char why[AWS_WHY_LEN];
+	char why[AWS_WHY_LEN], error[AWS_ERROR_LEN] = "", message[8];
+	struct mended m = {0};
 
 	a->until_ns = now_boot_ns() + 10 * NSEC;
-	if (!aws_credentials_get(a) && !aws_send(a, &(struct aws_sending){&q, a->creds, a->reply, AWS_REPLY_MAX + 1}, &got, why) &&
-	    got.status == 200)
-		account_from_sts(a->reply, got.len, a->account);
+	do {
+		if (aws_credentials_get(a) ||
+		    aws_send(a, &(struct aws_sending){&q, a->creds, a->reply, AWS_REPLY_MAX + 1}, &got, why))
+			return;
+		if (got.status == 200) {
+			account_from_sts(a->reply, got.len, a->account);
+			return;
+		}
+		aws_error_read(a->reply, got.len, error, message, sizeof(message));
+	} while (mend(a, &got, error, &m));
 }
 
 const char *aws_account(struct aws *a)
