@@ -112,7 +112,7 @@ def test_profiles(serve, client, tmp_path):
     server.secrets.update(AKIDA="a" * 40, AKIDB="b" * 40, AKIDC="c" * 40)
     profile(tmp_path, "credentials", "# a comment\n[default]\naws_access_key_id = AKIDA\nAWS_SECRET_ACCESS_KEY=" + "a" * 40 +
             "\n\n[two]\naws_access_key_id: AKIDB\naws_secret_access_key : " + "b" * 40 + "\naws_session_token = tok\n")
-    profile(tmp_path, "config", "[default]\nregion = x\n[profile three]\ns3 =\n  aws_access_key_id = no\n"
+    profile(tmp_path, "config", "[default]\nregion = x\naws_session_token = of-other-keys\n[profile three]\ns3 =\n  aws_access_key_id = no\n"
             "aws_access_key_id = AKIDC\naws_secret_access_key = " + "c" * 40 + "\n[profile \"sso one\"]\nsso_session = x\n[profile run]\n"
             "credential_process = /bin/touch " + str(tmp_path / "ran") + "\n[profile mfa]\nrole_arn = r\nsource_profile = two\n"
             "mfa_serial = arn\n[three]\naws_access_key_id = AKIDWRONG\n")
@@ -120,6 +120,7 @@ def test_profiles(serve, client, tmp_path):
         r = client(endpoint=server.url, **({"AWS_PROFILE": name} if name else {})).call()
         assert r["outcome"] == "done" and r["credentials"]["source"] == "profile"
         assert server.asked[-1].key == key
+    assert [a.headers.get("X-Amz-Security-Token") for a in server.asked] == [None, "tok", None]
     other = tmp_path / "elsewhere"
     other.write_text("[default]\naws_access_key_id=AKIDB\naws_secret_access_key=" + "b" * 40 + "\r\n")
     assert client(endpoint=server.url, AWS_SHARED_CREDENTIALS_FILE=str(other)).call()["outcome"] == "done"
@@ -154,10 +155,18 @@ def test_roles_of_profiles(serve, client, tmp_path):
     assert first["RoleArn"].endswith("role/two") and first["RoleSessionName"].startswith("sluice-")
     assert second == {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": "arn:aws:iam::123456789012:role/of one",
                       "RoleSessionName": "me", "ExternalId": "a&b", "DurationSeconds": "900"}
+    profile(tmp_path, "credentials", f"[both]\naws_access_key_id = {KEYS[0]}\naws_secret_access_key = {KEYS[1]}\n"
+            "role_arn = arn:aws:iam::123456789012:role/two\nsource_profile = both\n[top]\nsource_profile = both\n"
+            "role_arn = arn:aws:iam::123456789012:role/one\n")
+    for name, role in (("both", "two"), ("top", "one")):   # whose keys are named is not asked for his role
+        assert client(endpoint=server.url, AWS_PROFILE=name).call()["outcome"] == "done"
+        assert [(a.key, a.form.get("RoleArn", "").rpartition("/")[2]) for a in server.asked[-2:]] == [
+            (KEYS[0], role), (credentials(7)["AccessKeyId"], "")]
+    assert len(server.asked) == 7
     for name, word in (("loop", "leads on and on"), ("alone", "gives no credentials")):
         r = client(endpoint=server.url, AWS_PROFILE=name).call()
         assert r["outcome"] == "none" and word in r["message"]
-    assert len(server.asked) == 3
+    assert len(server.asked) == 7
 
 
 @pytest.mark.parametrize("form", ["xml", "json"])

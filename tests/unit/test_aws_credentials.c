@@ -201,6 +201,29 @@ static void profiles(void **state)
 	assert_int_equal(aws_profile_find(NULL, 0, true, "default", "region", got, sizeof(got)), -ENOENT);
 }
 
+/* As configparser has it, by which awscli reads these files: what stands further in than the key above belongs to that. */
+static void profiles_that_are_indented(void **state)
+{
+	static const char text[] = "[default]\n  region = one\n  # c\n  nested =\n    k = no\n\n  k = yes\n\t[a]\n\tk=1\n\tother = 2\n"
+				   "[b]\nk = 3\n  other = no\n";
+	static const struct {
+		const char *profile, *key, *value;
+	} all[] = {{"default", "region", "one"}, {"default", "k", "yes"}, {"a", "k", "1"}, {"b", "k", "3"}, {"b", "other", NULL}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		char got[8] = "";
+		int err = aws_profile_find(text, sizeof(text) - 1, false, all[i].profile, all[i].key, got, sizeof(got));
+
+		assert_int_equal(err, all[i].value ? 0 : -ENOENT);
+		assert_string_equal(got, all[i].value ? all[i].value : "");
+	}
+	static const char section[] = " [a]\n k = 1\n other = 2\n";
+	char got[8] = "";
+
+	assert_int_equal(aws_profile_find(section, sizeof(section) - 1, false, "a", "other", got, sizeof(got)), 0);
+	assert_string_equal(got, "2");
+}
+
 static void secrets_of_files(void **state)
 {
 	char path[] = "/tmp/sluice-secret-XXXXXX";
@@ -408,7 +431,7 @@ int main(void)
 	    cmocka_unit_test(renewed_well_before_the_end),
 	    cmocka_unit_test(an_end_that_is_not_known),
 	    cmocka_unit_test(pauses),
-	    cmocka_unit_test(profiles),
+	    cmocka_unit_test(profiles), cmocka_unit_test(profiles_that_are_indented),
 	    cmocka_unit_test(secrets_of_files),
 	    cmocka_unit_test(urls),
 	    cmocka_unit_test(who_may_give_credentials),

@@ -51,16 +51,11 @@ int creds_from_environment(struct creds_hunt *h)
 
 /* --- profile ------------------------------------------------------------------------------------ */
 
-static int profile_get(struct creds_hunt *h, const char *key, char *ret, size_t room)
-{
-	return aws_profiles_get(&h->profiles, h->profiles.name, key, ret, room);
-}
-
 static bool profile_says(struct creds_hunt *h, const char *key)
 {
 	char text[8];
 
-	return profile_get(h, key, text, sizeof(text)) != -ENOENT;
+	return aws_profiles_get(&h->profiles, h->profiles.name, key, text, sizeof(text)) != -ENOENT;
 }
 
 static int partial(struct creds_hunt *h, const char *what)
@@ -71,16 +66,18 @@ static int partial(struct creds_hunt *h, const char *what)
 
 static int creds_from_profile(struct creds_hunt *h)
 {
+	const char *name = h->profiles.name;
+	struct aws_profiles at = aws_profiles_keys(&h->profiles, name);
 	struct creds *c = h->to;
-	int err = profile_get(h, "aws_access_key_id", c->access, sizeof(c->access));
+	int err = aws_profiles_get(&at, name, "aws_access_key_id", c->access, sizeof(c->access));
 
 	if (err == -ENOENT)
 		return err;
-	if (err || profile_get(h, "aws_secret_access_key", c->secret, sizeof(c->secret)))
+	if (err || aws_profiles_get(&at, name, "aws_secret_access_key", c->secret, sizeof(c->secret)))
 		return partial(h, "aws_access_key_id without aws_secret_access_key, or one of them is too long");
-	err = profile_get(h, "aws_session_token", c->token, sizeof(c->token));
+	err = aws_profiles_get(&at, name, "aws_session_token", c->token, sizeof(c->token));
 	if (err == -ENOENT)
-		err = profile_get(h, "aws_security_token", c->token, sizeof(c->token));
+		err = aws_profiles_get(&at, name, "aws_security_token", c->token, sizeof(c->token));
 	if (err == -ENOENT)
 		c->token[0] = '\0';
 	if ((err && err != -ENOENT) || creds_check(c))

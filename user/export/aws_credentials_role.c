@@ -231,19 +231,20 @@ static int assume(struct creds_hunt *h, const struct role *r, const struct creds
 	return err;
 }
 
-static int of_profile(struct creds_hunt *h, const char *profile, unsigned depth);
-
 static int static_keys(struct creds_hunt *h, const char *profile)
 {
+	struct aws_profiles at = aws_profiles_keys(&h->profiles, profile);
 	struct creds *c = h->to;
 
-	if (aws_profiles_get(&h->profiles, profile, "aws_access_key_id", c->access, sizeof(c->access)) ||
-	    aws_profiles_get(&h->profiles, profile, "aws_secret_access_key", c->secret, sizeof(c->secret)))
+	if (aws_profiles_get(&at, profile, "aws_access_key_id", c->access, sizeof(c->access)) ||
+	    aws_profiles_get(&at, profile, "aws_secret_access_key", c->secret, sizeof(c->secret)))
 		return -ENOENT;
-	if (aws_profiles_get(&h->profiles, profile, "aws_session_token", c->token, sizeof(c->token)))
+	if (aws_profiles_get(&at, profile, "aws_session_token", c->token, sizeof(c->token)))
 		c->token[0] = '\0';
 	return creds_check(c);
 }
+
+static int of_profile(struct creds_hunt *h, const char *profile, unsigned depth);
 
 /* The credentials that the role is assumed with, into h->to. */
 static int source_of(struct creds_hunt *h, const char *profile, const struct role *r, unsigned depth)
@@ -256,9 +257,7 @@ static int source_of(struct creds_hunt *h, const char *profile, const struct rol
 		     {"Ec2InstanceMetadata", creds_from_instance}};
 	int err = -ENOENT;
 
-	if (*r->source && !strcmp(r->source, profile))
-		err = static_keys(h, profile);
-	else if (*r->source)
+	if (*r->source)
 		err = of_profile(h, r->source, depth + 1);
 	else
 		for (size_t i = 0; i < ARRAY_SIZE(known); i++)
@@ -284,7 +283,7 @@ static int by_source(struct creds_hunt *h, const char *profile, const struct rol
 	return assume(h, r, by);
 }
 
-/* Into h->to: its role's, or its keys. */
+/* Into h->to: its role's; of one that another names its keys, if it has any. */
 static int of_profile(struct creds_hunt *h, const char *profile, unsigned depth)
 {
 	_cleanup_free_ struct role *r = calloc(1, sizeof(*r));
@@ -296,9 +295,12 @@ static int of_profile(struct creds_hunt *h, const char *profile, unsigned depth)
 		creds_say(h, "profile %s: source_profile leads on and on", profile);
 		return -ELOOP;
 	}
+	if (depth) {
+		err = static_keys(h, profile);
+		if (err != -ENOENT)
+			return err;
+	}
 	err = role_read(h, profile, r);
-	if (err == -ENOENT)
-		return depth ? static_keys(h, profile) : -ENOENT;
 	if (err)
 		return err;
 	if (*r->token_file)

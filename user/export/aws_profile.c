@@ -131,6 +131,18 @@ int aws_profiles_get(const struct aws_profiles *p, const char *profile, const ch
 	return err == -ENOENT ? aws_profile_find(p->config, p->nconfig, true, profile, key, ret, room) : err;
 }
 
+struct aws_profiles aws_profiles_keys(const struct aws_profiles *p, const char *profile)
+{
+	struct aws_profiles one = *p;
+	char text[1];
+
+	if (aws_profile_find(p->credentials, p->ncredentials, false, profile, "aws_access_key_id", text, sizeof(text)) == -ENOENT)
+		one.credentials = NULL;
+	else
+		one.config = NULL;
+	return one;
+}
+
 /* --- text --------------------------------------------------------------------------------------- */
 
 struct span {
@@ -207,14 +219,21 @@ static bool is_key(struct span line, const char *key, struct span *ret_value)
 int aws_profile_find(const char *text, size_t n, bool config, const char *profile, const char *key, char *ret, size_t room)
 {
 	struct span rest = {text, text ? n : 0}, line, value = {0}, found = {0};
-	bool mine = false, seen = false, there = false;
+	bool mine = false, seen = false, there = false, below = false;
+	size_t level = 0;
 
 	while (next_line(&rest, &line)) {
+		const char *begin = line.at;
+
+		line = trim(line);
+		size_t indent = (size_t)(line.at - begin);
 		if (!line.n || *line.at == '#' || *line.at == ';')
 			continue;
-		if (isspace((unsigned char)*line.at)) /* goes on what is above, or belongs to it */
+		if (below && indent > level) /* goes on what is above, or belongs to it */
 			continue;
-		if (*line.at == '[') {
+		level = indent;
+		below = *line.at != '[';
+		if (!below) {
 			mine = is_section(line, config, profile);
 			seen |= mine;
 		} else if (mine && key && is_key(line, key, &value)) {

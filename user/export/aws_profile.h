@@ -24,6 +24,9 @@ bool aws_profiles_have(const struct aws_profiles *p, const char *profile);
 /* The file of credentials goes before the other. -ENOENT: no such key; -E2BIG. */
 int aws_profiles_get(const struct aws_profiles *p, const char *profile, const char *key, char *ret, size_t room);
 
+/* The one of the two files that has this profile's keys: what belongs together stands in one. Nothing of it is to be freed. */
+struct aws_profiles aws_profiles_keys(const struct aws_profiles *p, const char *profile);
+
 /* One file's text. Sections are "[name]", in the file of configuration "[profile name]" and "[default]"; of what stands there
  * twice the later counts. `key` NULL: is there such a section? */
 int aws_profile_find(const char *text, size_t n, bool config, const char *profile, const char *key, char *ret, size_t room);
