@@ -160,6 +160,9 @@ static void test_failures(void **state)
 	    {AWS_REFUSED, "InvalidAccessException", HUB_NOT_ENABLED, "not enabled", 2},
 	    {AWS_NO_CREDENTIALS, "", HUB_NO_CREDENTIALS, "no AWS credentials", 30},
 	    {AWS_MISSING, "ResourceNotFoundException", HUB_UNREACHABLE, "ResourceNotFound", 20},
+	    {AWS_REFUSED, "no endpoint", HUB_UNREACHABLE, "no endpoint", 20},
+	    {AWS_REFUSED, "UnknownOperationException", HUB_UNREACHABLE, "UnknownOperation", 20},
+	    {AWS_REFUSED, "HTTP status 404", HUB_UNREACHABLE, "404", 20},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -212,16 +212,23 @@ static bool has_any(const char *text, const char *const *words, size_t n)
 	return false;
 }
 
+/* Who sends the same again gets the same answer. */
+static bool is_lasting(const char *code)
+{
+	static const char *const lasting[] = {"invalid", "validation", "malformed", "serialization"};
+
+	return has_any(code, lasting, ARRAY_SIZE(lasting));
+}
+
 /* It comes again, or never: */
 static void fail(struct hub *h, struct entry *e, const char *code, const char *message, uint64_t now_ns)
 {
 	static const char *const passing[] = {"internal", "limit", "throttl", "unavailable", "toomany", "timeout"};
-	static const char *const lasting[] = {"invalid", "validation", "malformed"};
 	struct hub_finding *f = e->f;
 	bool again = has_any(code, passing, ARRAY_SIZE(passing));
 
 	e->failed = true;
-	if (!again && (has_any(code, lasting, ARRAY_SIZE(lasting)) || f->tries + 1 >= TRIES)) {
+	if (!again && (is_lasting(code) || f->tries + 1 >= TRIES)) {
 		hub_say(h, HUB_GOOD, "finding %s is not taken: %s: %s", f->id, code, message);
 		give_up(h, f);
 		return;
@@ -308,6 +315,19 @@ static void no_hub(struct hub *h, const struct asff_place *place, uint64_t now_n
 	wait_after(h, now_ns, MUCH_LATER_NS);
 }
 
+/* Also what is refused may not be for what is in it: an address that makes no sense, or where something else answers. */
+static bool is_for_findings(const struct aws_reply *r)
+{
+	return r->status == 413 || is_lasting(r->error);
+}
+
+static void unreachable(struct hub *h, const struct aws_reply *r, uint64_t now_ns)
+{
+	hub_say(h, HUB_UNREACHABLE, "%s%s%s", *r->error ? r->error : "the answer is none of Security Hub's", *r->message ? ": " : "",
+		r->message);
+	wait_after(h, now_ns, grown(h->fails, LATER_NS));
+}
+
 static void take_failure(struct hub *h, struct batch *b, const struct aws_reply *r, uint64_t now_ns)
 {
 	switch (r->outcome) {
@@ -325,14 +345,15 @@ static void take_failure(struct hub *h, struct batch *b, const struct aws_reply 
 		break;
 	case AWS_REFUSED:
 	case AWS_EXISTS:
-		refused(h, b, r, now_ns);
+		if (is_for_findings(r))
+			refused(h, b, r, now_ns);
+		else
+			unreachable(h, r, now_ns);
 		break;
 	case AWS_DONE:
 	case AWS_AGAIN:
 	case AWS_MISSING:
-		hub_say(h, HUB_UNREACHABLE, "%s%s%s", *r->error ? r->error : "the answer is none of Security Hub's",
-			*r->message ? ": " : "", r->message);
-		wait_after(h, now_ns, grown(h->fails, LATER_NS));
+		unreachable(h, r, now_ns);
 	}
 }
 
