@@ -24,6 +24,10 @@ void monitor_start_export(struct monitor *m)
 
 	if (m->exporter || !c->export.cloudwatch)
 		return;
+	if (monitor_is_passing()) {
+		cmd_error("run", "export.cloudwatch: SLUICE_NO_STATE is set: what the journal has the next monitor sends");
+		return;
+	}
 	if (!o.journal_dir || !o.state_dir) {
 		cmd_error("run", "export.cloudwatch: what is exported stands in the journal, which begins with the next start");
 		return;

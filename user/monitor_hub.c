@@ -38,6 +38,10 @@ void monitor_start_hub(struct monitor *m)
 
 	if (m->hub || !m->config->export.security_hub)
 		return;
+	if (monitor_is_passing()) {
+		cmd_error("run", "export.security_hub: SLUICE_NO_STATE is set: what the journal has the next monitor imports");
+		return;
+	}
 	if (!o.journal) {
 		cmd_error("run", "export.security_hub: findings are imported from the journal, which begins with the next start");
 		return;

@@ -111,6 +111,7 @@ int monitor_refresh_classes(struct monitor *m);
 bool monitor_ranges_changed(const struct monitor *m); /* the file, since it was read */
 
 /* monitor_carry.c */
+bool monitor_is_passing(void); /* by its environment: nothing goes over from others to it, nor from it to others */
 void monitor_open_carry(struct monitor *m);
 int monitor_restore(struct monitor *m);
 void monitor_carry(struct monitor *m, uint64_t now, bool final);

@@ -239,6 +239,15 @@ def test_credentials_end(hub, journal, aws, source):
     hub.wait("fresh ones are taken", lambda t: t["imported"] == 2, 60)
 
 
+def test_clocks_differ(hub, journal, aws):
+    """Who this is must be asked first, and that is refused until the clock is reckoned with."""
+    aws.set(clock_offset=7200.0)
+    journal.add("finding", **finding(1, 1))
+    hub.start()
+    hub.wait("it is imported", lambda t: t["imported"] == 1)
+    hub.end()
+
+
 def test_last_words(hub, journal, aws):
     """What waits for its time is sent at the end: the host may be gone for good."""
     hub.argv = [a for a in hub.argv if not a.startswith("hurry")]
@@ -316,3 +325,7 @@ def test_monitor(sluice, config, lab, sink, actor, dataset, tmp, aws, monkeypatc
             if f["GeneratorId"] == "sluice/exfil.volume"}
     assert hubs == leaked and sum(leaked.values()) == s.bytes() == 75004
     assert not failed(aws)
+    calls = len(aws.calls())
+    p = run_sluice("run", "-c", m.file, "--socket", m.socket, "--hooks", m.hooks, "--once", "2",
+                   env={**os.environ, "SLUICE_NO_STATE": "1"})
+    assert p.returncode == 0 and "what the journal has the next monitor imports" in p.stderr and len(aws.calls()) == calls
