@@ -140,7 +140,7 @@ def test_actions_are_real():
 
 def test_nothing_more_than_needed():
     allowed = {a for s in statements(stack(**ALL)) for a in cfn.as_list(s["Action"])}
-    logs = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutRetentionPolicy", "logs:PutLogEvents", "logs:GetLogEvents"}
+    logs = {"logs:CreateLogStream", "logs:PutLogEvents", "logs:GetLogEvents"}
     assert allowed == logs | {"securityhub:BatchImportFindings"}
     assert {a for s in statements(stack()) for a in cfn.as_list(s["Action"])} == logs
     group = f"arn:aws:logs:{awsd.REGION}:{awsd.ACCOUNT}:log-group:/sluice/hosts"
@@ -157,9 +157,9 @@ def test_rights_at_work(tmp_path, group):
     events = [{"timestamp": int(time.time() * 1000), "message": "m"}]
     with Awsd(f"{tmp_path}/aws", policy=statements(stack(LogGroupName=group, **ALL))) as aws:
         logs, hub = client(aws, "logs"), client(aws, "securityhub")
-        logs.create_log_group(logGroupName=group)
+        logs.create_log_group(logGroupName=group)   # the stack's
+        aws.set(policy=statements(stack(LogGroupName=group, **ALL)))
         logs.create_log_stream(**names)
-        logs.put_retention_policy(logGroupName=group, retentionInDays=30)
         logs.put_log_events(**names, logEvents=events)
         assert len(logs.get_log_events(**names)["events"]) == 1
         client(aws, "sts").get_caller_identity()
@@ -169,7 +169,8 @@ def test_rights_at_work(tmp_path, group):
         for denied in (logs.describe_log_groups, lambda: logs.delete_log_group(logGroupName=group),
                        lambda: logs.delete_log_stream(**names), lambda: logs.delete_retention_policy(logGroupName=group),
                        lambda: logs.describe_log_streams(logGroupName=group),
-                       lambda: logs.create_log_group(logGroupName=group + "x"),
+                       lambda: logs.create_log_group(logGroupName=group), lambda: logs.create_log_group(logGroupName=group + "x"),
+                       lambda: logs.put_retention_policy(logGroupName=group, retentionInDays=1),
                        lambda: logs.put_log_events(**more, logEvents=events), lambda: logs.get_log_events(**more),
                        hub.get_findings,
                        lambda: hub.batch_import_findings(Findings=[{"Id": "x", "ProductArn": product[:-7] + "x"}])):
