@@ -155,7 +155,7 @@ def test_rights_at_work(tmp_path, group):
     """Real clients against the double, which enforces the policy: what a host does it may, and nothing beside."""
     names = {"logGroupName": group, "logStreamName": "s"}
     events = [{"timestamp": int(time.time() * 1000), "message": "m"}]
-    with Awsd(f"{tmp_path}/aws", policy=statements(stack(LogGroupName=group, **ALL))) as aws:
+    with Awsd(f"{tmp_path}/aws") as aws:
         logs, hub = client(aws, "logs"), client(aws, "securityhub")
         logs.create_log_group(logGroupName=group)   # the stack's
         aws.set(policy=statements(stack(LogGroupName=group, **ALL)))
@@ -233,6 +233,18 @@ def test_every_alarm_has_its_metric():
         assert made_by["MetricTransformations"][0]["MetricNamespace"] == "Sluice"
     assert of_type(made, "AWS::CloudWatch::Alarm")["SilenceAlarm"]["TreatMissingData"] == "breaching"
     assert "16 - FILL(said, 0) / 5" in json.dumps(of_type(stack(Hosts=16), "AWS::CloudWatch::Alarm")["HostsAlarm"])
+
+
+def test_alarms_look_back_as_far_as_records_are_late():
+    """What is measured counts at its own time, not when it comes: an alarm on the newest minute alone misses what is late."""
+    alarms = of_type(stack(), "AWS::CloudWatch::Alarm")
+    late = alarms["LagAlarm"]["Threshold"]
+    back = {name: a["Period"] * a["EvaluationPeriods"] for name, a in alarms.items() if "Period" in a}
+    for name, alarm in alarms.items():
+        if alarm.get("MetricName", "").startswith("High.") or name == "DroppedAlarm":
+            assert back[name] >= late and alarm["DatapointsToAlarm"] == 1, name
+    assert back["LagAlarm"] >= 2 * late and alarms["LagAlarm"]["DatapointsToAlarm"] == 1   # so late it is told of at that time
+    assert max(back.values()) <= 86_400
 
 
 def test_metrics_as_the_exporter_names_them():
