@@ -15,7 +15,8 @@ import pytest
 pytest.importorskip("botocore", reason="python3-botocore is not installed: scripts/deps.sh test")
 
 from awsd import Awsd, AwsdProcess
-from monitor import tagged, wait_for
+from awsd_client import client
+from monitor import run_sluice, tagged, wait_for
 from where import PATIENCE, SCALE, program
 
 ROUNDS = int(os.environ.get("SLUICE_TEST_KILLS", 200 // SCALE))
@@ -224,6 +225,18 @@ def test_not_allowed_to_make_the_group(world):
     assert_each_once(world, aws)
 
 
+def test_the_stacks_rights_are_enough(world):
+    """Those that scripts/aws/sluice.yaml gives a host, an answer being lost and the hosts' group being there."""
+    cfn = pytest.importorskip("test_templates", reason="python3-yaml is not installed: scripts/deps.sh test")
+    aws = world.aws()
+    client(aws, "logs").create_log_group(logGroupName="/sluice/hosts")
+    aws.set(policy=cfn.statements(cfn.stack()))
+    aws.fault("reset", when="after", op="PutLogEvents")
+    said = world.run(aws, records=211, group="/sluice/hosts")
+    assert_each_once(world, aws)
+    assert said["exporter"]["maybe_repeated"] == 0
+
+
 def test_group_goes(world):
     """Someone deletes it while records come."""
     aws = world.aws()
@@ -271,7 +284,7 @@ def test_less_is_taken(world):
 def test_clocks_differ(world, hours):
     """By so much that every event would be too new, or the signature worth nothing."""
     aws = world.aws(clock_offset=hours * 3600.0)
-    said = world.run(aws, records=311)
+    said = world.run(aws, records=311, group="/sluice/{account}")   # whose name must be asked for first
     assert_each_once(world, aws)
     assert said["exporter"]["retimed"] == (len(world.lines()) if hours < 0 else 0)
 
@@ -373,8 +386,8 @@ def test_killed_at_random(world):
 @pytest.fixture
 def exporting(tmp_path, config, monkeypatch):
     """exporting(aws, ...): the configuration of a monitor that exports there."""
-    def made(aws, group="/sluice/{hostname}", **more):
-        for name, value in aws.environment("static").items():
+    def made(aws, group="/sluice/{hostname}", source="static", **more):
+        for name, value in aws.environment(source).items():
             monkeypatch.setenv(name, value)
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             monkeypatch.setenv(name, f"{tmp_path}/none")
@@ -440,6 +453,24 @@ def test_monitor_once(world, exporting, sluice):
     assert m.wait() == 0, m.said()
     arrived = assert_each_once(world, aws)
     assert arrived.metrics
+
+
+@pytest.mark.one_set
+def test_a_viewers_own_monitor_sends_nothing_twice(world, exporting, sluice):
+    """It does not know what was sent of the journal before, which the next one does."""
+    aws = world.aws()
+    m = sluice(exporting(aws, source="container-file"))
+    wait_for("something arrives", aws.events)
+    m.stop()
+    sent, said = len(world.lines()), len(aws.calls())
+    p = run_sluice("top", "-c", m.file, "--socket", m.socket, "--batch", "4", "--interval", "0.5", "--json", "--view", "datasets",
+                   timeout=4 * PATIENCE)
+    assert p.returncode == 0 and len(world.lines()) > sent, p.stderr
+    assert len(aws.calls()) == said
+    m.start()
+    wait_for("all arrives", lambda: exporter(m)["state"] == "good" and exporter(m)["sent"] > sent)
+    m.stop()
+    assert_each_once(world, aws)
 
 
 @pytest.mark.one_set
