@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <jansson.h>
 #include <string.h>
+#include <strings.h>
 
 #include "user/policy/yaml_tree.h"
 
@@ -126,18 +127,26 @@ static bool profile_ends(const struct profile *p, char ret_key[static SECRET_KEY
 	return true;
 }
 
+/* As clients read it: in any case, with = or : behind it. */
+static bool key_is(struct span s, const char *word)
+{
+	return s.n == strlen(word) && !strncasecmp(s.at, word, s.n);
+}
+
 static void profile_line(struct profile *p, struct span line)
 {
-	const char *eq = memchr(line.at, '=', line.n);
+	size_t n = 0;
 
+	while (n < line.n && line.at[n] != '=' && line.at[n] != ':')
+		n++;
 	/* what is indented belongs to the value before */
-	if (!eq || isspace((unsigned char)line.at[0]))
+	if (n == line.n || isspace((unsigned char)line.at[0]))
 		return;
-	struct span key = trim((struct span){line.at, (size_t)(eq - line.at)});
-	struct span value = trim((struct span){eq + 1, line.n - (size_t)(eq + 1 - line.at)});
-	if (span_is(key, "aws_access_key_id"))
+	struct span key = trim((struct span){line.at, n});
+	struct span value = trim((struct span){line.at + n + 1, line.n - n - 1});
+	if (key_is(key, "aws_access_key_id"))
 		p->id = value;
-	else if (span_is(key, "aws_secret_access_key"))
+	else if (key_is(key, "aws_secret_access_key"))
 		p->secret = value.n > 0;
 }
 

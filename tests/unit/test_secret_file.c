@@ -31,6 +31,7 @@ static bool holds(enum secret_kind kind, const char *text, char key[static SECRE
 
 static const struct text static_ones[] = {
 	{SECRET_AWS, "[default]\naws_access_key_id = " ID "\naws_secret_access_key = x/y\n"},
+	{SECRET_AWS, "[default]\r\nAWS_ACCESS_KEY_ID: " ID "\r\nAws_Secret_Access_Key = x=y:z\r\n"},
 	{SECRET_AWS, "[a]\naws_access_key_id=ASIAIOSFODNN7EXAMPLE\naws_secret_access_key=x\naws_session_token=t\n"
 		     "[b]\r\naws_secret_access_key=x\r\naws_access_key_id=" ID "\r\n"},
 	{SECRET_NETRC, "machine api.example.org login x password y"},
