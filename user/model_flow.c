@@ -3,6 +3,7 @@
 #include "user/model_internal.h"
 #include "user/net_server.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "user/dest/ranges.h"
@@ -14,6 +15,14 @@ static uint64_t less(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+/* A host that talks to its own address, in whatever namespace: no table knows that. But what has no answer anyone may send
+ * from an address of IPv6 that is not his (IPV6_FREEBIND): it leaves. */
+static bool to_itself(const struct flow *f)
+{
+	return (f->proto == IPPROTO_TCP || addr_is_v4(f->raddr)) && !net_proto_name(f->proto) &&
+	       !memcmp(f->laddr, f->raddr, sizeof(f->raddr));
+}
+
 void flow_classify(const struct model *m, struct m_flow *f)
 {
 	if (!f->filled)
@@ -23,8 +32,7 @@ void flow_classify(const struct model *m, struct m_flow *f)
 		f->dest = (struct dest){.class = CLASS_UNKNOWN};
 		return;
 	}
-	/* a host that talks to its own address, in whatever namespace: no table knows that */
-	if (!net_proto_name(f->f.proto) && !memcmp(f->f.laddr, f->f.raddr, sizeof(f->f.raddr)))
+	if (to_itself(&f->f))
 		f->dest = (struct dest){.class = CLASS_HOST};
 	else if (m->classes)
 		f->dest = classes_find(m->classes, f->f.raddr, f->f.rport, f->f.proto);

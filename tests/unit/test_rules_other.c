@@ -9,6 +9,37 @@
 
 #include "tests/unit/rules_fixture.h"
 
+/* --- a host that talks to itself ---------------------------------------- */
+
+/* From an address to the same one. */
+static unsigned sent_to_itself(const char *addr, uint8_t proto)
+{
+	struct fixture t;
+	unsigned n;
+
+	fixture_begin(&t, NULL);
+	introduce(&t, 10, "python3", NULL);
+	reads(&t, 10, 0, 1000);
+	struct flow f = flow_to(&t, 1, 10, addr, 443);
+	memcpy(f.laddr, f.raddr, sizeof(f.laddr));
+	f.proto = proto;
+	flow_tainted_by(&t, &f, 1, 0);
+	sends(&t, &f, 100, 0);
+	evaluate(&t);
+	n = findings(&t, RULE_EXFIL_VOLUME);
+	fixture_end(&t);
+	return n;
+}
+
+/* Datagrams of IPv6 leave from whatever address their sender gives them, the receiver's too. */
+static void test_talks_to_itself(void **state)
+{
+	assert_int_equal(sent_to_itself(OUTSIDE, IPPROTO_TCP), 0);
+	assert_int_equal(sent_to_itself(OUTSIDE, IPPROTO_UDP), 0);
+	assert_int_equal(sent_to_itself("2001:db8::9", IPPROTO_TCP), 0);
+	assert_int_equal(sent_to_itself("2001:db8::9", IPPROTO_UDP), 1);
+}
+
 /* --- budget.exceeded ----------------------------------------------------- */
 
 #define BUDGET                                                                                     \
@@ -437,6 +468,7 @@ static void test_large_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_talks_to_itself),
 	    cmocka_unit_test(test_budget),
 	    cmocka_unit_test(test_budget_of_volume),
 	    cmocka_unit_test(test_unexpected),
