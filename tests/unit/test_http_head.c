@@ -34,6 +34,8 @@ static void requests(void **state)
 	    {"GET http://t.example?q HTTP/1.1\r\n\r\n", "GET", "/", "t.example", false, true, false},
 	    {"GET http://u:p@t.example/ HTTP/1.1\r\n\r\n", "GET", "/", "t.example", false, true, true},
 	    {"CONNECT t.example:443 HTTP/1.1\r\nHost: t.example\r\n\r\n", "CONNECT", "", "t.example", true, true, false},
+	    {"\r\n\nconnect \t t.example:443  HTTP/1.1 \r\n\r\n", "connect", "", "t.example", true, true, false},
+	    {"CONNECT a.example:443 t.example:443 HTTP/1.1\r\n\r\n", "CONNECT", "", "", true, true, true},
 	    {"CONNECT [2001:DB8::5]:443 HTTP/1.1\r\n\r\n", "CONNECT", "", "2001:db8::5", true, true, false},
 	    {"GET / HTTP/1.1\r\nHost: a.example\r\nhost: b.example\r\n\r\n", "GET", "/", "a.example", false, false, true},
 	    {"GET / HTTP/1.1\r\nHost: a.example\r\n b.example\r\n\r\n", "GET", "/", "a.example", false, false, true},
@@ -64,14 +66,15 @@ static void requests(void **state)
 static void no_requests(void **state)
 {
 	static const char *const texts[] = {
-	    "HTTP/1.1 200 OK\r\n\r\n", "EHLO a.example\r\n", "GET /\r\n", "GET / FTP/1.1\r\n", "GET  / HTTP/1.1\r\n", "GET / HTTP/1.1 \r\n",
-	    "G(T / HTTP/1.1\r\n", "ABCDEFGHIJKLMNOPQ / HTTP/1.1\r\n", " / HTTP/1.1\r\n", "\r\n", "hello", "GET / HTTP/1.x\r\n",
+	    "HTTP/1.1 200 OK\r\n\r\n", "EHLO a.example\r\n", "GET /\r\n", "GET / FTP/1.1\r\n", "GET  HTTP/1.1\r\n",
+	    "G(T / HTTP/1.1\r\n", "ABCDEFGHIJKLMNOPQ / HTTP/1.1\r\n", " / HTTP/1.1\r\n", "\r\n\rGET / HTTP/1.1\r\n", "hello", "GET / HTTP/1.x\r\n",
 	};
 	struct http_head h = {.method = "untouched"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		assert_int_equal(parse(texts[i], &h), HTTP_OTHER);
 	assert_int_equal(parse("", &h), HTTP_MORE);
+	assert_int_equal(parse("\r\n\n\r", &h), HTTP_MORE);
 	assert_string_equal(h.method, "untouched");
 }
 
@@ -117,6 +120,7 @@ static void fields_are_found_whole(void **state)
 	static const char text[] = "PUT /latest/api/token HTTP/1.1\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n";
 
 	assert_false(http_head_has((const uint8_t *)text, sizeof(text) - 1, "X-aws-ec2-metadata-token"));
+	assert_true(http_head_has((const uint8_t *)"\r\n\r\nGET / HTTP/1.1\r\nA: b\r\n", 26, "a"));
 	assert_true(http_head_has((const uint8_t *)text, sizeof(text) - 1, "x-AWS-ec2-metadata-token-ttl-seconds"));
 }
 

@@ -448,6 +448,33 @@ static void through_a_proxy(void **state)
 	assert_string_equal(f->method, "CONNECT");
 }
 
+/* What it is asked for is no name, but it may well go there: the hello behind it is no word for the target. */
+static void through_a_proxy_to_somewhere(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t n;
+		const char *answer;
+		size_t nanswer;
+	} asks[] = {{"CONNECT 2001:db8::5:443 HTTP/1.1\r\n\r\n", 36, "HTTP/1.1 200 OK\r\n\r\n", 19},
+		    {"\5\1\0\5\1\0\3\13" "2001:db8::5\1\xbb", 21, "\5\0\5\0\0\1\0\0\0\0\0\0", 12}};
+	static struct wire w;
+
+	simple_wire(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(asks); i++) {
+		_cleanup_(talk_freep) struct talk *t = new_talk();
+		struct sender s = sender_of(t);
+
+		talk_tcp_start(t, true, s.seq[1]);
+		send_bytes(&s, true, asks[i].data, asks[i].n, asks[i].n);
+		send_bytes(&s, false, asks[i].answer, asks[i].nanswer, asks[i].nanswer);
+		send_wire(&s, &w, true, 1460);
+		assert_int_equal(talk_facts(t)->kind, TALK_TLS);
+		assert_true(talk_facts(t)->proxied && talk_facts(t)->strange_name);
+		assert_string_equal(talk_facts(t)->name, "");
+	}
+}
+
 /* A load balancer tells whose connection it is before the client's first byte. */
 static void behind_a_load_balancer(void **state)
 {
@@ -536,7 +563,7 @@ int main(void)
 	    cmocka_unit_test(plain_is_plain),		 cmocka_unit_test(ssh_with_its_exchange),
 	    cmocka_unit_test(http_told_apart),		 cmocka_unit_test(words_that_ask),
 	    cmocka_unit_test(nobody_asked),		 cmocka_unit_test(postgres_turns),
-	    cmocka_unit_test(through_a_proxy),		 cmocka_unit_test(anything_is_borne),
+	    cmocka_unit_test(through_a_proxy), cmocka_unit_test(through_a_proxy_to_somewhere),		 cmocka_unit_test(anything_is_borne),
 	    cmocka_unit_test(behind_a_load_balancer),
 	    cmocka_unit_test(asked_too_late),		 cmocka_unit_test(the_first_comes_last),
 	};

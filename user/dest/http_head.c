@@ -48,6 +48,50 @@ static struct span cut_at(struct span *left, uint8_t c)
 	return s;
 }
 
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct span trimmed(struct span s)
+{
+	while (s.n && is_blank(*s.p))
+		s = (struct span){s.p + 1, s.n - 1};
+	while (s.n && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+/* What stands before the first blank, or behind the last, is taken off; the blanks about it too. */
+static struct span first_word(struct span *line)
+{
+	struct span s = *line;
+
+	s.n = 0;
+	while (s.n < line->n && !is_blank(line->p[s.n]))
+		s.n++;
+	*line = trimmed((struct span){line->p + s.n, line->n - s.n});
+	return s;
+}
+
+static struct span last_word(struct span *line)
+{
+	size_t n = line->n;
+
+	while (n && !is_blank(line->p[n - 1]))
+		n--;
+	struct span s = {line->p + n, line->n - n};
+	*line = trimmed((struct span){line->p, n});
+	return s;
+}
+
+/* Servers and proxies take those that stand before a request (RFC 9112, 2.2). */
+static void skip_empty_lines(struct span *left)
+{
+	while (left->n && (*left->p == '\n' || (*left->p == '\r' && (left->n == 1 || left->p[1] == '\n'))))
+		*left = (struct span){left->p + 1, left->n - 1};
+}
+
 /* --- host ---------------------------------------------------------------------------------- */
 
 static bool literal_take(struct span s, char ret[static TLS_NAME_LEN])
@@ -136,7 +180,7 @@ static void take_target(struct span target, struct http_head *h)
 {
 	size_t scheme = scheme_len(target);
 
-	if (!strcmp(h->method, "CONNECT")) {
+	if (!strcasecmp(h->method, "CONNECT")) {
 		h->connect = h->proxied = true;
 		take_authority(target, h);
 	} else if (scheme) {
@@ -160,11 +204,12 @@ static bool is_version(struct span s)
 	return s.n == 8 && !memcmp(s.p, "HTTP/", 5) && (s.p[5] == '1' || s.p[5] == '2') && s.p[6] == '.' && isdigit(s.p[7]);
 }
 
+/* As proxies read it that mean well, such as Squid: in any case, with more blanks than one. */
 static bool take_request(struct span line, struct http_head *h)
 {
-	struct span method = cut_at(&line, ' '), target = cut_at(&line, ' ');
+	struct span method = first_word(&line), version = last_word(&line), target = line;
 
-	if (!method.n || method.n >= HTTP_METHOD_LEN || !target.n || !is_version(line))
+	if (!method.n || method.n >= HTTP_METHOD_LEN || !target.n || !is_version(version))
 		return false;
 	for (size_t i = 0; i < method.n; i++)
 		if (!is_token(method.p[i]))
@@ -176,15 +221,6 @@ static bool take_request(struct span line, struct http_head *h)
 }
 
 /* --- fields -------------------------------------------------------------------------------- */
-
-static struct span trimmed(struct span s)
-{
-	while (s.n && (*s.p == ' ' || *s.p == '\t'))
-		s = (struct span){s.p + 1, s.n - 1};
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
 
 /* The target's own host goes before it (RFC 9112, 3.2.2). */
 static void take_host(struct span value, unsigned nth, struct http_head *h)
@@ -227,7 +263,7 @@ static bool usual_method(const uint8_t *data, size_t n)
 					    "PATCH ", "PROPFIND ", "REPORT ", "MKCOL ", "COPY ", "MOVE ", "LOCK ", "PRI "};
 
 	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
-		if (!memcmp(data, usual[i], MIN(n, strlen(usual[i]))))
+		if (!strncasecmp((const char *)data, usual[i], MIN(n, strlen(usual[i]))))
 			return true;
 	return false;
 }
@@ -237,10 +273,11 @@ enum http_state http_head_parse(const uint8_t *data, size_t n, struct http_head 
 	struct span left = {data, n}, line;
 	struct http_head h = {0};
 
-	if (!n)
+	skip_empty_lines(&left);
+	if (!left.n)
 		return HTTP_MORE;
 	if (!next_line(&left, &line))
-		return usual_method(data, n) ? HTTP_MORE : HTTP_OTHER;
+		return usual_method(left.p, left.n) ? HTTP_MORE : HTTP_OTHER;
 	if (!take_request(line, &h))
 		return HTTP_OTHER;
 	take_fields(left, data, &h);
@@ -252,6 +289,7 @@ bool http_head_has(const uint8_t *data, size_t n, const char *field)
 {
 	struct span left = {data, n}, line;
 
+	skip_empty_lines(&left);
 	if (!next_line(&left, &line))
 		return false;
 	while (next_line(&left, &line) && line.n)

@@ -203,7 +203,7 @@ static void say_turn(struct talk_facts *f, const struct turn *turn)
 		agree(f, turn->version);
 	facts_hello(f, &turn->hello);
 	f->strange_name |= strange;
-	if (proxied && *target)
+	if (proxied)
 		memcpy(f->name, target, sizeof(target));
 }
 
