@@ -41,6 +41,16 @@ static const struct {
     {"s3express-control.us-west-2.amazonaws.com", "s3", "us-west-2", "", "", S3_CONTROL, false},
     {"reports-123456789012.op-01234567890123456.s3-outposts.us-west-2.amazonaws.com", "s3", "us-west-2", "reports",
      "123456789012", S3_OUTPOST, false},
+    {"test-accessp-e0b1d075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3.op-0b1d075431d83bebd.s3-outposts.us-west-2.amazonaws.com",
+     "s3", "us-west-2", "test-accessp-e0b1d075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3", "", S3_OUTPOST, false},
+    {"test-accessp-o0b1d075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3.ec2.s3-outposts.us-west-2.amazonaws.com", "s3", "us-west-2",
+     "test-accessp-o0b1d075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3", "", S3_OUTPOST, false},
+    {"bkt.s3.eusc-de-east-1.amazonaws.eu", "s3", "eusc-de-east-1", "bkt", "", S3_BUCKET, false},
+    {"bkt.s3.us-iso-east-1.c2s.ic.gov", "s3", "us-iso-east-1", "bkt", "", S3_BUCKET, false},
+    {"lambda.cn-north-1.api.amazonwebservices.com.cn", "lambda", "cn-north-1", "", "", S3_NONE, false},
+    {"a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z.0.1.2.3.4.5.bucket.vpce-1a2b-5e6f.s3.us-west-2.vpce.amazonaws.com", "s3",
+     "us-west-2", "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z.0.1.2.3.4.5", "", S3_BUCKET, true},
+    {"s3express-control-fips.us-west-2.amazonaws.com", "s3", "us-west-2", "", "", S3_CONTROL, false},
     {"123456789012.s3-control.us-east-1.amazonaws.com", "s3", "us-east-1", "", "123456789012", S3_CONTROL, false},
     {"bkt.bucket.vpce-1a2b3c4d-5e6f.s3.us-west-2.vpce.amazonaws.com", "s3", "us-west-2", "bkt", "", S3_BUCKET, true},
     {"bucket.vpce-1a2b3c4d-5e6f.s3.us-west-2.vpce.amazonaws.com", "s3", "us-west-2", "", "", S3_PATH, true},
@@ -73,13 +83,36 @@ static void as_documented(void **state)
 	}
 }
 
+static void partitions(void **state)
+{
+	static const char *const of[][3] = {
+	    {"bkt.s3.eu-central-1.amazonaws.com", "eu-central-1", "aws"},
+	    {"s3.amazonaws.com", "us-east-1", "aws"},
+	    {"bkt.s3.us-gov-west-1.amazonaws.com", "us-gov-west-1", "aws-us-gov"},
+	    {"lambda.us-gov-east-1.api.aws", "us-gov-east-1", "aws-us-gov"},
+	    {"bkt.s3.cn-north-1.amazonaws.com.cn", "cn-north-1", "aws-cn"},
+	    {"bkt.s3.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", "aws-eusc"},
+	    {"bkt.s3.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", "aws-iso-b"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
+		struct aws_name a;
+
+		assert_true(aws_name_parse(of[i][0], &a));
+		assert_string_equal(a.partition, of[i][2]);
+		assert_string_equal(aws_region_partition(of[i][1]), of[i][2]);
+	}
+	assert_string_equal(aws_region_partition(""), "aws");
+}
+
 static void what_is_not_amazons(void **state)
 {
 	static const char *const others[] = {
 	    "", ".", "example.org", "amazonaws.com", ".amazonaws.com", "s3.eu-central-1.amazonaws.com.evil.example",
 	    "bkt.s3.eu-central-1.amazonaws.co", "evil-amazonaws.com", "bkt.s3.eu-central-1.notamazonaws.com",
 	    "bkt..s3.eu-central-1.amazonaws.com", "b/kt.s3.eu-central-1.amazonaws.com", "b\x1b[31m.s3.amazonaws.com",
-	    "vpce.amazonaws.com", "nobody.s3-accesspoint.us-west-2.amazonaws.com", "dualstack.eu-west-1.amazonaws.com",
+	    "vpce.amazonaws.com", "nobody.s3-accesspoint.us-west-2.amazonaws.com",
+	    "nobody.thing.s3-outposts.us-west-2.amazonaws.com", "dualstack.eu-west-1.amazonaws.com",
 	};
 	char longest[400];
 
@@ -123,6 +156,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(as_documented),
+	    cmocka_unit_test(partitions),
 	    cmocka_unit_test(what_is_not_amazons),
 	    cmocka_unit_test(anything_is_taken_or_refused),
 	};

@@ -25,6 +25,7 @@ static struct said_facts facts_of(const struct words *w)
 	snprintf(f.name, sizeof(f.name), "%s", w->name ? w->name : "");
 	snprintf(f.spoken, sizeof(f.spoken), "%s", w->spoken ? w->spoken : "");
 	f.encrypted = w->spoken && (!strncmp(w->spoken, "tls", 3) || !strcmp(w->spoken, "ssh"));
+	f.proxied = w->source == NAME_FROM_CONNECT;
 	f.plain = w->spoken && (!strcmp(w->spoken, "plain") || !strcmp(w->spoken, "http"));
 	return f;
 }
@@ -110,6 +111,44 @@ static void test_allowed_by_bucket(void **state)
 			     SNI("approved-models-999999999999.s3-accesspoint.eu-central-1.amazonaws.com", BELIEF_RESOLVED)));
 	assert_false(allowed(RANGE("203.0.113.0/24", "EC2"), entry, SNI(BUCKET_NAME, BELIEF_CLAIMED)));
 	assert_true(allowed(RANGE("203.0.113.0/24", "AMAZON"), entry, SNI(BUCKET_NAME, BELIEF_CLAIMED)));
+	/* not said by whoever sends, but that the address has it; or asked of a proxy */
+	assert_false(allowed(S3_RANGE, entry, (struct words){BUCKET_NAME, "tls1.3", NAME_FROM_DNS, BELIEF_CLAIMED}));
+	assert_true(allowed(S3_RANGE, entry, (struct words){BUCKET_NAME, "http", NAME_FROM_DNS, BELIEF_RESOLVED}));
+	assert_false(allowed(S3_RANGE, entry, (struct words){BUCKET_NAME, "http", NAME_FROM_CONNECT, BELIEF_CLAIMED}));
+}
+
+/* In each of AWS's partitions another may have that name. */
+static void test_bucket_of_a_partition(void **state)
+{
+	static const struct {
+		const char *region, *name;
+		bool allowed;
+	} cases[] = {
+		{"", BUCKET_NAME, true},
+		{"", "approved-models.s3.cn-north-1.amazonaws.com.cn", true}, /* where we are is not known */
+		{"eu-central-1", BUCKET_NAME, true},
+		{"eu-central-1", "approved-models.s3.amazonaws.com", true},
+		{"eu-central-1", "approved-models.s3.cn-north-1.amazonaws.com.cn", false},
+		{"eu-central-1", "approved-models.s3.us-gov-west-1.amazonaws.com", false},
+		{"eu-central-1", "approved-models.s3.eusc-de-east-1.amazonaws.eu", false},
+		{"cn-north-1", "approved-models.s3.cn-northwest-1.amazonaws.com.cn", true},
+		{"cn-north-1", "approved-models.s3.amazonaws.com", false},
+		{"us-gov-west-1", "approved-models.s3.us-gov-east-1.amazonaws.com", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct model_vpc vpc = {0};
+		struct fixture t;
+
+		begin_with(&t, NULL, "  allow:\n    - { bucket: approved-models }\n");
+		snprintf(vpc.region, sizeof(vpc.region), "%s", cases[i].region);
+		model_set_vpc(t.m, &vpc);
+		sent_to(&t, 1, OUTSIDE, 443, SNI(cases[i].name, BELIEF_RESOLVED));
+		evaluate(&t);
+		assert_int_equal(findings(&t, RULE_EXFIL_VOLUME), !cases[i].allowed);
+		assert_int_equal(findings(&t, RULE_S3_FOREIGN_BUCKET), !cases[i].allowed);
+		fixture_end(&t);
+	}
 }
 
 static void test_allowed_by_service_and_account(void **state)
@@ -291,6 +330,23 @@ static void test_unknown_bucket(void **state)
 	fixture_end(&t);
 }
 
+/* At S3's address anyone can say that he means another service, or only to ask about buckets. */
+static void test_another_service_at_s3(void **state)
+{
+	static const char *const names[] = {"sts.eu-central-1.amazonaws.com", "123456789012.s3-control.eu-central-1.amazonaws.com"};
+	static const enum name_belief beliefs[] = {BELIEF_CLAIMED, BELIEF_FRONTED};
+	struct fixture t;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) * ARRAY_SIZE(beliefs); i++) {
+		const struct finding *f = foreign(&t, "  allow:\n    - { bucket: approved-models }\n    - { service: S3 }\n", OUTSIDE,
+						  SNI(names[i / 2], beliefs[i % 2]));
+
+		assert_non_null(f);
+		assert_non_null(strstr(f->title, "to a bucket that "));
+		fixture_end(&t);
+	}
+}
+
 /* Through a proxy in the VPC it leaves the VPC; one outside can be anybody's. */
 static void test_proxied(void **state)
 {
@@ -416,12 +472,13 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_allowed_by_name),	   cmocka_unit_test(test_allowed_by_bucket),
-		cmocka_unit_test(test_allowed_by_service_and_account),
+		cmocka_unit_test(test_allowed_by_service_and_account), cmocka_unit_test(test_bucket_of_a_partition),
 		cmocka_unit_test(test_one_name_is_one_finding), cmocka_unit_test(test_folds_keep_names_apart),
 		cmocka_unit_test(test_kept_while_used),	   cmocka_unit_test(test_waits_for_a_hello),
 		cmocka_unit_test(test_foreign_bucket),	   cmocka_unit_test(test_own_bucket),
 		cmocka_unit_test(test_plaintext),	   cmocka_unit_test(test_plaintext_allowed),
 		cmocka_unit_test(test_record),	   cmocka_unit_test(test_unknown_bucket),
+		cmocka_unit_test(test_another_service_at_s3),
 		cmocka_unit_test(test_proxied),
 	};
 

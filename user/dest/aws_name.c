@@ -5,28 +5,57 @@
 #include <string.h>
 
 #define HOST_LEN 256
-#define LABELS_MAX 32
+#define LABELS_MAX 40 /* of a bucket 32, in the name of an interface endpoint */
 
 /* The labels before the suffix, the last one first. */
 struct labels {
 	char text[HOST_LEN];
+	const char *partition;
 	const char *v[LABELS_MAX];
 	size_t n;
 };
 
-static const char *const suffixes[] = {".amazonaws.com", ".amazonaws.com.cn", ".api.aws"};
+/* Of each partition its plain names and its dual-stack ones; and how its regions begin. */
+static const struct {
+	const char *partition, *suffixes[2], *regions;
+} partitions[] = {
+	{"aws-us-gov", {".amazonaws.com", ".api.aws"}, "us-gov-"},
+	{"aws-cn", {".amazonaws.com.cn", ".api.amazonwebservices.com.cn"}, "cn-"},
+	{"aws-eusc", {".amazonaws.eu", ".api.amazonwebservices.eu"}, "eusc-"},
+	{"aws-iso", {".c2s.ic.gov", ".api.aws.ic.gov"}, "us-iso-"},
+	{"aws-iso-b", {".sc2s.sgov.gov", ".api.aws.scloud"}, "us-isob-"},
+	{"aws-iso-e", {".cloud.adc-e.uk", ".api.cloud-aws.adc-e.uk"}, "eu-isoe-"},
+	{"aws-iso-f", {".csp.hci.ic.gov", ".api.aws.hci.ic.gov"}, "us-isof-"},
+	{"aws", {".amazonaws.com", ".api.aws"}, ""},
+};
 
-static bool strip_suffix(char *host)
+const char *aws_region_partition(const char *region)
 {
-	size_t n = strlen(host);
+	size_t i = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		size_t len = strlen(suffixes[i]);
+	while (strncmp(region, partitions[i].regions, strlen(partitions[i].regions)))
+		i++;
+	return partitions[i].partition;
+}
 
-		if (n > len && !strcmp(host + n - len, suffixes[i])) {
-			host[n - len] = '\0';
-			return true;
-		}
+static bool ends_with(const char *host, const char *suffix)
+{
+	size_t n = strlen(host), len = strlen(suffix);
+
+	return n > len && !strcmp(host + n - len, suffix);
+}
+
+/* Two partitions share theirs: which it is their regions tell. */
+static bool strip_suffix(char *host, const char **ret_partition)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(partitions) * 2; i++) {
+		const char *suffix = partitions[i / 2].suffixes[i % 2];
+
+		if (!ends_with(host, suffix))
+			continue;
+		host[strlen(host) - strlen(suffix)] = '\0';
+		*ret_partition = partitions[i / 2].partition;
+		return true;
 	}
 	return false;
 }
@@ -47,7 +76,7 @@ static bool split(const char *host, struct labels *ret)
 		ret->text[i] = (char)tolower(c);
 	}
 	ret->text[n] = '\0';
-	if (!strip_suffix(ret->text))
+	if (!strip_suffix(ret->text, &ret->partition))
 		return false;
 	ret->n = 0;
 	for (char *dot; ret->n < LABELS_MAX; *dot = '\0') {
@@ -133,6 +162,7 @@ static const struct {
 	{"s3-control", S3_CONTROL},
 	{"s3-control-fips", S3_CONTROL},
 	{"s3express-control", S3_CONTROL},
+	{"s3express-control-fips", S3_CONTROL},
 	{"s3-global", S3_MULTI_REGION},
 };
 
@@ -164,6 +194,16 @@ static bool is_s3(const char *label, struct aws_name *a, enum s3_form *ret)
 	return !strncmp(label, "s3express-", 10) || old_region(label, a);
 }
 
+/* <ap>-<account>.op-<id>, or a bucket by its alias, on a rack (op-<id>) or a server (ec2). */
+static bool name_outpost(const struct labels *l, size_t at, struct aws_name *a)
+{
+	if (l->n != at + 2 || (strncmp(l->v[at], "op-", 3) && strcmp(l->v[at], "ec2")))
+		return false;
+	if (!split_owner(l->v[at + 1], a))
+		set_word(a->resource, l->v[at + 1]);
+	return true;
+}
+
 /* `at`: the first label, from the right, before the service's own. */
 static bool name_resource(const struct labels *l, size_t at, enum s3_form form, struct aws_name *a)
 {
@@ -178,8 +218,8 @@ static bool name_resource(const struct labels *l, size_t at, enum s3_form form, 
 	case S3_ACCESS_POINT:
 	case S3_OBJECT_LAMBDA:
 		return l->n == at + 1 && split_owner(l->v[at], a);
-	case S3_OUTPOST: /* <ap>-<account>.op-<id> */
-		return l->n == at + 2 && !strncmp(l->v[at], "op-", 3) && split_owner(l->v[at + 1], a);
+	case S3_OUTPOST:
+		return name_outpost(l, at, a);
 	case S3_MULTI_REGION: /* <alias>.mrap.accesspoint */
 		set_word(a->resource, l->v[l->n - 1]);
 		return l->n == at + 3 && !strcmp(l->v[at], "accesspoint") && !strcmp(l->v[at + 1], "mrap");
@@ -242,7 +282,9 @@ bool aws_name_parse(const char *host, struct aws_name *ret)
 		at++;
 	if (at >= l.n)
 		return false;
-	if (!is_s3(l.v[at], &a, &form)) {
+	bool s3 = is_s3(l.v[at], &a, &form);
+	a.partition = strcmp(l.partition, "aws-us-gov") ? l.partition : aws_region_partition(a.region);
+	if (!s3) {
 		a.private_link = vpce;
 		name_service(&l, at, &a);
 		*ret = a;

@@ -17,7 +17,7 @@ enum s3_form {
 	S3_ACCESS_POINT, /* `resource` is its name, `account` its owner */
 	S3_MULTI_REGION, /* a multi-region access point: `resource` is its alias */
 	S3_OBJECT_LAMBDA,
-	S3_OUTPOST,	 /* an access point on an outpost */
+	S3_OUTPOST,	 /* an access point on an outpost; or `resource` is a bucket's alias */
 	S3_CONTROL,	 /* about buckets, not about what is in them */
 };
 
@@ -28,7 +28,11 @@ struct aws_name {
 	char account[13];	     /* "": not in the name */
 	enum s3_form form;
 	bool private_link; /* by an interface endpoint's own name */
+	const char *partition; /* "aws", "aws-cn"; static */
 };
+
+/* Of a region; of none, and of one that is not known, "aws". Static. */
+const char *aws_region_partition(const char *region);
 
 /* `host`: as asked for or as in SNI; case and a dot at its end do not matter. False: it is no name of AWS's. */
 bool aws_name_parse(const char *host, struct aws_name *ret);

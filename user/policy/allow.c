@@ -16,10 +16,16 @@ static bool at_service(const struct m_flow *f, const char *service)
 	       (!strcasecmp(f->dest.service, service) || !strcmp(f->dest.service, "AMAZON"));
 }
 
+/* Asked for of whom has the address, and by no other name: not of a proxy, and not the name that an answer had for it. */
+static bool asked_there(const struct said_facts *s)
+{
+	return s->belief != BELIEF_FRONTED && s->source != NAME_FROM_DNS && !s->proxied;
+}
+
 static bool believed(const struct m_flow *f)
 {
 	return f->said && (flow_name_proven(f) ||
-			   (is_aws(f) && f->said->facts.belief != BELIEF_FRONTED && at_service(f, f->said->aws.service)));
+			   (is_aws(f) && asked_there(&f->said->facts) && at_service(f, f->said->aws.service)));
 }
 
 /* "*.example.org" stands for one label or more before it. */
@@ -33,9 +39,15 @@ static bool name_matches(const char *pattern, const char *name)
 	return n > tail && !strcmp(name + n - tail, pattern + 1);
 }
 
-static bool bucket_matches(const char *bucket, const struct m_flow *f)
+/* In China, in GovCloud anyone may have a bucket of that name: they are unique in one partition, which is meant to be the host's. */
+static bool in_partition(const struct model *m, const struct aws_name *a)
 {
-	return is_aws(f) && f->said->aws.form == S3_BUCKET && !strcmp(bucket, f->said->aws.resource);
+	return !*m->vpc.region || !strcmp(a->partition, aws_region_partition(m->vpc.region));
+}
+
+static bool bucket_matches(const struct model *m, const char *bucket, const struct m_flow *f)
+{
+	return is_aws(f) && f->said->aws.form == S3_BUCKET && !strcmp(bucket, f->said->aws.resource) && in_partition(m, &f->said->aws);
 }
 
 static bool account_matches(const char *account, const struct m_flow *f)
@@ -55,14 +67,14 @@ static bool asks_for_name(const struct allow_rule *a)
 	return a->name || a->bucket || a->account;
 }
 
-static bool entry_covers(const struct allow_rule *a, const struct m_flow *f)
+static bool entry_covers(const struct model *m, const struct allow_rule *a, const struct m_flow *f)
 {
 	if (!flow_has_remote(f) || (a->port && a->port != f->f.rport))
 		return false;
 	if (asks_for_name(a) && !believed(f))
 		return false;
 	return (!a->has_cidr || cidr_holds(&a->cidr, f->f.raddr)) && (!a->service || service_matches(a->service, f)) &&
-	       (!a->name || name_matches(a->name, flow_name(f))) && (!a->bucket || bucket_matches(a->bucket, f)) &&
+	       (!a->name || name_matches(a->name, flow_name(f))) && (!a->bucket || bucket_matches(m, a->bucket, f)) &&
 	       (!a->account || account_matches(a->account, f));
 }
 
@@ -85,7 +97,7 @@ static const struct allow_rule *first(const struct model *m, const struct m_flow
 	for (size_t i = 0; i < m->config->network.nallow; i++) {
 		const struct allow_rule *a = &m->config->network.allow[i];
 
-		if ((!counts || counts(m->config, a)) && entry_covers(a, f) && entry_for(m, a, mask))
+		if ((!counts || counts(m->config, a)) && entry_covers(m, a, f) && entry_for(m, a, mask))
 			return a;
 	}
 	return NULL;
@@ -112,10 +124,17 @@ bool domain_allowed(const struct model *m, const char *domain, uint64_t mask)
 
 /* --- buckets ------------------------------------------------------------------------------------ */
 
+static bool says_s3(const struct m_flow *f)
+{
+	return is_aws(f) && f->said->aws.form != S3_NONE && f->said->aws.form != S3_CONTROL;
+}
+
 bool flow_is_s3(const struct m_flow *f)
 {
-	if (is_aws(f))
-		return f->said->aws.form != S3_NONE && f->said->aws.form != S3_CONTROL;
+	if (says_s3(f))
+		return true;
+	if (is_aws(f) && flow_name_proven(f))
+		return false;
 	return f->dest.class == CLASS_AWS && f->dest.service && !strcmp(f->dest.service, "S3");
 }
 

@@ -3,7 +3,7 @@
  * What network.allow covers. Every field of an entry must match, and what is not known of a flow does not.
  *
  * A name counts where it is proven: it resolved to the flow's address, see enum name_belief; or, as a name of AWS's, the address
- * is one of that service's published ones. Whoever only says it in a hello is not believed.
+ * is one of that service's published ones, which is asked for it. Whoever only says it in a hello is not believed.
  */
 #ifndef SLUICE_ALLOW_H
 #define SLUICE_ALLOW_H
@@ -16,8 +16,8 @@ const struct allow_rule *flow_allow(const struct model *m, const struct m_flow *
 /* Does an entry name the domain, or a host in it, for each dataset in `mask`? Its owner may have them then. */
 bool domain_allowed(const struct model *m, const char *domain, uint64_t mask);
 
-/* Does it go to S3, by its name, or where it says none of AWS's by its address? Not where it is only about buckets, not about
- * what is in them. */
+/* Does it go to S3, by its name, or by its address? Not where it is proven that it is another service's, or only about buckets,
+ * not about what is in them. */
 bool flow_is_s3(const struct m_flow *f);
 
 /*

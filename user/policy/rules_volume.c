@@ -102,6 +102,7 @@ static char *bucket_text(char buf[static DEST_TEXT_LEN], const struct m_flow *f)
 		snprintf(buf, DEST_TEXT_LEN, "bucket %s", a->resource);
 		break;
 	case S3_PATH:
+	case S3_CONTROL:
 		snprintf(buf, DEST_TEXT_LEN, "a bucket that %s does not name", flow_name(f));
 		break;
 	default:
