@@ -62,6 +62,9 @@ int model_set_said(struct model *m, uint64_t flow, const struct said_facts *fact
 
 	if (!f || !f->filled)
 		return -ENOENT;
+	/* long silent, it is heard anew, from its middle on: what it said first stands */
+	if (f->said && *f->said->facts.spoken && !*facts->spoken)
+		return 0;
 	f->said_waits = waiting;
 	if (f->said && !memcmp(&f->said->facts, facts, sizeof(*facts)))
 		return 0;

@@ -61,7 +61,7 @@ int model_set_said(struct model *m, uint64_t flow, const struct said_facts *fact
 struct said_figures {
 	uint64_t conversations, names; /* kept now */
 	uint64_t heard;		       /* packets that were looked into */
-	uint64_t forgotten;	       /* conversations given up for want of room before they were whole */
+	uint64_t forgotten;	       /* conversations given up for want of room before they were whole, or told */
 	uint64_t missed;	       /* questions to name servers that there was no room for */
 };
 

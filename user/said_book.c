@@ -55,6 +55,8 @@ static void forget(struct said_book *b, struct conversation *c)
 	hashmap_remove(&b->all, &c->flow);
 	unlink_one(b, c);
 	talk_free(c->talk);
+	dns_stream_done(&c->messages[0]);
+	dns_stream_done(&c->messages[1]);
 	free(c);
 }
 
@@ -65,8 +67,12 @@ static void make_room(struct said_book *b)
 		b->forgotten++;
 		stop_talking(b, b->talking.first);
 	}
-	while (b->all.used >= CONVERSATIONS_MAX)
-		forget(b, b->quiet.first ? b->quiet.first : b->talking.first);
+	while (b->all.used >= CONVERSATIONS_MAX) {
+		struct conversation *c = b->quiet.first ? b->quiet.first : b->talking.first;
+
+		b->forgotten += c->fresh;
+		forget(b, c);
+	}
 }
 
 static enum dest_class class_of(const struct said_book *b, const struct said *s)
@@ -88,6 +94,7 @@ static struct conversation *begin(struct said_book *b, const struct said *s, uin
 	c->netns = s->netns;
 	c->ifindex = s->ifindex;
 	c->who = s->who;
+	c->datagrams = s->proto != IPPROTO_TCP;
 	class = class_of(b, s);
 	c->metadata = class == CLASS_IMDS;
 	c->inside = !class_outside(class);
@@ -189,8 +196,22 @@ static bool take_message(struct said_book *b, const struct said *s, const uint8_
 	return true;
 }
 
-/* Over TCP each comes behind its length, which may have been a segment of its own. */
-static bool take_messages(struct said_book *b, const struct said *s, uint64_t now_ns)
+struct segment {
+	struct said_book *b;
+	const struct said *s;
+	uint64_t now_ns;
+	bool any;
+};
+
+static void take_whole(void *arg, const uint8_t *message, size_t n, bool cut)
+{
+	struct segment *g = arg;
+
+	g->any |= take_message(g->b, g->s, message, n, cut, g->now_ns);
+}
+
+/* Where messages begin is not known: a guess, good enough for questions. */
+static bool take_guessed(struct said_book *b, const struct said *s, uint64_t now_ns)
 {
 	bool any = false;
 	size_t len;
@@ -204,6 +225,18 @@ static bool take_messages(struct said_book *b, const struct said *s, uint64_t no
 		any = true;
 	}
 	return any || take_message(b, s, s->data, s->kept, s->kept < s->bytes, now_ns);
+}
+
+static bool take_messages(struct said_book *b, const struct said *s, uint64_t now_ns)
+{
+	struct conversation *c = conversation_of(b, s, now_ns);
+	struct segment g = {b, s, now_ns, false};
+
+	if (!c)
+		return false;
+	if (!dns_stream_put(&c->messages[!!s->out], s->at, s->data, s->kept, s->bytes, take_whole, &g) && s->out)
+		return take_guessed(b, s, now_ns);
+	return g.any;
 }
 
 static bool ask_or_answer(struct said_book *b, const struct said *s, uint64_t now_ns)
@@ -235,6 +268,7 @@ static int tell(struct said_book *b, struct conversation *c, uint64_t now_ns)
 	err = model_set_said(b->m, c->flow, &f, c->facts.waiting && c->talk);
 	if (err == -ENOENT)
 		return now_ns - c->first_ns < UNKNOWN_NS ? -EAGAIN : 0;
+	b->forgotten += err == -ENOSPC;
 	return err == -ENOSPC ? 0 : err;
 }
 
@@ -254,6 +288,15 @@ static int tell_questions(struct said_book *b, void (*introduce)(void *arg, cons
 	return err;
 }
 
+/* Once it is lost where messages of DNS begin, that is not found again: kept while the connection lives. */
+static bool is_over(const struct said_book *b, const struct conversation *c, uint64_t now_ns)
+{
+	const struct m_flow *f = hashmap_find(&b->m->flows, &c->flow);
+	bool counts = c->messages[0].next || c->messages[1].next;
+
+	return now_ns - c->last_ns > IDLE_NS && !(counts && f && !f->closed);
+}
+
 static int tell_list(struct said_book *b, const struct conversations *l, uint64_t now_ns)
 {
 	int err = 0;
@@ -266,7 +309,7 @@ static int tell_list(struct said_book *b, const struct conversations *l, uint64_
 		next = c->next;
 		c->fresh = e == -EAGAIN;
 		err = c->fresh ? 0 : e;
-		if (!err && !c->fresh && now_ns - c->last_ns > IDLE_NS)
+		if (!err && !c->fresh && is_over(b, c, now_ns))
 			forget(b, c);
 	}
 	return err;

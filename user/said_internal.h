@@ -4,6 +4,7 @@
 #define SLUICE_SAID_INTERNAL_H
 
 #include "user/dest/dns.h"
+#include "user/dest/dns_stream.h"
 #include "user/dest/hosts_file.h"
 #include "user/dest/links.h"
 #include "user/dest/names.h"
@@ -18,12 +19,14 @@ struct conversation {
 	struct conversation *prev, *next; /* of the same list */
 	struct talk *talk; /* NULL: all is known */
 	struct talk_facts facts;
+	struct dns_stream messages[2]; /* of TCP with a name server: in, out */
 	uint64_t first_ns, last_ns;
 	uint32_t netns;
 	uint32_t ifindex; /* of the device by which it leaves; 0: not known, or several */
 	uint8_t raddr[16];
 	bool fresh; /* not told yet as it is */
 	bool dns;
+	bool datagrams; /* not of TCP */
 	bool inside;
 	bool metadata; /* with an endpoint that gives credentials, */
 	bool used;     /* which the model was told */

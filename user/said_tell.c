@@ -36,7 +36,15 @@ static enum name_belief belief_of(const struct said_book *b, const struct conver
 	}
 }
 
-/* Who asks for no name in its hello may have been given any of those that live there. */
+/* May it have asked for any of the names that live there, where that was not seen? In a hello without one, or not all there; in
+ * QUIC behind other datagrams; in HTTP/2 or a head that is no good; of a proxy, in words that are no name. */
+static bool may_ask_unseen(const struct conversation *c, const struct said_facts *f)
+{
+	const struct talk_facts *t = &c->facts;
+
+	return f->nameless || f->proxied || t->waiting || t->kind == TALK_HTTP || (c->datagrams && t->kind == TALK_UNKNOWN);
+}
+
 static void name_by_address(const struct said_book *b, const struct conversation *c, uint64_t now_ns, struct said_facts *f)
 {
 	bool sole = false;
@@ -46,8 +54,8 @@ static void name_by_address(const struct said_book *b, const struct conversation
 		return;
 	snprintf(f->name, sizeof(f->name), "%s", name);
 	f->source = NAME_FROM_DNS;
-	f->belief = !f->nameless && names_check(b->names, name, c->raddr, now_ns) == NAME_PROVEN ? BELIEF_RESOLVED
-											       : BELIEF_CLAIMED;
+	f->belief = !may_ask_unseen(c, f) && names_check(b->names, name, c->raddr, now_ns) == NAME_PROVEN ? BELIEF_RESOLVED
+													  : BELIEF_CLAIMED;
 }
 
 static bool is_tls(const struct talk_facts *t)
@@ -59,6 +67,12 @@ static bool is_tls(const struct talk_facts *t)
 static bool tunnelled(const struct said_book *b, const struct conversation *c, uint64_t now_ns)
 {
 	return c->netns == b->netns && links_encrypts(b->links, c->ifindex, now_ns);
+}
+
+/* Servers do not agree on whom a request is for that has Host twice, or in a shape of its own. */
+static bool names_one(const struct talk_facts *t)
+{
+	return *t->name && (t->kind != TALK_HTTP || t->proxied || !t->strange_name);
 }
 
 void said_facts_of(const struct said_book *b, const struct conversation *c, uint64_t now_ns, struct said_facts *f)
@@ -86,7 +100,7 @@ void said_facts_of(const struct said_book *b, const struct conversation *c, uint
 	f->proxied = t->proxied;
 	f->hidden = t->encrypted_name;
 	f->nameless = is_tls(t) && !*t->name;
-	if (!*t->name) {
+	if (!names_one(t)) {
 		name_by_address(b, c, now_ns, f);
 		return;
 	}

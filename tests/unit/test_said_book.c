@@ -217,6 +217,64 @@ static void test_questions_over_tcp(void **state)
 	desk_end(&d);
 }
 
+/* Whoever answers for a domain can write into a text record what looks like another answer, and whoever asks can have it begin a
+ * segment: it is none. */
+static void test_forged_in_an_answer(void **state)
+{
+	for (unsigned framed = 0; framed < 2; framed++) {
+		uint8_t stream[1024];
+		size_t first = 2 + dns(stream + 2, "big.example.net", NULL), n = framed ? 2 : 0;
+		struct packet p = {.flow = 999, .addr = RESOLVER, .port = 53, .in = true};
+		struct desk d;
+
+		desk_begin(&d);
+		stream[4] = 0x81; /* an answer */
+		n += dns(stream + first + n, "api.example.org", OUTSIDE);
+		if (framed) {
+			stream[first] = (uint8_t)((n - 2) >> 8);
+			stream[first + 1] = (uint8_t)(n - 2);
+		}
+		stream[0] = (uint8_t)((first - 2 + n) >> 8);
+		stream[1] = (uint8_t)(first - 2 + n);
+		hear(&d, p, stream, first);
+		p.at = (uint32_t)first;
+		hear(&d, p, stream + first, n);
+		assert_int_equal(request(&d)->belief, BELIEF_CLAIMED);
+		desk_end(&d);
+	}
+}
+
+/* A byte at a time. */
+static void test_question_in_pieces(void **state)
+{
+	struct packet p = {.flow = 5, .addr = RESOLVER, .port = 53};
+	uint8_t message[512];
+	struct desk d;
+	size_t n;
+
+	desk_begin(&d);
+	n = 2 + dns(message + 2, "api.example.org", NULL);
+	message[0] = 0;
+	message[1] = (uint8_t)(n - 2);
+	connects(&d, 5, RESOLVER);
+	for (; p.at < 3 * n; p.at++) {
+		hear(&d, p, message + p.at % n, 1);
+		if (p.at % n == n / 2) { /* and with time to wait */
+			tell(&d);
+			d.t.now += 120 * NSEC;
+			tell(&d);
+		}
+	}
+	tell(&d);
+	assert_int_equal(d.t.m->first_subject->asker->questions, 3);
+	assert_string_equal(d.t.m->first_flow->said->facts.spoken, SPOKEN_DNS);
+	d.t.m->first_flow->closed = true;
+	d.t.now += 120 * NSEC;
+	tell(&d);
+	assert_int_equal(said_book_figures(d.book).conversations, 0);
+	desk_end(&d);
+}
+
 /* Without a word of its own, the address's name, if it has only one. */
 static void test_name_of_address(void **state)
 {
@@ -236,6 +294,59 @@ static void test_name_of_address(void **state)
 		assert_int_equal(f->belief, names == 1 ? BELIEF_RESOLVED : BELIEF_NONE);
 		desk_end(&d);
 	}
+}
+
+/* What may have asked for another name, unseen, is not known to go to the address's one. */
+static void test_name_of_address_claimed(void **state)
+{
+	static const char no_host[] = "PUT /x HTTP/1.0\r\n\r\n", spaced[] = "PUT /x HTTP/1.1\r\nHost : evil.example.net\r\n\r\n",
+			  twice[] = "PUT /x HTTP/1.1\r\nHost: one.example.org\r\nHost: evil.example.net\r\n\r\n",
+			  http2[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", hello[] = "\x16\x03\x01\x02\x00\x01\x00",
+			  noise[] = "\x41\xf3\x99\xd8\xa0\xb1\xc2\xd3\xe4\xf5\x96\x87\xb8\xa9\xca\xdb\xec\xfd\x8e\x9f";
+	static const struct {
+		const char *said;
+		uint8_t proto;
+	} cases[] = {{no_host, 0}, {spaced, 0}, {twice, 0}, {http2, 0}, {hello, 0}, {noise, IPPROTO_UDP}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct packet p = {.flow = 1, .addr = OUTSIDE, .port = 443, .proto = cases[i].proto};
+		const char *said = cases[i].said;
+		struct desk d;
+
+		desk_begin(&d);
+		answer(&d, (struct packet){0}, "one.example.org", OUTSIDE);
+		connects(&d, 1, OUTSIDE);
+		hear(&d, p, said, said == hello ? sizeof(hello) - 1 : strlen(said));
+		tell(&d);
+		const struct said_facts *f = &d.t.m->first_flow->said->facts;
+		assert_string_equal(f->name, "one.example.org");
+		assert_int_equal(f->source, NAME_FROM_DNS);
+		assert_int_equal(f->belief, BELIEF_CLAIMED);
+		desk_end(&d);
+	}
+}
+
+/* A connection that is silent for a while is the one that it was. */
+static void test_silence(void **state)
+{
+	static const char more[] = "\x17\x03\x03 more";
+	struct packet p = {.flow = 1, .addr = OUTSIDE, .port = 80, .at = 4000};
+	struct desk d;
+
+	desk_begin(&d);
+	answer(&d, (struct packet){0}, "api.example.org", OUTSIDE);
+	answer(&d, (struct packet){0}, "evil.example.net", OUTSIDE);
+	assert_int_equal(request(&d)->belief, BELIEF_RESOLVED);
+	d.t.now += 120 * NSEC;
+	tell(&d);
+	assert_int_equal(said_book_figures(d.book).conversations, 0);
+	hear(&d, p, more, sizeof(more) - 1);
+	tell(&d);
+	const struct said_facts *f = &d.t.m->last_flow->said->facts;
+	assert_string_equal(f->name, "api.example.org");
+	assert_string_equal(f->spoken, "http");
+	assert_int_equal(f->belief, BELIEF_RESOLVED);
+	desk_end(&d);
 }
 
 /* The ring is faster than the look at flows; what never becomes known is given up. */
@@ -400,6 +511,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_belief),	   cmocka_unit_test(test_dns_over_tcp), cmocka_unit_test(test_questions_over_tcp), cmocka_unit_test(test_name_of_address),
+		cmocka_unit_test(test_forged_in_an_answer), cmocka_unit_test(test_question_in_pieces), cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_name_of_address_claimed),
 		cmocka_unit_test(test_flow_comes_later), cmocka_unit_test(test_flood),  cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_question),   cmocka_unit_test(test_metadata), cmocka_unit_test(test_tunnel),
 	};
