@@ -120,22 +120,25 @@ static bool is_idle(const struct server *s, const struct peer *p)
 static struct peer *find_place(struct server *s, uid_t uid, uint64_t now)
 {
 	struct peer *free_one = NULL, *idle = NULL;
-	bool crowd;
-	unsigned same = 0;
+	unsigned same = 0, others = 0;
+	bool crowd, full;
 
-	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++)
+	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++) {
 		same += s->peers[i].fd >= 0 && s->peers[i].cred.uid == uid;
+		others += s->peers[i].fd >= 0 && s->peers[i].cred.uid != 0;
+	}
 	crowd = uid != 0 && same >= SERVER_CLIENTS_USER_MAX;
+	full = uid != 0 && others >= SERVER_CLIENTS_MAX - SERVER_CLIENTS_ROOT;
 	for (size_t i = 0; i < SERVER_CLIENTS_MAX; i++) {
 		struct peer *p = &s->peers[i];
 
 		if (p->fd < 0)
 			free_one = p;
-		else if (is_idle(s, p) && (!crowd || p->cred.uid == uid) &&
+		else if (is_idle(s, p) && (!crowd || p->cred.uid == uid) && (!full || p->cred.uid != 0) &&
 			 (!idle || p->active_ns < idle->active_ns))
 			idle = p;
 	}
-	if (free_one && !crowd)
+	if (free_one && !crowd && !full)
 		return free_one;
 	if (!idle || now - idle->active_ns < EVICT_IDLE_NS)
 		return NULL;

@@ -13,6 +13,7 @@
 
 #define SERVER_CLIENTS_MAX 16
 #define SERVER_CLIENTS_USER_MAX 8 /* of one user other than root */
+#define SERVER_CLIENTS_ROOT 2	  /* places that nobody but root takes, however many users there are */
 #define SERVER_REQUEST_MAX 4096	  /* bytes of a line, its newline included */
 #define SERVER_REPLY_MAX (64u << 20)
 #define SERVER_BUFFERED_MAX (128u << 20) /* replies not yet read, of all clients */

@@ -266,6 +266,51 @@ static void test_crowd(void **state)
 	server_close(s);
 }
 
+/* As a client of that user: the system tells the server who connected. */
+static int connect_as(uid_t uid)
+{
+	int fd;
+
+	assert_int_equal(seteuid(uid), 0);
+	fd = raw_connect();
+	assert_int_equal(seteuid(0), 0);
+	return fd;
+}
+
+/* However many users take all the places that they get, root gets in. */
+static void test_root_has_a_place(void **state)
+{
+	struct server *s;
+	int fds[SERVER_CLIENTS_MAX], late;
+	bool end;
+
+	if (geteuid() != 0)
+		skip();
+	s = open_server();
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fds) - SERVER_CLIENTS_ROOT; i++) {
+		fds[i] = connect_as(i < SERVER_CLIENTS_USER_MAX ? 60001 : 60002);
+		turns(s, 8);
+	}
+	late = connect_as(60003);
+	assert_non_null(strstr(hear(s, late, 300, &end), "too many clients"));
+	assert_true(end);
+	close(late);
+	assert_answers(s);
+	/* none of them is put out for it, nor comes root's own for theirs */
+	late = raw_connect();
+	turns(s, 5100);
+	fds[ARRAY_SIZE(fds) - 1] = connect_as(60003);
+	assert_string_equal(hear(s, late, 300, &end), "");
+	assert_false(end);
+	close(late);
+	close(fds[ARRAY_SIZE(fds) - 1]);
+	for (size_t i = 0; i < ARRAY_SIZE(fds) - SERVER_CLIENTS_ROOT; i++)
+		close(fds[i]);
+	server_close(s);
+}
+
 static void *flood(void *arg)
 {
 	atomic_bool *stop = arg;
@@ -377,6 +422,7 @@ int main(void)
 	    TEST(test_reply_bounds),
 	    TEST(test_killed_clients),
 	    TEST(test_crowd),
+	    TEST(test_root_has_a_place),
 	    TEST(test_flood_leaves_time),
 	    TEST(test_out_of_descriptors),
 	    TEST(test_idle_costs_nothing),
