@@ -76,11 +76,17 @@ static char *share_of(const json_t *v)
 	return text_of("%.1f %%", 100 * json_number_value(v));
 }
 
+/* A bound is never told as less than it is; what reckoning adds to a tenth is none. */
+char *share_at_most(double share)
+{
+	double tenths = ceil(1000 * share - 1e-6);
+
+	return isfinite(share) ? text_of("≤%.1f %%", tenths > 0 ? tenths / 10 : 0.0) : NULL;
+}
+
 static char *most_of(const json_t *v)
 {
-	_cleanup_free_ char *share = share_of(v);
-
-	return share ? text_of("≤%s", share) : NULL;
+	return json_is_number(v) ? share_at_most(json_number_value(v)) : NULL;
 }
 
 static const char *at_least(const json_t *used)

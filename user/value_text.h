@@ -33,4 +33,7 @@ const json_t *json_at(const json_t *object, const char *path);
  * FORMAT_TIME; may be NULL. */
 char *value_text(const json_t *value, enum value_format format, const char *now);
 
+/* "≤4.1 %", to be freed; NULL: it is no number (or no memory). */
+char *share_at_most(double share);
+
 #endif

@@ -119,7 +119,7 @@ static void test_datasets(void **state)
 	    0,
 	    "DATASET   PATH            TAGS          SIZE     READ      FILES READ  OF ITS BYTES  READERS  "
 	    "OUTSIDE  FINDINGS\n"
-	    "patients  /data/patients  DataType=PII     ?  1.5 KiB  2 of 3, 66.7 %        ≤4.0 %        1      "
+	    "patients  /data/patients  DataType=PII     ?  1.5 KiB  2 of 3, 66.7 %        ≤4.1 %        1      "
 	    "0 B         0\n");
 	assert_shows("datasets", "{'type':'datasets','items':[]}", 0, "no datasets\n");
 }
@@ -136,7 +136,9 @@ static void test_used(void **state)
 	assert_text("{'files_read':null,'files_total':3,'files_unread':3,'files_share':0.0,'exact':false}", FORMAT_USED, NULL);
 	assert_text("{'d':{'files_read':7,'files_total':7,'files_unread':0,'bytes_share_most':0.5,'exact':true},'e':{}}",
 		    FORMAT_USES, "d 7 of 7 files, ≤50.0 % of bytes, e ? files, ? of bytes");
-	assert_text("0.0401", FORMAT_MOST, "≤4.0 %");
+	assert_text("0.0401", FORMAT_MOST, "≤4.1 %"); /* a bound is never told as less than it is */
+	assert_text("0.71", FORMAT_MOST, "≤71.0 %");
+	assert_text("0", FORMAT_MOST, "≤0.0 %");
 }
 
 static void test_unread(void **state)

@@ -49,9 +49,8 @@ static bool left_number(const json_t *item, double *ret)
 static char *left_text(const json_t *item, const char *now)
 {
 	double share;
-	char *text;
 
-	return !left_number(item, &share) || asprintf(&text, "≤%.1f %%", 100 * share) < 0 ? NULL : text;
+	return left_number(item, &share) ? share_at_most(share) : NULL;
 }
 
 // clang-format off

@@ -53,13 +53,10 @@ static bool used_number(const json_t *item, double *ret)
 static char *used_text(const json_t *item, const char *now)
 {
 	double share;
-	char *text;
 
 	if (!json_object_size(json_at(item, "used")))
 		return strdup("-");
-	if (!used_number(item, &share))
-		return NULL;
-	return asprintf(&text, "≤%.1f %%", 100 * share) < 0 ? NULL : text;
+	return used_number(item, &share) ? share_at_most(share) : NULL;
 }
 
 // clang-format off
