@@ -102,6 +102,34 @@ static void figures_are_compared(void **state)
 	assert_filter("severity:medium", true);
 }
 
+static bool lets_through(const char *text, const char *json)
+{
+	_cleanup_(filter_freep) struct filter *f = NULL;
+	struct filter_error error;
+	json_t *one = json_loads(json, 0, NULL);
+	bool through;
+
+	assert_non_null(one);
+	assert_int_equal(filter_parse(text, &f, &error), 0);
+	through = filter_match(f, one, NULL);
+	json_decref(one);
+	return through;
+}
+
+/* That a finding is of no dataset does not make its own id one. */
+static void only_datasets_are_datasets_by_their_id(void **state)
+{
+	assert_true(lets_through("dataset:ab", "{\"id\": \"abc\"}"));
+	assert_false(lets_through("dataset:ab", "{\"id\": \"f-00000000000000ab\", \"dataset\": null}"));
+	assert_true(lets_through("!dataset:ab", "{\"id\": \"f-00000000000000ab\", \"dataset\": null}"));
+}
+
+static void the_greatest_sums_are_great(void **state)
+{
+	assert_true(lets_through("holds>16000PiB", "{\"volume\": {\"a\": 9223372036854775807, \"b\": 9223372036854775807,"
+						   "\"c\": 9223372036854775807}}"));
+}
+
 static void what_is_unknown_holds_no_comparison(void **state)
 {
 	assert_filter("leak>0", false);
@@ -206,6 +234,8 @@ int main(void)
 		cmocka_unit_test(texts_are_found_in_their_fields),
 		cmocka_unit_test(numbers_that_name_something_fit_as_a_whole),
 		cmocka_unit_test(figures_are_compared),
+		cmocka_unit_test(only_datasets_are_datasets_by_their_id),
+		cmocka_unit_test(the_greatest_sums_are_great),
 		cmocka_unit_test(what_is_unknown_holds_no_comparison),
 		cmocka_unit_test(terms_are_negated_and_joined),
 		cmocka_unit_test(words_are_found_anywhere),

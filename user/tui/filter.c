@@ -32,7 +32,7 @@ enum compare {
 struct key {
 	const char *name;
 	enum kind kind;
-	const char *paths[4]; /* the first that the item has */
+	const char *paths[4]; /* the first that the item has, known or not */
 };
 
 // clang-format off
@@ -264,7 +264,7 @@ static int read_term(struct reader *r, struct term *t)
 	if (begin[n] && strchr(":<>=", begin[n])) {
 		t->key = find_key(begin, n);
 		if (!t->key)
-			return refuse(r, begin, "there is no field '%.*s': see ? for all, or put the text into quotation marks",
+			return refuse(r, begin, "there is no field '%.*s': see ? for all, or quote the text",
 				      (int)MIN(n, (size_t)40), begin);
 		r->at = begin + n;
 		return read_value(r, t);
@@ -382,7 +382,8 @@ static bool figure_of(const json_t *value, uint64_t *ret)
 	}
 	json_object_foreach ((json_t *)value, name, one) {
 		known = known || json_is_integer(one);
-		*ret += (uint64_t)MAX(json_integer_value(one), 0);
+		if (__builtin_add_overflow(*ret, (uint64_t)MAX(json_integer_value(one), 0), ret))
+			*ret = UINT64_MAX;
 	}
 	return known || (json_is_object(value) && !json_object_size(value));
 }
@@ -447,8 +448,11 @@ static bool holds(const struct term *t, const json_t *item, const char *figure)
 
 	if (t->key->kind == KIND_ANY)
 		return filter_contains(item, t->text);
-	for (size_t i = 0; i < ARRAY_SIZE(t->key->paths) && paths[i] && !value; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(t->key->paths) && paths[i] && !value; i++) {
 		value = json_at(item, paths[i]);
+		if (!value && json_object_get(item, paths[i]))
+			return false;
+	}
 	if (!value)
 		return false;
 	if (t->compare == COMPARE_CONTAINS)
