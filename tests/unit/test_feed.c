@@ -143,6 +143,32 @@ static void test_monitor_restarts(void **state)
 	stop_host();
 }
 
+/* Whatever is looked at while nobody tells anything, what was known last is there. */
+static void test_looking_around_without_a_monitor(void **state)
+{
+	struct feed_error e = {};
+	struct feed *f = NULL;
+
+	start_host();
+	assert_int_equal(feed_open_socket(path, &f, &e), 0);
+	feed_want(f, JOBS, 200000000);
+	assert_true(steps(f, JOBS, 3000) & JOBS);
+	stop_host();
+	assert_int_equal(steps(f, JOBS, 500), 0);
+	assert_int_equal(feed_state(f), FEED_LOST);
+	feed_want(f, FLOWS, 200000000);
+	assert_null(feed_document(f, FEED_FLOWS));
+	feed_want(f, JOBS, 200000000);
+	assert_int_equal(bytes(f, 2), 2);
+	/* one that is back tells what is wanted, and only that is kept */
+	feed_want(f, FLOWS, 200000000);
+	start_host();
+	assert_true(steps(f, FLOWS, 20000) & FLOWS);
+	assert_null(feed_document(f, FEED_JOBS));
+	feed_close(f);
+	stop_host();
+}
+
 static void test_nobody_there(void **state)
 {
 	struct feed_error e = {};
@@ -306,6 +332,27 @@ static void test_never_fits(void **state)
 	stop_hostile();
 }
 
+/* Why one document is not told stays to be read while the others are. */
+static void test_one_document_is_refused(void **state)
+{
+	static const char refusal[] = "{\"watch\":\"flows\",\"error\":\"there is too much of it\"}\n" GOOD;
+	struct feed_error e = {};
+	struct feed *f = NULL;
+
+	start_hostile(GOOD, refusal, sizeof(refusal) - 1);
+	hostile.delay_ms = 200;
+	assert_int_equal(feed_open_socket(path, &f, &e), 0);
+	feed_want(f, FLOWS, 200000000);
+	assert_true(steps(f, HEALTH, 3000) & HEALTH);
+	assert_non_null(strstr(feed_why(f), "flows: the monitor says: there is too much of it"));
+	/* who looks elsewhere is not told any more */
+	feed_want(f, JOBS, 200000000);
+	assert_true(steps(f, HEALTH, 3000) & HEALTH);
+	assert_string_equal(feed_why(f), "");
+	feed_close(f);
+	stop_hostile();
+}
+
 /* A monitor that does not read holds nobody up, however often something else is wanted. */
 static void test_deaf(void **state)
 {
@@ -328,11 +375,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lives_with_a_monitor, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_monitor_restarts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_looking_around_without_a_monitor, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nobody_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refused_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nonsense_later, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_endless_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_never_fits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_one_document_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_deaf, set_up, tear_down),
 	};
 

@@ -72,8 +72,9 @@ void feed_want(struct feed *f, unsigned whats, uint64_t interval_ns)
 	interval_ns = MIN(MAX(interval_ns, WATCH_INTERVAL_MIN_NS), WATCH_INTERVAL_MAX_NS);
 	if (whats == f->whats && interval_ns == f->interval_ns)
 		return;
+	/* what is wanted again later is wanted as it is then; of a monitor that went away it stays as it was */
 	for (unsigned i = 0; i < FEED_WHATS; i++)
-		if (!(whats & 1u << i)) /* what is wanted again later is wanted as it is then */
+		if ((whats ^ f->whats) & 1u << i && feed_state(f) != FEED_LOST)
 			feed_doc_clear(f->docs[i]);
 	f->whats = whats;
 	f->interval_ns = interval_ns;

@@ -22,6 +22,7 @@ struct socket_feed {
 	int fd; /* -1: none */
 	uint64_t retry_ns; /* when there is none: when to look */
 	bool ask; /* what is wanted is to be told to the monitor */
+	unsigned refused; /* documents that the monitor does not tell; it said why */
 	unsigned again; /* documents whose whole is to be asked for */
 	uint64_t again_ns[FEED_WHATS]; /* when it was, last */
 	char *out; /* a request that is not sent yet */
@@ -47,13 +48,21 @@ static void hang_up(struct socket_feed *s)
 	free(s->in);
 	s->out = s->in = NULL;
 	s->out_len = s->out_done = s->in_len = s->in_size = s->in_looked = 0;
-	s->again = 0;
+	s->again = s->refused = 0;
 	s->retry_ns = now_boot_ns() + RETRY_NS;
 }
 
 static void close_socket(struct feed *f)
 {
 	hang_up(of(f));
+}
+
+/* Nobody tells it anew. */
+static void forget_unwanted(struct socket_feed *s)
+{
+	for (unsigned i = 0; i < FEED_WHATS; i++)
+		if (!(s->base.whats & 1u << i))
+			feed_doc_clear(s->base.docs[i]);
 }
 
 static void connect_again(struct socket_feed *s)
@@ -64,6 +73,7 @@ static void connect_again(struct socket_feed *s)
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&s->addr, sizeof(s->addr)) == 0) {
 		s->fd = fd;
 		s->ask = true;
+		forget_unwanted(s);
 		return;
 	}
 	if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN)
@@ -127,6 +137,7 @@ static int say(struct socket_feed *s)
 static void want(struct feed *f)
 {
 	of(f)->ask = true;
+	of(f)->refused &= f->whats;
 }
 
 /* --- hearing ------------------------------------------------------------------------------ */
@@ -151,12 +162,13 @@ static int take_document(struct socket_feed *s, const char *word, json_t *line, 
 
 	if (watch_parse(word, &what))
 		return -EPROTO;
-	if (error) {
-		feed_say_why(&s->base, "%s: the monitor says: %s", word, error);
-		return 0;
-	}
 	if (!(s->base.whats & 1u << what))
 		return 0; /* it was on its way when it was not wanted any more */
+	if (error) {
+		feed_say_why(&s->base, "%s: the monitor says: %s", word, error);
+		s->refused |= 1u << what;
+		return 0;
+	}
 	err = feed_doc_apply(s->base.docs[what], line, len);
 	if (err == -ESTALE || err == -EFBIG) {
 		ask_again(s, what);
@@ -165,7 +177,9 @@ static int take_document(struct socket_feed *s, const char *word, json_t *line, 
 	if (err)
 		return err;
 	s->heard_ns = now_boot_ns();
-	s->base.why[0] = '\0';
+	s->refused &= ~(1u << what);
+	if (!s->refused)
+		s->base.why[0] = '\0';
 	return 1 << what;
 }
 
