@@ -119,3 +119,13 @@ def test_replay_keys(viewer):
     assert "replay   7 % of 30 s at 0.25×" in t.text()
     t.key(*"[[[[[")
     assert "replay   0 % of 30 s" in t.text()
+    t.key(*"}" * 20)
+    assert "at 4096×" in t.text()
+    t.key(*"{" * 12)
+    assert "at 1×" in t.text()
+
+
+def test_replay_at_its_end(viewer):
+    t = viewer(documents.script(steps=3, replay=True, state="ended"))
+    t.key("p")
+    assert "the replay is at its end: [ goes back" in t.text() and "ENDED" in t.text()

@@ -208,6 +208,19 @@ def test_sorting_by_every_column(viewer):
     assert len(seen) == 15, seen
 
 
+@pytest.mark.parametrize("view,columns", [("jobs", 15), ("processes", 14), ("datasets", 14), ("destinations", 17), ("flows", 15),
+                                          ("findings", 12), ("health", 4)])
+def test_sorting_by_every_column_where_few_have_room(viewer, view, columns):
+    t = viewer(documents.script(), "--view", view)
+    seen = set()
+    for _ in range(3):  # figures
+        for _ in range(columns):
+            seen.add(re.search(r"(\S+(?: \S+)*)[▼▲]", t.lines()[6]).group(1))
+            t.key(">")
+        t.key("b")
+    assert len(seen) == columns, seen
+
+
 def test_views_by_number_and_tab(viewer):
     t = viewer(documents.script())
     for number, word in enumerate(("which job", "which process", "what was read", "where bytes go", "who talks", "what a person",
@@ -251,6 +264,13 @@ def test_interval(viewer):
     assert "live, every 0.1 s" in t.text()
 
 
+@pytest.mark.parametrize("first,key,then", [(3000, "+", "5"), (3000, "-", "2"), (3600000, "+", "3600"), (3600000, "-", "60")])
+def test_intervals_of_ones_own(viewer, first, key, then):
+    t = viewer(documents.script(), "--interval", str(first))
+    t.key(key)
+    assert f"live, every {then} s" in t.lines()[0]
+
+
 def test_search_goes_on(viewer):
     t = viewer(documents.script(), "--view", "processes")
     t.key("/")
@@ -281,6 +301,143 @@ def test_a_filter_that_is_given_up(viewer):
     t.until(lambda: t.text() == before, 5)
 
 
+def test_a_filter_that_is_given_up_leaves_the_row_selected(viewer):
+    t = viewer(documents.script(), "--view", "processes")
+    t.key(*["Down"] * 6)
+    before = selected(t)
+    t.key("f")
+    t.type("bash")
+    assert selected(t) != before
+    t.key("Esc")
+    assert selected(t) == before
+    # and one that it passes is still the one
+    t.key("f")
+    t.type("bin/loader")
+    t.key("Enter")
+    assert selected(t) == before and "4 of 11" in t.lines()[5]
+
+
+def test_the_way_back_leads_to_the_row_that_it_began_at(viewer):
+    """A monitor tells only what is looked at: where one comes back to is not there at once."""
+    t = viewer(documents.script(asked=True))
+    t.key("Down", "Down")
+    job = selected(t)
+    t.key("Enter", "Down", "Enter")
+    assert "nit:backup.service › Processes › restic[911] › Flows" in t.lines()[5]
+    t.key("Esc", "Esc")
+    assert selected(t) == job
+    t.key("5", "1")
+    assert selected(t) == job
+
+
+def test_standing_still_and_looking_elsewhere(viewer):
+    t = viewer(documents.script(steps=40, cycle_ms=100, asked=True))
+    t.key("p")
+    t.wait_for("PAUSED")
+    t.key("Enter")
+    t.wait_for("7 processes")
+    before = t.text()
+    time.sleep(0.5)
+    t.settle()
+    assert t.text() == before and "PAUSED" in before and "sender[2120]" in before
+    t.key("Esc")
+    assert "5 jobs" in t.text()
+
+
+def test_the_mouse_while_a_filter_is_typed(viewer):
+    """What was typed is for the table that it was typed on, and no other."""
+    t = viewer(documents.script(), "--view", "flows")
+    t.key("f")
+    t.type("class:vpc")
+    t.press(4, t.lines()[4].index("Jobs"))
+    assert "which job" in t.lines()[5] and "5 jobs" in t.lines()[5] and t.lines()[-1].endswith("quit")
+    t.key("5")
+    assert "filter class:vpc" in t.lines()[5] and "1 of 7" in t.lines()[5]
+    t.key("Esc", "f")
+    t.type("colour:")
+    t.press(4, t.lines()[4].index("Jobs"))
+    assert t.lines()[-1].startswith(" filter: colour:")
+    t.key("Esc")
+    assert "who talks to what" in t.lines()[5]
+
+
+def test_the_mouse_beside_what_it_is_for(viewer):
+    t = viewer(documents.script(), "--view", "health", columns=200)
+    before = t.text()
+    t.press(4, 150)
+    t.press(6, 198)
+    assert t.text() == before
+
+
+def test_keys_at_the_bottom_are_true(viewer):
+    t = viewer(documents.script(steps=3), columns=120)
+    assert "Enter open" in t.lines()[-1] and "b rates" in t.lines()[-1] and "p pause" in t.lines()[-1]
+    t.key("b", "Down")
+    assert "b bounds" in t.lines()[-1]
+    t.key("b", "Down")
+    assert "b totals" in t.lines()[-1]
+    t.key("p", "Down")
+    assert "p go on" in t.lines()[-1]
+    t.key("?")
+    assert not re.search("open|detail|rates|bounds|totals|sort", t.lines()[-1]) and "Esc back" in t.lines()[-1]
+    t.key("Esc", "7")
+    assert " b " not in t.lines()[-1] and "totals" not in t.lines()[5]
+
+
+def test_an_empty_table_says_what_helps(viewer):
+    t = viewer(documents.script())
+    t.key("Enter", "f")
+    t.type("dataset:nothing")
+    t.key("Enter")
+    assert "none of 7 pass: f changes the filter" in t.text() and "Esc takes" not in t.text()
+    t.key("2", "m", "o", "m")
+    assert "none of 11 is marked: o shows all" in t.text()
+    t.key("o")
+    assert "11 processes" in t.lines()[5]
+
+
+def test_an_item_without_end(viewer):
+    what = documents.script(steps=1)
+    hop = documents.hop("dataset patients", "process x[1]", "read", 1, "2026-11-26T09:58:11.463Z")
+    what["steps"][0]["findings"]["items"][0]["chain"] = [hop] * 3000
+    t = viewer(what, "--view", "findings")
+    t.key("Enter", "End")
+    assert "of 2000, the rest is left out" in t.text()
+
+
+def test_the_most_that_figures_can_be(viewer):
+    what = documents.script(steps=2)
+    for step in what["steps"]:
+        for kind in ("jobs", "processes", "datasets", "destinations", "flows", "findings"):
+            for item in step[kind]["items"]:
+                for name, value in item.items():
+                    if isinstance(value, int) and not isinstance(value, bool):
+                        item[name] = (1 << 63) - 1
+    t = viewer(what, columns=200)
+    for key in "1234567":
+        t.key(key)
+        sane(t)
+    t.key("1")
+    assert "8.0 EiB" in t.lines()[7] and "of 16 EiB" in t.lines()[2]  # that of several
+
+
+def test_bytes_that_nobody_observes_are_at_the_top(viewer):
+    assert "unobserved" not in viewer(documents.script()).text()
+    what = documents.script()
+    for step in what["steps"]:
+        step["destinations"]["items"][4]["remote"] = documents.remote("fileserver", None, "unobservable")
+        step["destinations"]["items"][4]["tainted_out"] = 5 << 20
+    t = viewer(what, columns=200)
+    assert "→ unobserved" in t.lines()[1] and t.lines()[2].endswith("0 B/s  of 5.0 MiB")
+    assert "→ unobserved" in viewer(what).lines()[1]
+
+
+def test_marks_of_ascii_are_ascii(viewer):
+    t = viewer(documents.script(), "--ascii", "--view", "findings")
+    t.key("Enter")
+    assert "1-16 of" in t.text()
+
+
 def test_saving_the_screen(viewer, tmp_path):
     t = viewer(documents.script())
     before = t.lines()[:-1]
@@ -291,6 +448,22 @@ def test_saving_the_screen(viewer, tmp_path):
     for path in saved:
         assert path.read_text(encoding="utf-8").splitlines() == before
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_saving_a_small_screen(viewer, tmp_path):
+    t = viewer(documents.script(), columns=80, rows=5)
+    before = t.lines()
+    t.key("w")
+    t.wait_for("written to")
+    saved, = tmp_path.glob("sluice-top-*.txt")
+    assert saved.read_text(encoding="utf-8").splitlines() == before
+
+
+def test_saving_where_there_is_no_room(viewer, tmp_path):
+    t = viewer(documents.script(), "-c", 'trap "" XFSZ; ulimit -f 1; exec "$0" "$@"', VIEWER, program="/bin/bash")
+    t.key("w")
+    t.wait_for("cannot write")
+    assert not list(tmp_path.glob("sluice-top-*"))  # half a screen is none
 
 
 def test_saving_where_nothing_can_be_written(viewer, tmp_path):
@@ -305,6 +478,7 @@ def test_the_monitor_goes_away(viewer):
     t = viewer({**documents.script(steps=3), "lose_ms": 600})
     t.wait_for("MONITOR LOST: ")
     assert "slurm:4242.0" in t.text()
+    assert t.lines()[-1].startswith(" the test took it away ") and t.lines()[-1].endswith("? help  q quit")
     t.wait_for("1 s old", 5)
 
 
@@ -379,7 +553,8 @@ def test_bytes_that_are_no_text_can_be_typed(viewer):
 
 # --- the end ---------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("how", ["q", "\x03", signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("how", ["q", "\x03", "\x1c", signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGALRM,
+                                 signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2])
 def test_leaving_puts_the_terminal_back(viewer, how):
     t = viewer(documents.script())
     before = bytes(t.raw)

@@ -8,7 +8,8 @@
  * FILE is {"steps": [{"jobs": DOCUMENT, ...}, ...], "state": "live", "age_ms": 0, "cycle_ms": 0, "replay": false}. Steps are
  * taken one after the other at once, then nothing changes any more; with cycle_ms one is taken after that time, round and
  * round, its time being now. With "replay" steps are seconds of a replay, which stands at the last one. "lose_ms": after
- * that time the monitor goes away.
+ * that time the monitor goes away. With "asked" there are only the documents that are wanted, as a monitor's are, a step after
+ * they were.
  */
 #include <getopt.h>
 #include <math.h>
@@ -27,7 +28,8 @@ struct feed {
 	size_t nsteps;
 	enum feed_state state;
 	uint64_t cycle_ns, next_ns, lose_ns, lost_ns, age_ns;
-	bool replay, moved;
+	bool replay, moved, asked;
+	unsigned whats, here; /* that are wanted, and that are there for it */
 	double speed;
 	json_t *documents[FEED_WHATS], *before[FEED_WHATS];
 	struct known *index[FEED_WHATS]; /* of `before` */
@@ -75,6 +77,7 @@ static bool step_on(struct feed *f)
 	}
 	if (f->state == FEED_LOST)
 		return false;
+	f->here = f->whats;
 	if (f->moved) {
 		f->moved = false;
 		return true;
@@ -111,11 +114,14 @@ int feed_poll(const struct feed *f, short *ret_events, int *ret_timeout_ms)
 
 void feed_want(struct feed *f, unsigned whats, uint64_t interval_ns)
 {
+	f->whats = whats | 1u << FEED_HEALTH;
+	f->here &= whats;
+	f->moved = f->moved || (f->asked && f->at != f->nsteps);
 }
 
 const json_t *feed_document(const struct feed *f, enum feed_what what)
 {
-	return f->documents[what];
+	return f->asked && !(f->here & 1u << what) ? NULL : f->documents[what];
 }
 
 /* Items of the step before by their keys: made when one is asked for. */
@@ -284,6 +290,7 @@ static int read_script(const char *path, struct feed *f)
 	f->at = f->nsteps;
 	f->state = state_named(json_string_value(json_object_get(f->script, "state")));
 	f->replay = json_is_true(json_object_get(f->script, "replay"));
+	f->asked = json_is_true(json_object_get(f->script, "asked"));
 	f->cycle_ns = ms(f->script, "cycle_ms");
 	f->age_ns = ms(f->script, "age_ms");
 	f->lose_ns = ms(f->script, "lose_ms") ? now_boot_ns() + ms(f->script, "lose_ms") : 0;

@@ -207,6 +207,100 @@ static void a_followed_row_is_found_again(void **state)
 	sheet_close(&s);
 }
 
+static void a_row_that_is_looked_for_is_waited_for(void **state)
+{
+	json_t *whole;
+	struct sheet s;
+	uint64_t key;
+
+	some_processes();
+	sheet_open(&s, &view_processes);
+	assert_int_equal(sheet_make(&s, &data, &no_marks), 0);
+	sheet_select(&s, 2);
+	key = rows_key(&s.rows, 2);
+	/* the document is gone for a while, and comes again in another order */
+	whole = documents[FEED_PROCESSES];
+	documents[FEED_PROCESSES] = NULL;
+	sheet_find(&s, key);
+	assert_int_equal(sheet_make(&s, &data, &no_marks), 0);
+	documents[FEED_PROCESSES] = whole;
+	json_object_set_new(json_array_get(json_object_get(whole, "items"), 4), "tainted_out", json_integer(999));
+	assert_int_equal(sheet_make(&s, &data, &no_marks), 0);
+	assert_rows(&s, "5 1 4 2 3");
+	assert_int_equal(s.selected, 3);
+	/* but once: it is not followed */
+	json_object_set_new(json_array_get(json_object_get(whole, "items"), 4), "tainted_out", json_integer(0));
+	assert_int_equal(sheet_make(&s, &data, &no_marks), 0);
+	assert_rows(&s, "1 4 2 5 3");
+	assert_int_equal(s.selected, 3);
+	sheet_close(&s);
+}
+
+static void what_is_followed_has_its_sign_and_no_other(void **state)
+{
+	struct sheet s;
+
+	some_processes();
+	sheet_open(&s, &view_processes);
+	assert_int_equal(sheet_make(&s, &data, &no_marks), 0);
+	sheet_select(&s, 1);
+	assert_false(sheet_follows(&s, 1));
+	s.follow = true;
+	assert_true(sheet_follows(&s, 1));
+	assert_false(sheet_follows(&s, 0));
+	json_array_remove(json_object_get(documents[FEED_PROCESSES], "items"), 3);
+	assert_int_equal(sheet_make(&s, &data, &no_marks), 0);
+	assert_rows(&s, "1 2 5 3");
+	for (size_t i = 0; i < s.rows.n; i++)
+		assert_false(sheet_follows(&s, i));
+	sheet_close(&s);
+}
+
+static void classes_stand_together(void **state)
+{
+	static const char *const order[] = {"internet", "unobservable", "private", "aws:s3:eu-west-1", "vpc", "host"};
+	double last = 9, n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		json_t *item = json_pack("{s:{s:s}}", "remote", "class", order[i]);
+
+		assert_true(class_number(item, &n));
+		assert_true(n < last);
+		last = n;
+		json_decref(item);
+	}
+	assert_false(class_number(NULL, &n));
+}
+
+static void the_greatest_figures_are_told_as_such(void **state)
+{
+	const struct column *c = &view_processes.columns[column(&view_processes, "OUT/s")];
+	json_t *item = process(10, 0, "much", 0);
+	_cleanup_free_ char *rate = NULL, *sum = NULL;
+
+	fixed_rate = 1e19; /* times ten: more than 64 bits hold */
+	rate = column_text(c, &data, FEED_PROCESSES, item, NULL);
+	assert_string_equal(rate, "16 EiB");
+	json_object_set_new(item, "bytes", json_pack("{s:I, s:I, s:I}", "read", INT64_MAX, "mmap", INT64_MAX, "device", INT64_MAX));
+	sum = column_text(&view_processes.columns[column(&view_processes, "READ")], &data, FEED_PROCESSES, item, NULL);
+	assert_string_equal(sum, "16 EiB");
+	assert_int_equal(bytes_of(-1), 0);
+	assert_int_equal(bytes_of(0.6), 1);
+}
+
+static void bounds_are_never_told_as_less(void **state)
+{
+	json_t *item = json_pack("{s:i, s:I}", "volume_outside", 65000, "bytes_total", (json_int_t)512 << 20);
+	const struct column *c = &view_datasets.columns[column(&view_datasets, "OF IT")];
+	_cleanup_free_ char *some = column_text(c, &data, FEED_DATASETS, item, NULL), *none = NULL;
+
+	assert_string_equal(some, "≤0.1 %");
+	json_object_set_new(item, "volume_outside", json_integer(0));
+	none = column_text(c, &data, FEED_DATASETS, item, NULL);
+	assert_string_equal(none, "≤0.0 %");
+	json_decref(item);
+}
+
 static void filters_and_marks_leave_rows_out(void **state)
 {
 	struct filter_error error;
@@ -375,6 +469,14 @@ static void standing_still_keeps_figures_and_rates(void **state)
 	item = s.rows.v[1].item;
 	assert_true(fabs(data_rate(&d, FEED_PROCESSES, item, "bytes_out") - 8) < 0.1);
 	assert_true(isnan(data_rate(&d, FEED_PROCESSES, s.rows.v[4].item, "bytes_out")));
+	/* what nobody had asked for before is as it is when it comes, and stays so */
+	assert_null(data_document(&d, FEED_FLOWS));
+	assert_int_equal(data_fill(&d), 0);
+	put(FEED_FLOWS, json_pack("{s:s}", "id", "f1"));
+	assert_int_equal(data_fill(&d), 1);
+	put(FEED_FLOWS, json_pack("{s:s}", "id", "f2"));
+	assert_int_equal(data_fill(&d), 0);
+	assert_int_equal(json_array_size(json_at(data_document(&d, FEED_FLOWS), "items")), 1);
 	sheet_close(&s);
 	data_go(&d);
 }
@@ -388,6 +490,11 @@ int main(void)
 		cmocka_unit_test_teardown(a_long_line_of_descent_is_drawn, clear),
 		cmocka_unit_test_teardown(a_frozen_order_stays_and_new_rows_come_last, clear),
 		cmocka_unit_test_teardown(a_followed_row_is_found_again, clear),
+		cmocka_unit_test_teardown(a_row_that_is_looked_for_is_waited_for, clear),
+		cmocka_unit_test_teardown(what_is_followed_has_its_sign_and_no_other, clear),
+		cmocka_unit_test(classes_stand_together),
+		cmocka_unit_test_teardown(the_greatest_figures_are_told_as_such, clear),
+		cmocka_unit_test(bounds_are_never_told_as_less),
 		cmocka_unit_test_teardown(filters_and_marks_leave_rows_out, clear),
 		cmocka_unit_test_teardown(a_search_goes_round, clear),
 		cmocka_unit_test(items_belong_to_what_they_were_opened_from),

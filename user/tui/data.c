@@ -61,6 +61,19 @@ int data_stop(struct data *d)
 	return err;
 }
 
+int data_fill(struct data *d)
+{
+	int err = 0, any = 0;
+
+	for (enum feed_what i = 0; i < FEED_WHATS && !err; i++) {
+		if (d->copies[i])
+			continue;
+		err = copy_document(d, i);
+		any = any || d->copies[i];
+	}
+	return err ? err : any;
+}
+
 const json_t *data_document(const struct data *d, enum feed_what what)
 {
 	return d->still ? d->copies[what] : feed_document(d->feed, what);

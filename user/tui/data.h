@@ -14,6 +14,8 @@ struct data {
 /* -ENOMEM: it goes on as before. Rates stay what they are now. */
 int data_stop(struct data *d);
 void data_go(struct data *d);
+/* While it stands still: what there was no document of is as it is when the first one comes. 1: there is one more; 0; -ENOMEM. */
+int data_fill(struct data *d);
 
 const json_t *data_document(const struct data *d, enum feed_what what);
 /* NAN: unknown. */

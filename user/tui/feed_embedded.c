@@ -236,6 +236,7 @@ static void hold_signals(sigset_t *ret_before)
 	sigaddset(&held, SIGINT);
 	sigaddset(&held, SIGTERM);
 	sigaddset(&held, SIGHUP);
+	sigaddset(&held, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &held, ret_before);
 }
 
@@ -244,7 +245,8 @@ static bool is_told_to_end(void)
 	sigset_t waiting;
 
 	sigpending(&waiting);
-	return sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGTERM) || sigismember(&waiting, SIGHUP);
+	return sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGTERM) || sigismember(&waiting, SIGHUP) ||
+	       sigismember(&waiting, SIGQUIT);
 }
 
 /* Until it listens: its socket appears when everything is watched. */

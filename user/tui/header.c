@@ -160,6 +160,7 @@ static const struct slot {
 	{"→ private", SERIES_PRIVATE, STYLE_OUTSIDE},
 	{"→ aws", SERIES_AWS, STYLE_CLOUD},
 	{"→ vpc", SERIES_VPC, STYLE_INSIDE},
+	{"→ unobserved", SERIES_UNOBSERVABLE, STYLE_OUTSIDE}, /* there is seldom any */
 };
 
 #define SLOT_TOTAL 24 /* from this width on a slot tells its total too */
@@ -178,16 +179,16 @@ static void draw_slot(const struct header *h, const struct slot *s, int x, int w
 	if (isnan(rate))
 		write_text(&p, STYLE_DIM, "?/s");
 	else
-		write_text(&p, moves ? s->style : STYLE_DIM, "%s/s", size_iec(text, (uint64_t)(rate + 0.5)));
+		write_text(&p, moves ? s->style : STYLE_DIM, "%s/s", size_iec(text, bytes_of(rate)));
 	if (width < SLOT_TOTAL)
 		return;
 	write_text(&p, STYLE_DIM, "  of ");
-	write_text(&p, total > 0 ? STYLE_TEXT : STYLE_DIM, "%s", isnan(total) ? "?" : size_iec(text, (uint64_t)total));
+	write_text(&p, total > 0 ? STYLE_TEXT : STYLE_DIM, "%s", isnan(total) ? "?" : size_iec(text, bytes_of(total)));
 }
 
 static void draw_slots(const struct header *h)
 {
-	int n = (int)ARRAY_SIZE(slots), each = (h->width - 1) / n;
+	int n = (int)ARRAY_SIZE(slots) - !(h->history->total[SERIES_UNOBSERVABLE] > 0), each = (h->width - 1) / n;
 
 	for (int i = 0; i < n; i++)
 		draw_slot(h, &slots[i], 1 + i * each, each);
@@ -212,11 +213,18 @@ static void draw_findings(const struct header *h, struct pen *p)
 	if (!items)
 		write_text(p, STYLE_DIM, "  ?");
 	for (size_t k = 0; k < ARRAY_SIZE(words); k++) {
+		char text[48];
+
 		if (!counts[k])
 			continue;
 		any = true;
+		snprintf(text, sizeof(text), k ? "%zu %s" : " %zu %s ", counts[k], words[k]);
+		if (p->x + 2 + term_width(text) > p->end) {
+			write_text(p, STYLE_DIM, " …");
+			break;
+		}
 		write_text(p, STYLE_TEXT, "  ");
-		write_text(p, theme_severity(words[k]), k ? "%zu %s" : " %zu %s ", counts[k], words[k]);
+		write_text(p, theme_severity(words[k]), "%s", text);
 	}
 	if (items && !any)
 		write_text(p, STYLE_GOOD, "  none");

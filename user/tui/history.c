@@ -18,6 +18,7 @@ static enum series series_of(const char *class)
 		enum series series;
 	} classes[] = {
 		{"internet", SERIES_INTERNET}, {"private", SERIES_PRIVATE}, {"aws", SERIES_AWS}, {"vpc", SERIES_VPC},
+		{"unobservable", SERIES_UNOBSERVABLE},
 	};
 
 	for (size_t i = 0; class && i < ARRAY_SIZE(classes); i++) {

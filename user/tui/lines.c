@@ -14,7 +14,7 @@
 #define HOPS_MAX 64
 #define TIME_AT 11 /* in an RFC 3339 time, the time of day */
 
-static int put(struct lines *l, enum style style, size_t label, char *text)
+static int put(struct lines *l, enum style style, size_t label, unsigned hang, char *text)
 {
 	int err = text ? 0 : -ENOMEM;
 
@@ -29,7 +29,7 @@ static int put(struct lines *l, enum style style, size_t label, char *text)
 		free(text);
 		return err;
 	}
-	l->v[l->n++] = (struct line){.text = text, .label = label, .style = style};
+	l->v[l->n++] = (struct line){.text = text, .label = label, .hang = hang, .style = style};
 	return 0;
 }
 
@@ -41,7 +41,7 @@ int lines_add(struct lines *l, enum style style, const char *format, ...)
 	va_start(ap, format);
 	int n = vasprintf(&text, format, ap);
 	va_end(ap);
-	return put(l, style, 0, n < 0 ? NULL : text);
+	return put(l, style, 0, 0, n < 0 ? NULL : text);
 }
 
 int lines_pair(struct lines *l, enum style style, unsigned column, const char *label, const char *value)
@@ -50,7 +50,7 @@ int lines_pair(struct lines *l, enum style style, unsigned column, const char *l
 	char *text = NULL;
 	int n = asprintf(&text, "%s%*s %s", label, wide < column ? (int)(column - wide) : 0, "", value ? value : "?");
 
-	return put(l, style, strlen(label), n < 0 ? NULL : text);
+	return put(l, style, strlen(label), column ? MAX(wide, column) + 1 : 0, n < 0 ? NULL : text);
 }
 
 void lines_clear(struct lines *l)
@@ -110,17 +110,24 @@ static bool is_size(const char *path)
 	return false;
 }
 
+static int add_text(struct lines *l, const char *path, const char *text)
+{
+	char label[PATH_BYTES + 2];
+
+	snprintf(label, sizeof(label), "%s:", path);
+	return lines_pair(l, STYLE_TEXT, 0, label, text);
+}
+
 static int add_plain(struct lines *l, const char *path, const json_t *value)
 {
 	_cleanup_free_ char *text = value_text(value, json_is_array(value) ? FORMAT_NAMES : FORMAT_TEXT, NULL);
 	_cleanup_free_ char *more = NULL;
-	char label[PATH_BYTES + 2], size[SIZE_LEN];
+	char size[SIZE_LEN];
 	bool sized = json_is_integer(value) && json_integer_value(value) >= 1024 && is_size(path);
 
-	snprintf(label, sizeof(label), "%s:", path);
 	if (sized && asprintf(&more, "%s (%s)", text ? text : "?", size_iec(size, (uint64_t)json_integer_value(value))) < 0)
 		return -ENOMEM;
-	return lines_pair(l, STYLE_TEXT, 0, label, json_is_null(value) ? "?" : more ? more : text);
+	return add_text(l, path, json_is_null(value) ? "?" : more ? more : text);
 }
 
 static int add_value(struct lines *l, const char *path, const json_t *value, unsigned depth)
@@ -130,7 +137,7 @@ static int add_value(struct lines *l, const char *path, const json_t *value, uns
 	if (deep && depth < DEEPEST)
 		return add_members(l, path, value, depth);
 	if (json_is_object(value) || deep)
-		return lines_pair(l, STYLE_TEXT, 0, path, deep ? "…" : ": -");
+		return add_text(l, path, deep ? "…" : "-");
 	return add_plain(l, path, value);
 }
 

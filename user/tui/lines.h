@@ -9,6 +9,7 @@
 struct line {
 	char *text;
 	size_t label; /* bytes at its start that are a label */
+	unsigned hang; /* cells before what goes on below it */
 	enum style style;
 };
 

@@ -63,7 +63,7 @@ static char *rate_text(double rate)
 {
 	char text[SIZE_LEN];
 
-	return isfinite(rate) && rate >= 0 ? strdup(size_iec(text, (uint64_t)(rate + 0.5))) : NULL;
+	return isfinite(rate) && rate >= 0 ? strdup(size_iec(text, bytes_of(rate))) : NULL;
 }
 
 char *column_text(const struct column *c, const struct data *d, enum feed_what what, const json_t *item, const char *now)

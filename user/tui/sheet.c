@@ -31,13 +31,15 @@ static void remember_frozen(struct sheet *s)
 
 static void place_selection(struct sheet *s)
 {
-	size_t n = s->rows.n, at = s->follow ? rows_find(&s->rows, s->selected_key) : n;
+	size_t n = s->rows.n, at = s->follow || s->find ? rows_find(&s->rows, s->selected_key) : n;
 
-	if (at < n)
-		s->selected = at;
-	if (s->selected >= n)
-		s->selected = n ? n - 1 : 0;
-	if (n && (!s->follow || at < n))
+	if (!n) {
+		s->selected = 0;
+		return;
+	}
+	s->selected = MIN(at < n ? at : s->selected, n - 1);
+	s->find = false;
+	if (!s->follow || at < n)
 		s->selected_key = rows_key(&s->rows, s->selected);
 }
 
@@ -73,6 +75,17 @@ void sheet_select(struct sheet *s, size_t row)
 		return;
 	s->selected = MIN(row, s->rows.n - 1);
 	s->selected_key = rows_key(&s->rows, s->selected);
+}
+
+void sheet_find(struct sheet *s, uint64_t key)
+{
+	s->selected_key = key;
+	s->find = true;
+}
+
+bool sheet_follows(const struct sheet *s, size_t row)
+{
+	return s->follow && row == s->selected && rows_key(&s->rows, row) == s->selected_key;
 }
 
 int sheet_filter(struct sheet *s, const char *text, struct filter_error *ret_error)
@@ -121,7 +134,7 @@ size_t sheet_title_at(const struct sheet *s, int x)
 {
 	size_t found = s->view->ncolumns;
 
-	for (size_t i = 0; i < s->view->ncolumns; i++)
+	for (size_t i = 0; i < s->view->ncolumns && x < s->title_end; i++)
 		if (s->title_x[i] >= 0 && s->title_x[i] <= x)
 			found = i;
 	return found;

@@ -13,6 +13,7 @@ struct sheet {
 	struct filter *filter;
 	size_t sort;
 	bool reverse, tree, detail, follow, only_marked;
+	bool find; /* what is selected is to be found by its key, as soon as there are rows */
 	uint64_t *frozen; /* keys, while the order is frozen */
 	size_t nfrozen, frozen_max;
 	struct rows rows;
@@ -22,7 +23,7 @@ struct sheet {
 	unsigned seen[VIEW_COLUMNS_MAX]; /* the widest text of each column so far, at this size */
 	int drawn_width, drawn_rows;
 	int title_x[VIEW_COLUMNS_MAX];	 /* where each title stands; -1: it is left out */
-	int title_y;
+	int title_y, title_end;
 };
 
 void sheet_open(struct sheet *s, const struct view_ops *v);
@@ -34,6 +35,10 @@ int sheet_make(struct sheet *s, const struct data *d, const struct keyset *marks
 /* NULL: the table is empty. */
 const struct row *sheet_row(const struct sheet *s);
 void sheet_select(struct sheet *s, size_t row);
+/* The row with that key, where it is among the rows when they are made next. */
+void sheet_find(struct sheet *s, uint64_t key);
+/* Is this the one that is followed? */
+bool sheet_follows(const struct sheet *s, size_t row);
 /* -EINVAL: *ret_error says why, and nothing changes. */
 int sheet_filter(struct sheet *s, const char *text, struct filter_error *ret_error);
 /* -ENOMEM. */

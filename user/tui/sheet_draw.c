@@ -64,6 +64,7 @@ static void draw_titles(struct sheet *s, const struct sheet_drawing *d, const un
 			  text);
 		x += (int)widths[i] + GRID_GAP;
 	}
+	s->title_end = x - GRID_GAP;
 }
 
 /* --- rows --------------------------------------------------------------------------- */
@@ -136,7 +137,7 @@ static void draw_sign(const struct sheet *s, const struct sheet_drawing *d, size
 		term_text(y, 0, 1, STYLE_MARKED, "■");
 	else if (d->search && *d->search && filter_contains(r->item, d->search))
 		term_text(y, 0, 1, STYLE_FOUND, "›");
-	else if (s->follow && at == s->selected)
+	else if (sheet_follows(s, at))
 		term_text(y, 0, 1, STYLE_TEXT, "▶");
 }
 

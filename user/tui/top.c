@@ -32,9 +32,11 @@ const struct keyset *top_marks(struct top *t)
 
 void top_wish(struct top *t)
 {
+	struct sheet *s = top_sheet(t);
 	unsigned whats = 1u << FEED_DATASETS | 1u << FEED_DESTINATIONS | 1u << FEED_FINDINGS | 1u << FEED_HEALTH;
 
-	feed_want(t->feed, whats | 1u << top_sheet(t)->view->what, t->interval_ns);
+	feed_want(t->feed, whats | 1u << s->view->what, t->interval_ns);
+	sheet_find(s, s->selected_key); /* its document may come later */
 	t->remake = t->redraw = true;
 }
 
@@ -147,10 +149,13 @@ static int take_documents(struct top *t)
 		return changed;
 	if (!changed)
 		return 0;
-	if (!t->data.still) {
+	if (t->data.still)
+		changed = data_fill(&t->data);
+	else
 		history_take(&t->history, &t->data, t->interval_ns);
-		t->remake = true;
-	}
+	if (changed < 0)
+		return changed;
+	t->remake = t->remake || changed;
 	t->redraw = true;
 	return 0;
 }
@@ -217,12 +222,14 @@ static int loop(struct top *t, int signals)
 
 static int run_on_terminal(struct top *t)
 {
+	/* all that would end it with the terminal as it is */
+	static const int signs[] = {SIGWINCH, SIGCONT, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGPIPE, SIGUSR1, SIGUSR2};
 	sigset_t set, before;
 	int err;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < 5; i++)
-		sigaddset(&set, (const int[]){SIGWINCH, SIGCONT, SIGINT, SIGTERM, SIGHUP}[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(signs); i++)
+		sigaddset(&set, signs[i]);
 	_cleanup_close_ int signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (signals < 0)
 		return -errno;

@@ -22,7 +22,7 @@ struct top_options {
  * to do. */
 bool top_can(const struct top_options *o, struct feed_error *ret_error);
 
-/* Until the person leaves it, or SIGINT, SIGTERM, SIGHUP or the terminal's end do: 0. -ENOTTY, -EINVAL: what top_can()
+/* Until the person leaves it, or a signal that ends programs or the terminal's end do: 0. -ENOTTY, -EINVAL: what top_can()
  * tells; -ENOMEM; what feed_step() returned when it could not go on. The terminal and the signal mask are as they were, in
  * any case. */
 int top_run(struct feed *f, const struct top_options *o);

@@ -7,7 +7,7 @@
 #define DOUBLE_MS 400
 #define SEEK_PARTS 30
 #define SPEED_MIN 0.125
-#define SPEED_MAX 3600.0
+#define SPEED_MAX 4096.0 /* a power of two, so that half as fast again and again comes by 1 */
 
 /* --- ways --------------------------------------------------------------------------- */
 
@@ -85,7 +85,7 @@ static void sort_by(struct top *t, size_t column)
 	t->remake = true;
 }
 
-/* The next that is on the screen; where none is drawn yet, the next at all. */
+/* The next, which gets room for it where it had none; of figures that are not asked for only those on the screen. */
 static void sort_beside(struct top *t, int step)
 {
 	struct sheet *s = top_sheet(t);
@@ -93,7 +93,8 @@ static void sort_beside(struct top *t, int step)
 
 	for (size_t i = 0; i < n; i++) {
 		at = (at + n + (size_t)(step + (int)n)) % n;
-		if (s->title_y < 0 || s->title_x[at] >= 0)
+		unsigned figures = s->view->columns[at].figures;
+		if (s->title_y < 0 || s->title_x[at] >= 0 || !figures || figures & 1u << t->figures)
 			break;
 	}
 	if (at != s->sort)
@@ -175,7 +176,9 @@ static void stand_still(struct top *t)
 {
 	struct feed_span span;
 
-	if (feed_span(t->feed, &span)) {
+	if (feed_state(t->feed) == FEED_ENDED) {
+		top_say(t, STYLE_WARN, "the replay is at its end: [ goes back");
+	} else if (feed_span(t->feed, &span)) {
 		bool plays = feed_state(t->feed) == FEED_REPLAY;
 
 		feed_pause(t->feed, plays);
@@ -221,17 +224,18 @@ static void speed(struct top *t, double by)
 static void interval(struct top *t, int step)
 {
 	static const uint64_t ms[] = {100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000};
-	size_t at = 0;
+	uint64_t to = t->interval_ns;
 
-	while (at + 1 < ARRAY_SIZE(ms) && ms[at] * (NSEC / 1000) < t->interval_ns)
-		at++;
-	if (step < 0 && at > 0)
-		at--;
-	if (step > 0 && at + 1 < ARRAY_SIZE(ms))
-		at++;
-	t->interval_ns = ms[at] * (NSEC / 1000);
+	/* the next one that way, whatever it was at first */
+	for (size_t i = 0; i < ARRAY_SIZE(ms); i++) {
+		uint64_t ns = ms[step > 0 ? ARRAY_SIZE(ms) - 1 - i : i] * (NSEC / 1000);
+
+		if (step > 0 ? ns > t->interval_ns : ns < t->interval_ns)
+			to = ns;
+	}
+	t->interval_ns = to;
 	top_wish(t);
-	top_say(t, STYLE_TEXT, "every %g s", (double)ms[at] / 1000);
+	top_say(t, STYLE_TEXT, "every %g s", (double)to / (double)NSEC);
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */
@@ -420,7 +424,7 @@ static void press_tab(struct top *t, int x)
 {
 	size_t found = VIEWS;
 
-	for (size_t i = 0; i < VIEWS; i++)
+	for (size_t i = 0; i < VIEWS && x < t->tab_end; i++)
 		if (t->tab_x[i] >= 0 && x >= t->tab_x[i])
 			found = i;
 	if (found < VIEWS)
@@ -446,6 +450,11 @@ static void press(struct top *t, int y, int x)
 {
 	struct sheet *s = top_sheet(t);
 
+	/* what is typed is for the table that it was opened on */
+	if (t->prompt.kind)
+		prompt_key(t, TERM_ENTER);
+	if (t->prompt.kind)
+		return;
 	if (t->tab_y >= 0 && y == t->tab_y)
 		press_tab(t, x);
 	else if (t->page.kind || s->title_y < 0)

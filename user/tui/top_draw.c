@@ -9,8 +9,8 @@
 #define ROWS_FOR_HEADER 16 /* of all its lines */
 #define ROWS_FOR_TABS 9
 #define ROWS_FOR_BAR 11
-#define ROWS_FOR_HINTS 6
 #define HINTS_RIGHT 15 /* cells for help and quit */
+#define WIDTH_FOR_BOTH 60 /* of these, and of what is the matter */
 
 /* --- the views ------------------------------------------------------------------------ */
 
@@ -27,6 +27,7 @@ static void draw_tabs(struct top *t, int y, int width)
 		t->tab_x[i] = x < width ? x : -1;
 		x += term_text(y, x, width - x, i == on ? STYLE_TAB_ON : STYLE_TAB, text);
 	}
+	t->tab_end = x;
 }
 
 /* --- where one is, and how it is ordered ------------------------------------------------- */
@@ -69,7 +70,8 @@ static void order_text(struct top *t, char *text, size_t n)
 		snprintf(word, sizeof(word), "%zu marked", top_marks(t)->n);
 		put(text, n, word);
 	}
-	put(text, n, figures[t->figures]);
+	if (view_has_figures(s->view))
+		put(text, n, figures[t->figures]);
 	if (s->follow)
 		put(text, n, "following");
 	snprintf(word, sizeof(word), "%s%s%s", s->frozen ? "frozen, " : "", c->title, column_down(c) != s->reverse ? "▼" : "▲");
@@ -109,54 +111,87 @@ static void draw_bar(struct top *t, int y, int width)
 		term_cell(&(struct term_cell){.y = y, .x = x, .width = wide, .style = STYLE_STRONG, .cut = CUT_START}, ways);
 		x += wide;
 	}
-	if (*filter)
-		term_text(y, x, right - x - 1, STYLE_WARN, filter);
-	else if (!*ways)
-		term_text(y, x, right - x - 1, STYLE_DIM, s->view->about);
+	if (*filter || !*ways)
+		term_cell(&(struct term_cell){.y = y, .x = x, .width = right - x - 1, .style = *filter ? STYLE_WARN : STYLE_DIM,
+					      .cut = CUT_END},
+			  *filter ? filter : s->view->about);
 	term_text(y, right, width - right, STYLE_DIM, order);
 }
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
-/* True: it is drawn, and *x moves on. */
-static bool draw_hint(const struct key_row *k, int y, int *x, int end)
+/* What the key would do now, a word; NULL: nothing that people need to be told. */
+static const char *hint_of(const struct top *t, const struct key_row *k)
+{
+	static const char *const next[] = {"rates", "bounds", "totals"};
+
+	if (t->page.kind && page_ignores(k->action))
+		return NULL;
+	if (k->action == ACTION_FIGURES)
+		return view_has_figures(top_sheet((struct top *)t)->view) ? next[t->figures] : NULL;
+	if (k->action == ACTION_PAUSE && (t->data.still || feed_state(t->feed) == FEED_PAUSED))
+		return "go on";
+	return k->hint;
+}
+
+/* Where it ends, if it has room. */
+static int draw_hint(const struct key_row *k, const char *hint, int y, int x, int end)
 {
 	char name[16];
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(k->name, ","), k->name);
-	if (*x + term_width(name) + 1 + term_width(k->hint) > end)
-		return false;
-	*x += term_text(y, *x, end - *x, STYLE_KEY, name) + 1;
-	*x += term_text(y, *x, end - *x, STYLE_BAR, k->hint) + 2;
-	return true;
+	if (x + term_width(name) + 1 + term_width(hint) > end)
+		return x;
+	x += term_text(y, x, end - x, STYLE_KEY, name) + 1;
+	return x + term_text(y, x, end - x, STYLE_BAR, hint) + 2;
 }
 
-/* How to get help and how to leave stand on the right, always. */
-static void draw_hints(const struct top *t, int y, int width)
+static bool stands_right(const struct key_row *k)
 {
-	int x = MAX(width - HINTS_RIGHT, 0), end = x;
-
-	for (size_t i = 0; i < key_nrows; i++)
-		if (key_rows[i].action == ACTION_HELP || key_rows[i].action == ACTION_QUIT)
-			draw_hint(&key_rows[i], y, &x, width);
-	x = 1;
-	for (size_t i = 0; i < key_nrows; i++)
-		if (key_rows[i].hint && key_rows[i].action != ACTION_HELP && key_rows[i].action != ACTION_QUIT)
-			draw_hint(&key_rows[i], y, &x, end - 1);
+	return k->action == ACTION_HELP || k->action == ACTION_QUIT;
 }
 
+/* How to get help and how to leave stand on the right. Returns where they begin. */
+static int draw_ways_out(int y, int width)
+{
+	int x = MAX(width - HINTS_RIGHT, 0), begin = x;
+
+	for (size_t i = 0; i < key_nrows; i++)
+		if (stands_right(&key_rows[i]))
+			x = draw_hint(&key_rows[i], key_rows[i].hint, y, x, width);
+	return begin;
+}
+
+static void draw_hints(const struct top *t, int y, int end)
+{
+	int x = 1;
+
+	for (size_t i = 0; i < key_nrows; i++) {
+		const char *hint = stands_right(&key_rows[i]) ? NULL : hint_of(t, &key_rows[i]);
+
+		x = hint ? draw_hint(&key_rows[i], hint, y, x, end) : x;
+	}
+}
+
+/* What is the matter stays for long: where there is room, how to leave stays beside it. */
 static void draw_last(const struct top *t, int y, int width)
 {
-	if (t->prompt.kind)
+	const char *why = feed_why(t->feed);
+	struct term_cell c = {.y = y, .x = 1, .width = width - 1, .style = t->message_style, .cut = CUT_END};
+	bool alone = *t->message || (*why && width < WIDTH_FOR_BOTH);
+	int end = t->prompt.kind || alone ? width : draw_ways_out(y, width) - 1;
+
+	if (t->prompt.kind) {
 		prompt_draw(t, y, width);
-	else if (*feed_why(t->feed) && !*t->message)
-		term_cell(&(struct term_cell){.y = y, .x = 1, .width = width - 1, .style = STYLE_WARN, .cut = CUT_END},
-			  feed_why(t->feed));
-	else if (*t->message)
-		term_cell(&(struct term_cell){.y = y, .x = 1, .width = width - 1, .style = t->message_style, .cut = CUT_END},
-			  t->message);
-	else
-		draw_hints(t, y, width);
+	} else if (*t->message) {
+		term_cell(&c, t->message);
+	} else if (*why) {
+		c.width = end - 1;
+		c.style = STYLE_WARN;
+		term_cell(&c, why);
+	} else {
+		draw_hints(t, y, end);
+	}
 }
 
 /* --- the table --------------------------------------------------------------------------------- */
@@ -164,12 +199,21 @@ static void draw_last(const struct top *t, int y, int width)
 static void draw_empty(struct top *t, int y, int width)
 {
 	struct sheet *s = top_sheet(t);
+	bool known = data_document(&t->data, s->view->what);
+	struct feed_span span;
 	char text[256];
 
-	if (!data_document(&t->data, s->view->what))
+	if (!known && feed_span(t->feed, &span))
+		snprintf(text, sizeof(text), "reading the records");
+	else if (!known && feed_state(t->feed) == FEED_LOST)
+		snprintf(text, sizeof(text), "nobody asked for this before the monitor went away");
+	else if (!known)
 		snprintf(text, sizeof(text), "waiting for the first word of the monitor");
+	else if (s->rows.total && s->only_marked && !*s->filter_text)
+		snprintf(text, sizeof(text), "none of %zu is marked: o shows all", s->rows.total);
 	else if (s->rows.total)
-		snprintf(text, sizeof(text), "none of %zu pass: f changes the filter, Esc takes it off", s->rows.total);
+		snprintf(text, sizeof(text), "none of %zu pass: f changes the filter%s", s->rows.total,
+			 t->nways || *t->search ? "" : ", Esc takes it off");
 	else if (t->nways)
 		snprintf(text, sizeof(text), "there are no %s here", s->view->name);
 	else
@@ -180,7 +224,7 @@ static void draw_empty(struct top *t, int y, int width)
 static void draw_table(struct top *t, int y, int rows, int width)
 {
 	struct sheet *s = top_sheet(t);
-	int pane = pane_rows(t, rows);
+	int pane = pane_rows(t, rows, width);
 	const struct sheet_drawing d = {
 		.y = y,
 		.rows = rows - pane,
@@ -206,7 +250,7 @@ static void draw_body(struct top *t, int rows, int width)
 				 .interval_ns = t->interval_ns,
 				 .source = t->options->source,
 				 .width = width};
-	bool last = rows >= ROWS_FOR_HINTS || t->prompt.kind;
+	bool last = rows >= ROWS_FOR_HINTS || t->prompt.kind || *t->message;
 	int y = header_draw(&h, rows >= ROWS_FOR_HEADER ? HEADER_ROWS : 1);
 
 	t->tab_y = -1;

@@ -11,6 +11,7 @@
 
 #define WAYS_MAX 8 /* opened from one another */
 #define SEARCH_BYTES 256
+#define ROWS_FOR_HINTS 6
 
 enum page_kind {
 	PAGE_NONE,
@@ -40,7 +41,7 @@ struct prompt {
 	enum prompt_kind kind;
 	char text[FILTER_BYTES], before[FILTER_BYTES];
 	size_t len;
-	size_t from; /* the row that was selected */
+	uint64_t from; /* the row that was selected */
 	struct filter_error error; /* column 0: none */
 };
 
@@ -63,6 +64,7 @@ struct top {
 	enum style message_style;
 	bool remake, redraw, leave;
 	int tab_x[VIEWS], tab_y; /* -1: not on the screen */
+	int tab_end;
 	uint64_t pressed_ns;	 /* the last press of the mouse, for double ones */
 	size_t pressed_row;
 };
@@ -88,10 +90,11 @@ int page_open_help(struct top *t);
 void page_close(struct page *p);
 int page_make(struct top *t); /* after the documents changed */
 bool page_act(struct top *t, enum action a); /* false: it is not the page's */
+bool page_ignores(enum action a); /* it does nothing while a page is open, or only closes it */
 void page_draw(struct top *t, int y, int rows, int width);
 /* Lines of the selected row, for the pane below the table. */
 void pane_draw(struct top *t, int y, int rows, int width);
-int pane_rows(struct top *t, int room);
+int pane_rows(struct top *t, int room, int width);
 
 /* --- top_draw.c */
 void top_draw(struct top *t);

@@ -161,6 +161,11 @@ static void scroll(struct page *p, long by)
 	p->first = (size_t)MAX(MIN(to, most), 0L);
 }
 
+bool page_ignores(enum action a)
+{
+	return a == ACTION_ENTER || a == ACTION_DETAIL || a == ACTION_FIGURES || a == ACTION_SORT_RIGHT;
+}
+
 bool page_act(struct top *t, enum action a)
 {
 	struct page *p = &t->page;
@@ -264,31 +269,34 @@ static size_t bytes_of_line(const char *text, int width)
 /* A long text goes on below, so that all of it can be read and copied. */
 static int break_line(struct lines *out, const struct line *l, int width)
 {
+	int hang = l->hang ? (int)l->hang : (int)strspn(l->text, " "), err = 0;
 	const char *rest = l->text;
-	size_t label = l->label;
-	int err = 0;
+	size_t label = l->label, before;
 
+	hang = hang < width / 2 ? hang : 0;
 	do {
-		size_t n = bytes_of_line(rest, width);
+		int in = rest == l->text ? 0 : hang;
+		size_t n = bytes_of_line(rest, width - in);
 
-		err = lines_add(out, l->style, "%.*s", (int)n, rest);
-		if (!err)
-			out->v[out->n - 1].label = MIN(label, n);
+		before = out->n;
+		err = lines_add(out, l->style, "%*s%.*s", in, "", (int)n, rest);
+		if (out->n > before) /* else it was one too many */
+			out->v[out->n - 1].label = MIN(label, n) + (size_t)in;
 		label -= MIN(label, n);
 		rest += n;
-	} while (*rest && !err);
+	} while (*rest && out->n > before);
 	return err;
 }
 
-static void break_lines(struct page *p, int width)
+static int break_lines(struct lines *out, const struct lines *in, int width)
 {
-	if (p->shown_width == width)
-		return;
-	lines_clear(&p->shown);
-	for (size_t i = 0; i < p->lines.n; i++)
-		if (break_line(&p->shown, &p->lines.v[i], MAX(width, 1)))
-			break;
-	p->shown_width = width;
+	int err = 0;
+
+	lines_clear(out);
+	for (size_t i = 0; i < in->n && !err; i++)
+		err = break_line(out, &in->v[i], MAX(width, 1));
+	out->left_out += in->left_out;
+	return err;
 }
 
 static void draw_lines(const struct lines *l, size_t first, int y, int rows, int width)
@@ -316,38 +324,44 @@ void page_draw(struct top *t, int y, int rows, int width)
 	char title[256], where[64];
 
 	p->rows = (size_t)MAX(rows - 1, 0);
-	break_lines(p, width);
+	if (p->shown_width != width)
+		break_lines(&p->shown, &p->lines, width);
+	p->shown_width = width;
 	scroll(p, 0);
 	if (p->kind == PAGE_HELP)
 		snprintf(title, sizeof(title), " help ");
 	else
 		snprintf(title, sizeof(title), " %s%s ", name ? name : "?", p->ended ? ", as it was: it is gone" : "");
-	snprintf(where, sizeof(where), " %zu–%zu of %zu ", MIN(p->first + 1, p->shown.n), MIN(p->first + p->rows, p->shown.n),
-		 p->shown.n);
+	snprintf(where, sizeof(where), " %zu–%zu of %zu%s ", MIN(p->first + 1, p->shown.n), MIN(p->first + p->rows, p->shown.n),
+		 p->shown.n, p->shown.left_out ? ", the rest is left out" : "");
 	draw_rule(y, width, title, where);
 	draw_lines(&p->shown, p->first, y + 1, rows - 1, width);
 }
 
-static int make_pane(struct top *t, struct lines *l)
+static int make_pane(struct top *t, int width, struct lines *ret)
 {
 	const struct row *r = sheet_row(top_sheet(t));
 	const struct view_ops *v = top_sheet(t)->view;
+	struct lines l = {0};
+	int err = 0;
 
-	if (!r)
-		return 0;
-	return v->detail_of ? v->detail_of(l, r->item) : lines_item(l, r->item);
+	if (r)
+		err = v->detail_of ? v->detail_of(&l, r->item) : lines_item(&l, r->item);
+	if (!err)
+		err = break_lines(ret, &l, width);
+	lines_clear(&l);
+	return err;
 }
 
-int pane_rows(struct top *t, int room)
+/* Half of the room, and what the rows do not need of the rest. */
+int pane_rows(struct top *t, int room, int width)
 {
+	const struct sheet *s = top_sheet(t);
 	struct lines l = {0};
-	int rows;
+	int rows = 0, most = MAX(room - 1 - (int)MIN(s->rows.n, (size_t)room), MAX(room / 2, PANE_LEAST));
 
-	if (!top_sheet(t)->detail || room < 2 * PANE_LEAST || make_pane(t, &l) || !l.n) {
-		lines_clear(&l);
-		return 0;
-	}
-	rows = MIN((int)l.n + 1, MAX(room / 2, PANE_LEAST));
+	if (s->detail && room >= 2 * PANE_LEAST && make_pane(t, width, &l) == 0 && l.n)
+		rows = MIN((int)l.n + 1, most);
 	lines_clear(&l);
 	return rows;
 }
@@ -360,9 +374,11 @@ void pane_draw(struct top *t, int y, int rows, int width)
 	char title[256], more[64] = "";
 
 	snprintf(title, sizeof(title), " %s ", name ? name : "?");
-	if (make_pane(t, &l) == 0) {
-		if ((int)l.n > rows - 1)
-			snprintf(more, sizeof(more), " %zu lines more ", l.n - (size_t)(rows - 1));
+	if (make_pane(t, width, &l) == 0) {
+		size_t hidden = l.n - MIN(l.n, (size_t)(rows - 1));
+
+		if (hidden)
+			snprintf(more, sizeof(more), " %zu line%s more ", hidden, hidden == 1 ? "" : "s");
 		draw_rule(y, width, title, more);
 		draw_lines(&l, 0, y + 1, rows - 1, width);
 	}

@@ -12,7 +12,7 @@ void prompt_open(struct top *t, enum prompt_kind kind)
 	struct sheet *s = top_sheet(t);
 
 	page_close(&t->page);
-	*p = (struct prompt){.kind = kind, .from = s->selected};
+	*p = (struct prompt){.kind = kind, .from = s->selected_key};
 	if (kind == PROMPT_FILTER)
 		snprintf(p->text, sizeof(p->text), "%s", s->filter_text);
 	snprintf(p->before, sizeof(p->before), "%s", kind == PROMPT_FILTER ? s->filter_text : t->search);
@@ -85,9 +85,11 @@ static bool edit(struct prompt *p, unsigned key)
 static void apply_search(struct top *t, const char *text)
 {
 	struct sheet *s = top_sheet(t);
+	size_t from = rows_find(&s->rows, t->prompt.from);
 
 	snprintf(t->search, sizeof(t->search), "%.*s", (int)sizeof(t->search) - 1, text);
-	sheet_select(s, t->prompt.from);
+	if (from < s->rows.n)
+		sheet_select(s, from);
 	if (*text && !sheet_search(s, text, false, true))
 		t->prompt.error = (struct filter_error){.column = 1, .text = "no row contains it"};
 }
@@ -95,10 +97,12 @@ static void apply_search(struct top *t, const char *text)
 static void apply(struct top *t, const char *text)
 {
 	t->prompt.error.column = 0;
-	if (t->prompt.kind == PROMPT_SEARCH)
+	if (t->prompt.kind == PROMPT_SEARCH) {
 		apply_search(t, text);
-	else if (sheet_filter(top_sheet(t), text, &t->prompt.error) == 0)
+	} else if (sheet_filter(top_sheet(t), text, &t->prompt.error) == 0) {
 		t->prompt.error.column = 0;
+		sheet_find(top_sheet(t), t->prompt.from);
+	}
 	t->remake = true;
 }
 
@@ -117,7 +121,6 @@ void prompt_key(struct top *t, unsigned key)
 
 	if (key == TERM_ESCAPE || key == CTRL('c')) {
 		apply(t, p->before);
-		sheet_select(top_sheet(t), p->from);
 		p->kind = PROMPT_NONE;
 	} else if (key == TERM_ENTER) {
 		finish(t);

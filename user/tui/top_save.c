@@ -30,14 +30,14 @@ static int open_new(char *ret_name, size_t n)
 	return fd;
 }
 
-/* All but the last line, which is about keys. */
+/* All but the last line where it is about keys. */
 static int write_screen(FILE *f)
 {
 	char line[LINE_BYTES];
 	int rows, columns;
 
 	term_size(&rows, &columns);
-	for (int y = 0; y < rows - 1; y++) {
+	for (int y = 0; y < rows - (rows >= ROWS_FOR_HINTS); y++) {
 		term_line(y, line, sizeof(line));
 		fprintf(f, "%s\n", line);
 	}
@@ -59,5 +59,7 @@ int top_save(char *ret_name, size_t n)
 	err = write_screen(f);
 	if (fclose(f) && !err)
 		err = -errno;
+	if (err)
+		unlink(ret_name);
 	return err;
 }

@@ -93,12 +93,16 @@ extern const struct view_ops *const views[VIEWS]; /* in the order of their numbe
 
 /* --- what views share ---------------------------------------------------------- */
 
+bool view_has_figures(const struct view_ops *v); /* columns that depend on enum figures */
+
 uint64_t hash_start(void);
 uint64_t hash_value(uint64_t hash, const json_t *value); /* a text or a number */
 
 uint64_t process_hash(uint64_t hash, const json_t *process);
 uint64_t remote_hash(uint64_t hash, const json_t *remote);
 
+/* Of a sum or rate the whole bytes, as far as such a figure reaches. */
+uint64_t bytes_of(double sum);
 /* Of an object of bytes the sum; false: nothing of it is known. */
 bool sum_of(const json_t *bytes, double *ret);
 

@@ -9,6 +9,15 @@ const struct view_ops *const views[VIEWS] = {
 	&view_jobs, &view_processes, &view_datasets, &view_destinations, &view_flows, &view_findings, &view_health,
 };
 
+bool view_has_figures(const struct view_ops *v)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < v->ncolumns; i++)
+		any = any || v->columns[i].figures;
+	return any;
+}
+
 /* --- keys -------------------------------------------------------------------------- */
 
 #define FNV_START 14695981039346656037ULL
@@ -115,6 +124,11 @@ bool scope_has(const struct scope *s, const json_t *item)
 
 /* --- texts and styles ---------------------------------------------------------- */
 
+uint64_t bytes_of(double sum)
+{
+	return sum >= 0x1p64 ? UINT64_MAX : sum > 0 ? (uint64_t)(sum + 0.5) : 0;
+}
+
 bool sum_of(const json_t *bytes, double *ret)
 {
 	const char *name;
@@ -170,14 +184,14 @@ bool class_number(const json_t *item, double *ret)
 	const char *class = json_string_value(json_at(item, "remote.class"));
 
 	switch (theme_class(class)) {
-	case STYLE_OUTSIDE:
-		*ret = 3;
+	case STYLE_OUTSIDE: /* each together */
+		*ret = !strcmp(class, "internet") ? 5 : !strcmp(class, "private") ? 3 : 4;
 		break;
 	case STYLE_CLOUD:
 		*ret = 2;
 		break;
 	default:
-		*ret = 1;
+		*ret = class && !strcmp(class, "vpc");
 	}
 	return class;
 }

@@ -34,7 +34,7 @@ static char *size_text(double bytes)
 {
 	char text[SIZE_LEN];
 
-	return strdup(size_iec(text, (uint64_t)bytes));
+	return strdup(size_iec(text, bytes_of(bytes)));
 }
 
 static char *read_text(const json_t *item, const char *now)
