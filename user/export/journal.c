@@ -191,7 +191,7 @@ static void look_at_writer(struct journal *j)
 		journal_add_note(j, "journal", json_pack("{s:s, s:I}", "event", "vanished", "after", (json_int_t)s.synced_seq), NULL);
 	j->vanished = s.vanished;
 	int err = s.error;
-	if (!err && s.busy_ns && j->boot_ns > s.busy_ns + STUCK_NS)
+	if (!err && s.busy_ns && now_boot_ns() > s.busy_ns + STUCK_NS)
 		err = -ETIMEDOUT;
 	if (err && !j->error) {
 		j->failing_ns = s.failing_ns ? s.failing_ns : j->boot_ns;
