@@ -136,6 +136,9 @@ static void set_due(const struct watch *w, struct watcher *to, uint64_t now)
 		to->due_ns = UINT64_MAX;
 	else
 		to->due_ns = (now / to->interval_ns + 1) * to->interval_ns;
+	for (unsigned i = 0; i < WATCH_WHATS; i++)
+		if (to->whats & 1u << i && !w->is[i].doc && !w->is[i].err) /* its time had not come */
+			to->due_ns = MIN(to->due_ns, w->is[i].ready_ns);
 }
 
 void watch_skip(const struct watch *w, struct watcher *to, uint64_t now)
@@ -224,6 +227,8 @@ static int write_one(struct watch *w, struct watcher *to, unsigned what, struct 
 
 	if (!d) {
 		to->generation[what] = 0;
+		if (!w->is[what].err) /* its time has not come */
+			return 0;
 		return write_failure(to, what, w->is[what].err == -EFBIG, text);
 	}
 	if (to->generation[what] == watch_doc_generation(d))
