@@ -142,6 +142,25 @@ static void test_any_way_leads_there(void **state)
 	feed_close(f);
 }
 
+/* Between two moments that are shown a finding may change any number of times, and each time into the place of another. */
+static void test_newest_state_of_findings(void **state)
+{
+	for (unsigned times = 1; times < 6; times++) {
+		begin();
+		for (unsigned s = 0; s < 40; s++)
+			for (unsigned i = 0; i < times; i++)
+				finding(s, 1, 1000 + 10 * s + i);
+		fclose(out);
+		struct feed *f = replay(file);
+		for (unsigned s = 1; s < 40; s++) {
+			go_to(f, (struct timespec){FIRST_S + s, 999999999});
+			const json_t *one = json_array_get(items(f, FEED_FINDINGS), 0);
+			assert_int_equal(json_integer_value(json_object_get(one, "leak_bound")), 1000 + 10 * s + times - 1);
+		}
+		feed_close(f);
+	}
+}
+
 static const json_t *by(const json_t *list, const char *name, const char *value)
 {
 	size_t i;
@@ -415,6 +434,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_any_way_leads_there, make_file, remove_file),
 		cmocka_unit_test_setup_teardown(test_what_it_amounts_to, make_file, remove_file),
 		cmocka_unit_test_setup_teardown(test_rates, make_file, remove_file),
+		cmocka_unit_test_setup_teardown(test_newest_state_of_findings, make_file, remove_file),
 		cmocka_unit_test_setup_teardown(test_play, make_file, remove_file),
 		cmocka_unit_test_setup_teardown(test_follows, make_file, remove_file),
 		cmocka_unit_test_setup_teardown(test_refusals, make_file, remove_file),

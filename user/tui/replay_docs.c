@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "user/hashmap.h"
+
 struct replay_docs {
 	struct prints prints[WATCH_WHATS];
 };
@@ -130,6 +132,14 @@ static json_t *json_record(const struct blob *b)
 	return record;
 }
 
+/* Not by its place in memory, which another may have by now. */
+static uint64_t record_print(const struct blob *b)
+{
+	struct span text = blob_text(b);
+
+	return hashmap_hash(text.p, text.n);
+}
+
 /* One that is no JSON inside is not told. */
 static int making_findings(const struct making *m, const struct making_doc *to)
 {
@@ -139,7 +149,7 @@ static int making_findings(const struct making *m, const struct making_doc *to)
 		const struct finding_row *f = replay_row(m->r, REPLAY_OF_FINDINGS, i);
 		const struct finding_key *k = replay_key(m->r, REPLAY_OF_FINDINGS, i);
 
-		if (!f->is.present || !making_changed(to, i, (uintptr_t)f->record))
+		if (!f->is.present || !making_changed(to, i, record_print(f->record)))
 			continue;
 		json_t *item = json_record(f->record);
 		if (item)
