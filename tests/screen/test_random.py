@@ -2,6 +2,7 @@
 """Any keys, at any size, while documents change: no crash, no leak, and always a screen."""
 import os
 import random
+import select
 
 import pytest
 
@@ -64,6 +65,7 @@ def test_random_keys(viewer, request, replay):
             sent += n
         data = burst.encode(errors="surrogateescape")
         while data:
+            assert select.select([], [t.fd], [], 60)[1], f"it takes no keys: {bytes(t.raw[-6000:]).decode(errors='replace')}"
             data = data[os.write(t.fd, data[:1024]):]
             t.take(0)
         if rng.random() < 0.1:

@@ -8,8 +8,11 @@
 
 static int copy_rates(const struct data *d, enum feed_what what, const struct view_ops *v, const json_t *item, json_t *copy)
 {
-	json_t *rates = json_object();
+	json_t *rates;
 
+	if (!json_is_object(copy)) /* a monitor may say anything */
+		return 0;
+	rates = json_object();
 	for (size_t i = 0; rates && i < v->ncolumns; i++) {
 		double rate = v->columns[i].rate ? feed_rate(d->feed, what, item, v->columns[i].path) : NAN;
 
