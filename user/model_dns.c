@@ -6,7 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define RANKS 256
+#define RANKS 1024
 #define RELAY_NS (10 * NSEC)
 
 /* --- how many different --------------------------------------------------- */
@@ -116,6 +116,7 @@ static int questions_get(struct model *m, struct questions **ret)
 		if (!m->questions)
 			return -ENOMEM;
 		m->questions->by_key = HASHMAP_OF(struct m_domain, key);
+		m->questions->heard_by_hash = HASHMAP_OF(struct heard, hash);
 	}
 	*ret = m->questions;
 	return 0;
@@ -132,6 +133,7 @@ struct questions *questions_free(struct questions *q)
 		free(a);
 	}
 	hashmap_free(&q->by_key);
+	hashmap_free(&q->heard_by_hash);
 	free(q);
 	return NULL;
 }
@@ -182,39 +184,32 @@ static uint64_t held_at(struct model *m, const struct m_subject *s, uint64_t at_
 	return held;
 }
 
-/* Where it stands, else the oldest of those that could be there. */
-static struct heard *heard_place(struct questions *q, uint64_t hash)
-{
-	struct heard *set = q->heard[hash % HEARD_SETS], *oldest = set;
-
-	for (unsigned i = 0; i < HEARD_WAYS; i++) {
-		if (set[i].hash == hash)
-			return &set[i];
-		if (set[i].at_ns < oldest->at_ns)
-			oldest = &set[i];
-	}
-	return oldest;
-}
-
 /* A name that carries data is known to no other job unless that holds the data too, and is judged for it. */
 static bool is_relay(const struct model *m, const struct m_subject *s, const struct asked *a)
 {
-	const struct heard *h = heard_place(m->questions, a->hash);
+	const struct heard *h = hashmap_find(&m->questions->heard_by_hash, &a->hash);
 	const struct m_subject *first;
 
-	if (h->hash != a->hash || h->at_ns > a->at_ns || a->at_ns - h->at_ns > RELAY_NS || same_subject(&h->who, &a->who))
+	if (!h || h->at_ns > a->at_ns || a->at_ns - h->at_ns > RELAY_NS || same_subject(&h->who, &a->who))
 		return false;
 	first = subject_find(m, &h->who);
 	return first && first->job && first->job != s->job;
 }
 
-static void hear(struct questions *q, const struct asked *a)
+/* The oldest makes room. */
+static int hear(struct questions *q, const struct asked *a)
 {
-	struct heard *h = heard_place(q, a->hash);
+	struct heard *h = hashmap_find(&q->heard_by_hash, &a->hash);
 
-	if (h->hash == a->hash && a->at_ns - h->at_ns <= RELAY_NS)
-		return;
+	if (h && a->at_ns - h->at_ns <= RELAY_NS)
+		return 0;
+	if (h)
+		hashmap_remove(&q->heard_by_hash, &a->hash);
+	h = &q->heard[q->next_heard++ % HEARD_MAX];
+	if (hashmap_find(&q->heard_by_hash, &h->hash) == h)
+		hashmap_remove(&q->heard_by_hash, &h->hash);
 	*h = (struct heard){a->who, a->hash, a->at_ns};
+	return hashmap_add(&q->heard_by_hash, h);
 }
 
 static bool sees_all(const struct model *m, const struct asked *a)
@@ -270,7 +265,7 @@ static int wait_for_settling(struct model *m, const struct asked *question, cons
 	struct questions *q = m->questions;
 	size_t len = strlen(name);
 	struct asked *a = malloc(sizeof(*a) + len + 1);
-	int err = 0;
+	int err = 0, heard;
 
 	if (!a)
 		return -ENOMEM;
@@ -281,8 +276,8 @@ static int wait_for_settling(struct model *m, const struct asked *question, cons
 	*(q->last_waiting ? &q->last_waiting->next : &q->first_waiting) = a;
 	q->last_waiting = a;
 	q->nwaiting++;
-	hear(q, a);
-	return err;
+	heard = hear(q, a);
+	return err ? err : heard;
 }
 
 int model_set_question(struct model *m, const struct subject *who, uint64_t flow_id, const struct dns_message *q,

@@ -19,8 +19,7 @@
 #define DOMAIN_ASKERS 8
 #define DOMAIN_TALLIES 8
 #define QUESTIONS_WAITING_MAX 8192
-#define HEARD_SETS 2048 /* together twice as many as may wait: two names in one place are one too many */
-#define HEARD_WAYS 8
+#define HEARD_MAX (2 * QUESTIONS_WAITING_MAX)
 
 /* A question was sent by the subject to `resolver` (IPv4 as ::ffff:a.b.c.d), port in host order. -EINVAL: it is an answer;
  * -ENOSPC: the subject has no place in the model; -ENOMEM. */
@@ -111,7 +110,9 @@ struct questions {
 	struct heard {
 		struct subject who;
 		uint64_t hash, at_ns;
-	} heard[HEARD_SETS][HEARD_WAYS]; /* of late, who was first to ask for a name, by its hash */
+	} heard[HEARD_MAX]; /* of late, who was first to ask for a name; in a circle */
+	unsigned next_heard;
+	struct hashmap heard_by_hash;
 	struct holding {
 		struct subject who;
 		uint64_t versions, mask, since_ns[SL_DATASETS_MAX];
