@@ -10,8 +10,8 @@
 #                          same ledger, on the oldest kernel and Debian 12's, and a part of the paths under set B on the newest
 #   test.sh vm-all         all of them on every kernel there is, arm64 too: hours
 #
-# What is missing is installed first. Whole outputs go to build/log; of a part that fails the end is shown.
-# The last line is `N passed, N failed, N skipped`; the status is 1 when a test failed or none passed.
+# What is missing is installed first. Whole outputs go to build/log; of a part that fails the end is shown, and its name again
+# before the last line. That one is `N passed, N failed, N skipped`; the status is 1 when a test failed or none passed.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -26,7 +26,7 @@ jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Seconds. A part that hangs is a failure, not a hanging test run.
 unit_limit=300 fuzz_limit=120 fuzz_seconds=3 screen_limit=900 system_limit=3900 vm_limit=2400 vm_all_limit=14400
 logs=build/log
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 failures=
 
 # --- counting --------------------------------------------------------------
 
@@ -40,7 +40,14 @@ add() { # PASSED FAILED SKIPPED
 close_part() { # NAME LOG PASSED FAILED SKIPPED
 	add "$3" "$4" "$5"
 	say "$1: $3 passed, $4 failed, $5 skipped"
-	[ "$4" -eq 0 ] || show_end "$2"
+	[ "$4" -eq 0 ] || { note_failures "$1" "$2"; show_end "$2"; }
+}
+
+# What failed is told once more at the end, for one who sees no more than that.
+note_failures() { # NAME LOG
+	which=$(sed -nE 's/^not ok [0-9]+ - *//p; s/^(FAILED|ERROR) ([^ ]*).*/\2/p' "$2" | head -n 20)
+	failures="$failures
+failed: $1${which:+: $(say "$which" | paste -sd' ' -)}"
 }
 
 show_end() {
@@ -56,6 +63,8 @@ skip_part() { # NAME REASON
 
 fail_part() { # NAME LOG REASON
 	say "$1: failed: $3"
+	failures="$failures
+failed: $1: $3"
 	add 0 1 0
 	show_end "$2"
 }
@@ -410,5 +419,6 @@ system) run_system all ;;
 vm) if [ $# -eq 2 ]; then run_vm "$2"; else run_vm_share; fi ;;
 vm-all) run_vm_all ;;
 esac
+[ -z "$failures" ] || say "${failures#?}"
 say "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]
