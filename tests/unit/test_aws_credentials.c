@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "user/dest/aws_partition.h"
 #include "user/export/aws_creds.h"
 #include "user/export/aws_environment.h"
 #include "user/export/aws_profile.h"
@@ -348,7 +349,7 @@ static void partitions(void **state)
 	struct aws_url u;
 
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
-		assert_string_equal(aws_partition_of(t[i][0]), t[i][1]);
+		assert_string_equal(aws_partition_of(t[i][0])->name, t[i][1]);
 	assert_int_equal(aws_endpoint_of(&(struct aws_endpoint_wish){"logs", "eu-isoe-west-1", false, false}, &u), 0);
 	assert_string_equal(u.host, "logs.eu-isoe-west-1.cloud.adc-e.uk");
 	assert_int_equal(aws_endpoint_of(&(struct aws_endpoint_wish){"logs", "a.evil.example/", false, false}, &u), -EINVAL);

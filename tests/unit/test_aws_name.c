@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "user/dest/aws_name.h"
+#include "user/dest/aws_partition.h"
 
 /* Forms and names as botocore's endpoint rule sets and their tests have them. */
 static const struct {
@@ -100,9 +101,9 @@ static void partitions(void **state)
 
 		assert_true(aws_name_parse(of[i][0], &a));
 		assert_string_equal(a.partition, of[i][2]);
-		assert_string_equal(aws_region_partition(of[i][1]), of[i][2]);
+		assert_string_equal(aws_partition_of(of[i][1])->name, of[i][2]);
 	}
-	assert_string_equal(aws_region_partition(""), "aws");
+	assert_string_equal(aws_partition_of("")->name, "aws");
 }
 
 static void what_is_not_amazons(void **state)

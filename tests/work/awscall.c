@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "user/dest/aws_partition.h"
 #include "user/export/aws.h"
 #include "user/export/aws_environment.h"
 #include "user/export/aws_url.h"
@@ -79,7 +80,7 @@ static json_t *endpoint(struct aws *a, const json_t *q)
 
 	return err ? json_pack("{s:n}", "url")
 		   : json_pack("{s:s+,s:s}", "url", u.tls ? "https://" : "http://", aws_url_authority(&u, authority), "partition",
-			       aws_partition_of(w.region));
+			       aws_partition_of(w.region)->name);
 }
 
 static void *stopper(void *ms)

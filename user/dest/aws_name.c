@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "user/dest/aws_partition.h"
+
 #define HOST_LEN 256
 #define LABELS_MAX 40 /* of a bucket 32, in the name of an interface endpoint */
 
@@ -15,29 +17,6 @@ struct labels {
 	size_t n;
 };
 
-/* Of each partition its plain names and its dual-stack ones; and how its regions begin. */
-static const struct {
-	const char *partition, *suffixes[2], *regions;
-} partitions[] = {
-	{"aws-us-gov", {".amazonaws.com", ".api.aws"}, "us-gov-"},
-	{"aws-cn", {".amazonaws.com.cn", ".api.amazonwebservices.com.cn"}, "cn-"},
-	{"aws-eusc", {".amazonaws.eu", ".api.amazonwebservices.eu"}, "eusc-"},
-	{"aws-iso", {".c2s.ic.gov", ".api.aws.ic.gov"}, "us-iso-"},
-	{"aws-iso-b", {".sc2s.sgov.gov", ".api.aws.scloud"}, "us-isob-"},
-	{"aws-iso-e", {".cloud.adc-e.uk", ".api.cloud-aws.adc-e.uk"}, "eu-isoe-"},
-	{"aws-iso-f", {".csp.hci.ic.gov", ".api.aws.hci.ic.gov"}, "us-isof-"},
-	{"aws", {".amazonaws.com", ".api.aws"}, ""},
-};
-
-const char *aws_region_partition(const char *region)
-{
-	size_t i = 0;
-
-	while (strncmp(region, partitions[i].regions, strlen(partitions[i].regions)))
-		i++;
-	return partitions[i].partition;
-}
-
 static bool ends_with(const char *host, const char *suffix)
 {
 	size_t n = strlen(host), len = strlen(suffix);
@@ -45,16 +24,15 @@ static bool ends_with(const char *host, const char *suffix)
 	return n > len && !strcmp(host + n - len, suffix);
 }
 
-/* Two partitions share theirs: which it is their regions tell. */
 static bool strip_suffix(char *host, const char **ret_partition)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(partitions) * 2; i++) {
-		const char *suffix = partitions[i / 2].suffixes[i % 2];
+	for (size_t i = 0; i < ARRAY_SIZE(aws_partitions) * 2; i++) {
+		const char *suffix = aws_partitions[i / 2].suffixes[i % 2];
 
 		if (!ends_with(host, suffix))
 			continue;
 		host[strlen(host) - strlen(suffix)] = '\0';
-		*ret_partition = partitions[i / 2].partition;
+		*ret_partition = aws_partitions[i / 2].name;
 		return true;
 	}
 	return false;
@@ -92,8 +70,7 @@ static bool split(const char *host, struct labels *ret)
 	return false;
 }
 
-/* "eu-central-1", "us-gov-west-1". */
-/* Letters come first: "s3-eu-west-1" is none. */
+/* "eu-central-1", "us-gov-west-1"; letters come first: "s3-eu-west-1" is none. */
 static bool is_region(const char *s)
 {
 	size_t n = strlen(s), dashes = 0;
@@ -283,7 +260,7 @@ bool aws_name_parse(const char *host, struct aws_name *ret)
 	if (at >= l.n)
 		return false;
 	bool s3 = is_s3(l.v[at], &a, &form);
-	a.partition = strcmp(l.partition, "aws-us-gov") ? l.partition : aws_region_partition(a.region);
+	a.partition = strcmp(l.partition, "aws-us-gov") ? l.partition : aws_partition_of(a.region)->name;
 	if (!s3) {
 		a.private_link = vpce;
 		name_service(&l, at, &a);

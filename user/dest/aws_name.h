@@ -31,9 +31,6 @@ struct aws_name {
 	const char *partition; /* "aws", "aws-cn"; static */
 };
 
-/* Of a region; of none, and of one that is not known, "aws". Static. */
-const char *aws_region_partition(const char *region);
-
 /* `host`: as asked for or as in SNI; case and a dot at its end do not matter. False: it is no name of AWS's. */
 bool aws_name_parse(const char *host, struct aws_name *ret);
 

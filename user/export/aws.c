@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "user/dest/aws_partition.h"
 #include "user/export/aws_error.h"
 #include "user/export/aws_internal.h"
 #include "user/imds.h"
@@ -242,7 +243,7 @@ const char *aws_region(struct aws *a)
 
 const char *aws_partition(struct aws *a)
 {
-	return aws_know_region(a) ? aws_partition_of(a->region) : "aws";
+	return aws_know_region(a) ? aws_partition_of(a->region)->name : "aws";
 }
 
 static void ask_account(struct aws *a)

@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "user/dest/aws_partition.h"
+
 /* --- reading ------------------------------------------------------------------------------------ */
 
 static bool scheme(const char **at, bool *ret_tls)
@@ -133,33 +135,6 @@ bool aws_url_credentials_ok(const struct aws_url *u)
 
 /* --- AWS's own ---------------------------------------------------------------------------------- */
 
-static const struct partition {
-	const char *begins, *name, *suffix, *dual; /* dual NULL: it has none */
-} partitions[] = {
-    {"cn-", "aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
-    {"us-gov-", "aws-us-gov", "amazonaws.com", "api.aws"},
-    {"us-iso-", "aws-iso", "c2s.ic.gov", NULL},
-    {"us-isob-", "aws-iso-b", "sc2s.sgov.gov", NULL},
-    {"eu-isoe-", "aws-iso-e", "cloud.adc-e.uk", NULL},
-    {"us-isof-", "aws-iso-f", "csp.hci.ic.gov", NULL},
-    {"eusc-", "aws-eusc", "amazonaws.eu", NULL},
-    {"", "aws", "amazonaws.com", "api.aws"},
-};
-
-static const struct partition *partition_of(const char *region)
-{
-	const struct partition *p = partitions;
-
-	while (strncmp(region, p->begins, strlen(p->begins)))
-		p++;
-	return p;
-}
-
-const char *aws_partition_of(const char *region)
-{
-	return partition_of(region)->name;
-}
-
 bool aws_region_ok(const char *region)
 {
 	size_t n = strlen(region);
@@ -169,7 +144,7 @@ bool aws_region_ok(const char *region)
 }
 
 /* GovCloud's ordinary endpoints of these are the FIPS ones. */
-static bool is_fips_already(const struct partition *p, const char *service)
+static bool is_fips_already(const struct aws_partition *p, const char *service)
 {
 	return !strcmp(p->name, "aws-us-gov") && (!strcmp(service, "logs") || !strcmp(service, "sts"));
 }
@@ -177,16 +152,16 @@ static bool is_fips_already(const struct partition *p, const char *service)
 int aws_endpoint_of(const struct aws_endpoint_wish *w, struct aws_url *ret)
 {
 	struct aws_url u = {.tls = true, .port = 443, .path = "/"};
-	const struct partition *p;
+	const struct aws_partition *p;
 	const char *fips;
 
 	if (!aws_region_ok(w->region))
 		return -EINVAL;
-	p = partition_of(w->region);
-	if (w->dualstack && !p->dual)
+	p = aws_partition_of(w->region);
+	if (w->dualstack && !p->dualstack)
 		return -EOPNOTSUPP;
 	fips = w->fips && (w->dualstack || !is_fips_already(p, w->service)) ? "-fips" : "";
-	if (snprintf(u.host, sizeof(u.host), "%s%s.%s.%s", w->service, fips, w->region, w->dualstack ? p->dual : p->suffix) >=
+	if (snprintf(u.host, sizeof(u.host), "%s%s.%s%s", w->service, fips, w->region, p->suffixes[w->dualstack]) >=
 	    (int)sizeof(u.host))
 		return -EINVAL;
 	*ret = u;

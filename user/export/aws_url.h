@@ -31,9 +31,6 @@ bool aws_url_credentials_ok(const struct aws_url *u);
 /* Letters, digits and dashes; neither first nor last a dash. */
 bool aws_region_ok(const char *region);
 
-/* "aws", "aws-cn", "aws-us-gov", "aws-iso", ...; what is not known is of "aws". */
-const char *aws_partition_of(const char *region);
-
 struct aws_endpoint_wish {
 	const char *service, *region;
 	bool fips, dualstack;

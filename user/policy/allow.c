@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "user/dest/aws_partition.h"
+
 static bool is_aws(const struct m_flow *f)
 {
 	return f->said && f->said->is_aws;
@@ -42,7 +44,7 @@ static bool name_matches(const char *pattern, const char *name)
 /* In China, in GovCloud anyone may have a bucket of that name: they are unique in one partition, which is meant to be the host's. */
 static bool in_partition(const struct model *m, const struct aws_name *a)
 {
-	return !*m->vpc.region || !strcmp(a->partition, aws_region_partition(m->vpc.region));
+	return !*m->vpc.region || !strcmp(a->partition, aws_partition_of(m->vpc.region)->name);
 }
 
 static bool bucket_matches(const struct model *m, const char *bucket, const struct m_flow *f)
