@@ -58,6 +58,7 @@
 #define SL_SAID_BYTES (2u << 20)
 #define SL_SAID_LEN 2048 /* bytes of a packet that are told */
 #define SL_SAID_SHORT 256
+#define SL_SAID_LONG 16384 /* of questions to name servers over TCP */
 #define SL_CACHE_BITS 9 /* 512 files, and as many (subject, file) pairs, remembered per CPU */
 #define SL_CACHE_SLOTS (1 << SL_CACHE_BITS)
 

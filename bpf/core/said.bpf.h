@@ -13,6 +13,7 @@
 #define SAID_IN 2048   /* how the server answers to it */
 #define SAID_SEGMENTS 32
 #define SAID_SEGMENTED 4    /* datagrams of one packet */
+#define SAID_PARTS 4	    /* of one packet of DNS over TCP */
 #define SAID_DATAGRAMS 8192 /* of QUIC: a hello may need several packets */
 #define PORT_DNS 53
 #define QUIC_LONG 0x80 /* RFC 9000, 17.2: the header's form, which only the handshake's packets have */
@@ -45,6 +46,7 @@ struct saying {
 	__u32 at;     /* of the payload in the packet */
 	__u32 before; /* of TCP */
 	bool out;
+	bool hosts; /* an answer by what the host itself set up */
 };
 
 static __always_inline void said_fill(struct __sk_buff *skb, struct said *s, const struct saying *w, __u32 kept)
@@ -59,7 +61,7 @@ static __always_inline void said_fill(struct __sk_buff *skb, struct said *s, con
 	__builtin_memcpy(s->raddr, w->d->remote, 16);
 	s->proto = w->d->proto;
 	s->out = w->out;
-	s->hosts = !w->out && w->d->rport == PORT_DNS && hosts_space(skb, w->sk, is_loopback(w->d->remote));
+	s->hosts = w->hosts;
 	s->pad = 0;
 	s->ifindex = skb->ifindex;
 }
@@ -126,8 +128,11 @@ static __always_inline void datagram_said(struct __sk_buff *skb, struct datagram
 	if (!f || d->proto != IPPROTO_UDP || !d->bytes)
 		return;
 	w.at = skb->len - d->bytes;
-	if (d->rport == PORT_DNS || datagram_begins(skb, &w))
-		datagrams_told(skb, &w);
+	if (d->rport == PORT_DNS)
+		w.hosts = !out && hosts_space(skb, w.sk, is_loopback(d->remote));
+	else if (!datagram_begins(skb, &w))
+		return;
+	datagrams_told(skb, &w);
 }
 
 /* --- TCP -------------------------------------------------------------------------------- */
@@ -150,6 +155,24 @@ static __always_inline __u32 tcp_number(const struct bpf_tcp_sock *t, const __u8
 	__builtin_memcpy(&seq, head + 4, 4);
 	seq = __builtin_bswap32(seq) + !!(head[13] & TCP_FLAG_SYN); /* Fast Open: a SYN is a byte of its own */
 	return out ? (__u32)t->bytes_acked + seq - t->snd_una : (__u32)t->bytes_received + seq - t->rcv_nxt;
+}
+
+/* Of what is asked of name servers all is wanted, of a packet that is several on the wire too: questions begin anywhere in it. */
+static __always_inline void tcp_told(struct __sk_buff *skb, struct saying *w)
+{
+	__u32 rest = w->d->bytes;
+
+	if (!w->out || w->d->rport != PORT_DNS || rest <= SL_SAID_LEN) {
+		said_by(skb, w);
+		return;
+	}
+	for (int i = 0; i < SAID_PARTS && rest; i++) {
+		w->d->bytes = rest < SL_SAID_LONG ? rest : SL_SAID_LONG;
+		said_tell(skb, w, SL_SAID_LONG);
+		w->at += w->d->bytes;
+		w->before += w->d->bytes;
+		rest -= w->d->bytes;
+	}
 }
 
 /* Finds the payload behind TCP's header at `at`. False: there is none. */
@@ -185,7 +208,8 @@ static __always_inline void tcp_said(struct __sk_buff *skb, struct bpf_sock *sk,
 	if (!w.f)
 		return;
 	w.before -= out && w.f->role == ROLE_CONNECT;
-	said_by(skb, &w);
+	w.hosts = !out && d->rport == PORT_DNS && hosts_space(skb, w.sk, is_loopback(d->remote));
+	tcp_told(skb, &w);
 }
 
 #endif

