@@ -73,10 +73,22 @@ failed: $1: $3"
 matches() { grep -cE "$1" "$2" 2>/dev/null || true; }
 
 build() { # NAME TARGET...
-	name=$1
+	make_part "$@"
+	count_build "$@"
+}
+
+make_part() { # NAME TARGET...
+	part_name=$1
 	shift
-	make -j"$jobs" "$@" >"$logs/$name.txt" 2>&1 </dev/null && return 0
-	fail_part "$name" "$logs/$name.txt" "make $*"
+	make -j"$jobs" "$@" >"$logs/$part_name.txt" 2>&1 </dev/null
+	echo $? >"$logs/$part_name.status"
+}
+
+count_build() { # NAME TARGET...
+	part_name=$1
+	shift
+	[ "$(status_of "$part_name")" != 0 ] || return 0
+	fail_part "$part_name" "$logs/$part_name.txt" "make $*"
 	return 1
 }
 
@@ -88,13 +100,15 @@ status_of() { # NAME
 # --- unit tests ------------------------------------------------------------
 
 # As many at a time as there are processors.
-unit_part() { # NAME BUILD
-	programs=$(unit_programs "$2")
-	[ -n "$programs" ] || { say "no unit test programs in $2/unit" >"$logs/$1.txt"; fail_part "$1" "$logs/$1.txt" "nothing to run"; return; }
-	# shellcheck disable=SC2086 # words
-	printf '%s\n' $programs | xargs -P "$jobs" -I{} sh -c 'log=$1/$2-${4##*/}
+unit_tests() { # NAME BUILD
+	unit_programs "$2" | xargs -P "$jobs" -I{} sh -c 'log=$1/$2-${4##*/}
 		CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 5 $3 "$4" >"$log.txt" 2>&1 </dev/null; echo $? >"$log.status"' \
 		unit "$logs" "$1" $unit_limit {}
+}
+
+count_units() { # NAME BUILD
+	programs=$(unit_programs "$2")
+	[ -n "$programs" ] || { say "no unit test programs in $2/unit" >"$logs/$1.txt"; fail_part "$1" "$logs/$1.txt" "nothing to run"; return; }
 	for program in $programs; do
 		count_unit "$1" "$program"
 	done
@@ -127,11 +141,22 @@ count_unit() { # NAME PROGRAM
 	close_part "$1 ${2##*/}" "$log" "$good" "$bad" "$skips"
 }
 
+plain_tests() {
+	build build-unit units || return
+	unit_tests unit build
+	count_units unit build
+}
+
+asan_tests() {
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+		unit_tests asan build/asan
+}
+
 run_unit() {
-	build build-unit units && unit_part unit build
-	build build-asan asan &&
-		ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
-			unit_part asan build/asan
+	plain_tests
+	build build-asan asan || return
+	asan_tests
+	count_units asan build/asan
 }
 
 # --- fuzzing ---------------------------------------------------------------
@@ -139,13 +164,16 @@ run_unit() {
 # Not everywhere does clang come with it.
 have_fuzzer() {
 	echo 'int LLVMFuzzerTestOneInput(const void *d, unsigned long n); int LLVMFuzzerTestOneInput(const void *d, unsigned long n) { return 0; }' |
-		clang -fsanitize=fuzzer,address,undefined -x c - -o build/log/fuzzer-probe >"$logs/build-fuzz.txt" 2>&1
+		clang -fsanitize=fuzzer,address,undefined -x c - -o build/log/fuzzer-probe >"$logs/build-fuzz.txt" 2>&1 ||
+		{ skip_part fuzz "clang has no libFuzzer here (package libclang-rt-dev or compiler-rt)"; return 1; }
 }
 
+targets=$(basename -a -s .c tests/fuzz/fuzz_*.c)
+
 # As many at a time as there are processors: each is bounded by time.
-run_targets() { # TARGET...
+fuzz_tests() {
 	n=0
-	for target; do
+	for target in $targets; do
 		{
 			timeout -k 5 $fuzz_limit sh scripts/fuzz.sh build/fuzz "$target" $fuzz_seconds >"$logs/$target.txt" 2>&1 </dev/null
 			echo $? >"$logs/$target.status"
@@ -167,15 +195,17 @@ count_target() { # TARGET
 	fi
 }
 
-run_fuzz() {
-	have_fuzzer || { skip_part fuzz "clang has no libFuzzer here (package libclang-rt-dev or compiler-rt)"; return; }
-	build build-fuzz fuzzers || return
-	targets=$(basename -a -s .c tests/fuzz/fuzz_*.c)
-	# shellcheck disable=SC2086 # words
-	run_targets $targets
+count_targets() {
 	for target in $targets; do
 		count_target "$target"
 	done
+}
+
+run_fuzz() {
+	have_fuzzer || return
+	build build-fuzz fuzzers || return
+	fuzz_tests
+	count_targets
 }
 
 # --- screens ---------------------------------------------------------------
@@ -324,7 +354,12 @@ lanes_beside() {
 	trap 'kill "${machines%%:*}" 2>/dev/null; wait; exit 130' TERM
 	read -r self _ </proc/self/stat
 	renice -n 10 -p "$self" >/dev/null 2>&1 || true
-	[ "$screens" = no ] || { screen_tests; echo $? >"$logs/screen.status"; }
+	make_part build-asan asan
+	[ "$(status_of build-asan)" != 0 ] || asan_tests
+	[ "$fuzzer" = no ] || make_part build-fuzz fuzzers
+	[ "$(status_of build-fuzz)" != 0 ] || fuzz_tests
+	[ "$screens" = no ] || make_part build-screen viewer asan-viewer
+	[ "$(status_of build-screen)" != 0 ] || { screen_tests; echo $? >"$logs/screen.status"; }
 	system_tests aside
 	echo $? >"$logs/system-aside.status"
 	chrt -i -p 0 "$self" 2>/dev/null || true
@@ -339,9 +374,9 @@ lanes_beside() {
 
 start_beside() {
 	build build-beside all work || return
-	screens=no
-	have_pyte && build build-screen viewer asan-viewer && screens=yes
-	rm -f "$logs"/*.status
+	screens=no fuzzer=no
+	have_pyte && screens=yes
+	have_fuzzer && fuzzer=yes
 	lanes_beside &
 	beside=$!
 }
@@ -350,7 +385,9 @@ count_beside() {
 	[ -n "$beside" ] || return
 	wait "$beside"
 	beside=
-	[ "$screens" = no ] || count_pytest screen "$logs/screen.txt" "$(status_of screen)"
+	count_build build-asan asan && count_units asan build/asan
+	[ "$fuzzer" = no ] || { count_build build-fuzz fuzzers && count_targets; }
+	[ "$screens" = no ] || { count_build build-screen viewer asan-viewer && count_pytest screen "$logs/screen.txt" "$(status_of screen)"; }
 	count_pytest system-aside "$logs/system-aside.txt" "$(status_of system-aside)"
 	for kernel in $kernels; do
 		vm_count "$kernel" "$(status_of "vm-$kernel")"
@@ -403,12 +440,12 @@ case $part in all | unit | fuzz | screen | system | vm | vm-all) ;; *) usage ;; 
 [ $# -le 1 ] || { [ "$part" = vm ] && [ $# -eq 2 ]; } || usage
 
 mkdir -p $logs
+rm -f $logs/*.status
 sh scripts/deps.sh test || { say "0 passed, 1 failed, 0 skipped"; exit 1; }
 trap stop INT TERM HUP
 case $part in
 all)
-	run_unit
-	run_fuzz
+	plain_tests
 	start_beside
 	run_system main
 	count_beside ;;
