@@ -211,6 +211,15 @@ def test_second_monitor(sluice, journal, config, dataset, tmp, hooks):
     assert "another monitor writes its journal there" in other.said()
 
 
+def test_what_is_no_segment_is_refused(journal, dataset, tmp, hooks):
+    os.mkdir(journal.dir, 0o700)
+    os.mkfifo(f"{journal.dir}/sluice-{1:020}.jsonl")
+    m = Monitor(tmp, journal.config(dataset), hooks=hooks).start(ready=False)
+    assert m.wait() == 2
+    assert f"`sluice verify {journal.dir}` names" in m.said()
+    assert f"sluice-{1:020}.jsonl" in run_sluice("verify", journal.dir, "--state", journal.state).stdout
+
+
 @pytest.mark.parametrize("what", ["a file", "written by all", "no parent"])
 def test_places_that_are_refused(root, config, dataset, tmp, hooks, what):
     path = f"{tmp}/place"

@@ -206,7 +206,8 @@ static int open_all(struct journal *j, const struct journal_options *o, struct j
 	read_heads(j, o->state, &known);
 	err = journal_take_up(j, &known);
 	if (err)
-		return fail(e, err, "%s cannot be taken up: %s", j->path, strerror(-err));
+		return fail(e, err, "%s cannot be taken up: %s; `sluice verify %s` names what is wrong with it", j->path, strerror(-err),
+			    j->path);
 	journal_resume_digests(j);
 	set_due(j);
 	return start_writer(j, o, e);
