@@ -126,7 +126,7 @@ static int remote_line(json_t *lines, const json_t *f)
 
 static int bound_line(json_t *lines, const json_t *f)
 {
-	_cleanup_free_ char *bound = value_text(json_at(f, "leak_bound"), FORMAT_SIZE, NULL);
+	_cleanup_free_ char *bound = value_text(json_at(f, "leak_bound"), FORMAT_BOUND, NULL);
 	_cleanup_free_ char *exposed = value_text(json_at(f, "exposed"), FORMAT_SIZE, NULL);
 
 	if (bound)

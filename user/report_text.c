@@ -64,7 +64,7 @@ static const struct field finding_fields[] = {
 	TEXT("severity",   TEXT, "SEVERITY", 8, 0),
 	TEXT("rule",       TEXT, "RULE", 10, 0),
 	TEXT("dataset",    TEXT, "DATASET", 8, 1),
-	FIGURE("leak_bound", SIZE, "LEAK BOUND", 0),
+	FIGURE("leak_bound", BOUND, "LEAK BOUND", 0),
 	TEXT("job",        TEXT, "JOB", 10, 2),
 	TEXT("last",       TIME, "LAST", 8, 3),
 };

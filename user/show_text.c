@@ -52,7 +52,7 @@ static const struct field dataset_fields[] = {
 	FIELD("used",           USED,  FIGURE("FILES READ", 4)),
 	FIELD("used.bytes_share_most", MOST, FIGURE("OF ITS BYTES", 6)),
 	FIELD("readers",        COUNT, FIGURE("READERS", 2)),
-	FIELD("volume_outside", SIZE,  FIGURE("OUTSIDE", 0)),
+	FIELD("volume_outside", BOUND, FIGURE("OUTSIDE", 0)),
 	FIELD("findings",       COUNT, FIGURE("FINDINGS", 1)),
 };
 
@@ -67,7 +67,7 @@ static const struct field job_fields[] = {
 	FIELD("used",        USES,  TEXT_COLUMN("USED OF IT", 16, 6)),
 	FIELD("bytes_out",   SIZE,  FIGURE("OUT", 0)),
 	FIELD("tainted_out", SIZE,  FIGURE("TAINTED OUT", 0)),
-	FIELD("leak_bound",  SIZE,  FIGURE("LEAK BOUND", 0)),
+	FIELD("leak_bound",  BOUND, FIGURE("LEAK BOUND", 0)),
 };
 
 static const struct field process_fields[] = {
@@ -78,7 +78,7 @@ static const struct field process_fields[] = {
 	FIELD("process.exe", TEXT,    PATH_COLUMN("EXECUTABLE", 12, 6)),
 	FIELD("bytes.read",  SIZE,    FIGURE("READ", 0)),
 	FIELD("bytes.mmap",  SIZE,    FIGURE("MAPPED", 1)),
-	FIELD("volume",      SIZES,   TEXT_COLUMN("MAY HOLD", 16, 0)),
+	FIELD("volume",      BOUNDS,  TEXT_COLUMN("MAY HOLD", 16, 0)),
 	FIELD("tainted_out", SIZE,    FIGURE("TAINTED OUT", 2)),
 };
 
@@ -116,7 +116,7 @@ static const struct field finding_fields[] = {
 	FIELD("severity",   TEXT,    TEXT_COLUMN("SEVERITY", 8, 0)),
 	FIELD("rule",       TEXT,    TEXT_COLUMN("RULE", 12, 0)),
 	FIELD_OR_NONE("dataset",    TEXT,    TEXT_COLUMN("DATASET", 8, 0)),
-	FIELD("leak_bound", SIZE,    FIGURE("LEAK BOUND", 0)),
+	FIELD("leak_bound", BOUND,   FIGURE("LEAK BOUND", 0)),
 	FIELD("exposed",    SIZE,    FIGURE("EXPOSED", 2)),
 	FIELD("process",    PROCESS, TEXT_COLUMN("PROCESS", 12, 1)),
 	FIELD("job",        TEXT,    TEXT_COLUMN("JOB", 10, 4)),

@@ -128,7 +128,7 @@ static char *volumes_text(const json_t *volume)
 	json_object_foreach_safe (some, next, key, value)
 		if (json_is_integer(value) && json_integer_value(value) == 0)
 			json_object_del(some, key);
-	text = value_text(some, FORMAT_SIZES, NULL);
+	text = value_text(some, FORMAT_BOUNDS, NULL);
 	json_decref(some);
 	return text;
 }

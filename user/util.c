@@ -46,23 +46,53 @@ static uint64_t rounded(uint64_t bytes, uint64_t one)
 	return bytes / one + (bytes % one >= one - bytes % one);
 }
 
+static const char *const iec[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+
 /* Integers only: the decimal sign must not follow the locale, nor 1023.9 KiB become "1024 KiB". */
 char *size_iec(char buf[static SIZE_LEN], uint64_t bytes)
 {
-	static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 	uint64_t one = 1;
 	size_t u = 0;
 
-	for (; u + 1 < ARRAY_SIZE(unit) && rounded(bytes, one) >= 1024; u++)
+	for (; u + 1 < ARRAY_SIZE(iec) && rounded(bytes, one) >= 1024; u++)
 		one <<= 10;
 	unsigned whole = (unsigned)rounded(bytes, one);
 	unsigned tenths = 100;
 	if (u)
 		tenths = (unsigned)(bytes / one * 10 + rounded(bytes % one * 10, one));
 	if (tenths < 100)
-		snprintf(buf, SIZE_LEN, "%u.%u %s", tenths / 10, tenths % 10, unit[u]);
+		snprintf(buf, SIZE_LEN, "%u.%u %s", tenths / 10, tenths % 10, iec[u]);
 	else
-		snprintf(buf, SIZE_LEN, "%u %s", whole, unit[u]);
+		snprintf(buf, SIZE_LEN, "%u %s", whole, iec[u]);
+	return buf;
+}
+
+/* Parts of which `scale`, a power of ten, make one of iec[u]; none is left out. */
+static uint64_t parts_most(uint64_t bytes, size_t u, unsigned scale)
+{
+	uint64_t one = 1ULL << 10 * u, whole = bytes / one, rest = bytes % one;
+
+	for (; scale > 1; scale /= 10) { /* by digits: ten times what is less than an EiB has room */
+		whole = whole * 10 + rest * 10 / one;
+		rest = rest * 10 % one;
+	}
+	return whole + !!rest;
+}
+
+char *size_iec_most(char buf[static SIZE_LEN], uint64_t bytes)
+{
+	unsigned scale = 100, parts;
+	size_t u = 0;
+
+	while (u + 1 < ARRAY_SIZE(iec) && parts_most(bytes, u, 1) >= 1024)
+		u++;
+	while (scale > 1 && (!u || parts_most(bytes, u, scale) >= 1000))
+		scale /= 10;
+	parts = (unsigned)parts_most(bytes, u, scale) % (1024 * scale);
+	if (scale == 1)
+		snprintf(buf, SIZE_LEN, "%u %s", parts, iec[u]);
+	else
+		snprintf(buf, SIZE_LEN, "%u.%0*u %s", parts / scale, scale == 100 ? 2 : 1, parts % scale, iec[u]);
 	return buf;
 }
 

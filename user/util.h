@@ -70,6 +70,9 @@ char *time_rfc3339(char buf[static TIME_LEN], const struct timespec *wall);
 #define SIZE_LEN 16
 char *size_iec(char buf[static SIZE_LEN], uint64_t bytes);
 
+/* The same of a bound, which is never told as less than it is: rounded up at its third digit. 1.01 MiB, 64.0 KiB. */
+char *size_iec_most(char buf[static SIZE_LEN], uint64_t bytes);
+
 /* Length of the valid UTF-8 sequence at s, of which `left` bytes may be read, and its code point;
  * 0 if there is none. */
 size_t utf8_next(const char *s, size_t left, uint32_t *ret_cp);

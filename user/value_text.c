@@ -60,6 +60,15 @@ static char *size_of(const json_t *v)
 	return strdup(size_iec(text, (uint64_t)json_integer_value(v)));
 }
 
+static char *bound_of(const json_t *v)
+{
+	char text[SIZE_LEN];
+
+	if (!json_is_integer(v) || json_integer_value(v) < 0)
+		return NULL;
+	return strdup(size_iec_most(text, (uint64_t)json_integer_value(v)));
+}
+
 static char *count_of(const json_t *v)
 {
 	if (json_is_array(v))
@@ -198,8 +207,8 @@ static char *entry_of(const char *key, const json_t *value, enum value_format fo
 		return use_of(key, value);
 	if (format == FORMAT_NAMES)
 		return key ? strdup(key) : plain(value);
-	text = format == FORMAT_SIZES ? size_of(value) : plain(value);
-	return text_of(format == FORMAT_SIZES ? "%s %s" : "%s=%s", key ? key : "?",
+	text = format == FORMAT_BOUNDS ? bound_of(value) : plain(value);
+	return text_of(format == FORMAT_BOUNDS ? "%s %s" : "%s=%s", key ? key : "?",
 		       text ? text : "?");
 }
 
@@ -251,6 +260,8 @@ char *value_text(const json_t *value, enum value_format format, const char *now)
 		return plain(value);
 	case FORMAT_SIZE:
 		return size_of(value);
+	case FORMAT_BOUND:
+		return bound_of(value);
 	case FORMAT_COUNT:
 		return count_of(value);
 	case FORMAT_SHARE:
@@ -271,7 +282,7 @@ char *value_text(const json_t *value, enum value_format format, const char *now)
 		return remote_of(value);
 	case FORMAT_NAMES:
 	case FORMAT_TAGS:
-	case FORMAT_SIZES:
+	case FORMAT_BOUNDS:
 	case FORMAT_SIGNS:
 	case FORMAT_USES:
 		return list_of(value, format);

@@ -9,11 +9,12 @@
 enum value_format {
 	FORMAT_TEXT,  /* a string, or a number as it is */
 	FORMAT_SIZE,  /* bytes, in IEC units */
+	FORMAT_BOUND, /* bytes that are a bound, rounded up */
 	FORMAT_COUNT, /* a whole number; of a list or an object its length */
 	FORMAT_SHARE, /* 0.004 as 0.4 % */
 	FORMAT_NAMES, /* a list's texts, an object's keys; "-" when empty */
 	FORMAT_TAGS,  /* an object as KEY=VALUE */
-	FORMAT_SIZES, /* an object of bytes as KEY 1.5 GiB */
+	FORMAT_BOUNDS, /* an object of such as KEY 1.51 GiB */
 	FORMAT_SIGNS, /* why a job is an ML job: "framework libx.so in python3[12]" */
 	FORMAT_MOST,  /* a share that is a bound: "≤0.4 %" */
 	FORMAT_USED,  /* what of a dataset was read: "3 of 7, 42.9 %" */

@@ -168,14 +168,15 @@ def destinations(n):
 
 def findings(n):
     leak = 42 * MIB + n * 900000
+    most = f"{-(-leak * 10 // MIB) / 10:.1f} MiB"
     s3way = [hop("dataset claims", "process python3[3301]", "read", 700 * MIB, "2026-11-26T09:40:00.000Z"),
              hop("process python3[3301]", "52.218.4.77:443", "tcp", 65000, "2026-11-26T09:41:00.000Z")]
     return [
-        finding(0xcb13, "exfil.volume", "critical", f"{TRAIN} sent at most 42 MiB of patients (PII) to 203.0.113.202:8443 outside "
+        finding(0xcb13, "exfil.volume", "critical", f"{TRAIN} sent at most {most} of patients (PII) to 203.0.113.202:8443 outside "
                 "the VPC", "patients", leak, CURL, TRAIN, PASTE, WAY, 2900 * MIB, 1 + n, ["read.mmap_pages", "taint.core_dump"]),
-        finding(0xc317, "egress.plaintext", "high", f"{TRAIN} sent at most 42 MiB of patients (PII) unencrypted to "
+        finding(0xc317, "egress.plaintext", "high", f"{TRAIN} sent at most {most} of patients (PII) unencrypted to "
                 "203.0.113.202:8443", "patients", leak, CURL, TRAIN, PASTE, WAY, 2900 * MIB),
-        finding(0xaa01, "s3.foreign-bucket", "medium", f"{POD} sent at most 63 KiB of claims (PHI) to the bucket drop-zone-77",
+        finding(0xaa01, "s3.foreign-bucket", "medium", f"{POD} sent at most 63.5 KiB of claims (PHI) to the bucket drop-zone-77",
                 "claims", 65000, TUNE, POD, FOREIGN, s3way, 512 * MIB, 2),
         finding(0xaa02, "egress.unexpected", "low", f"{POD} talks to 198.51.100.7:22, which no entry of network.allow covers", None,
                 None, SHELL, SESSION, BARE, []),

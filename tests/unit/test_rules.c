@@ -31,7 +31,7 @@ static void test_main_job(void **state)
 	assert_int_equal(x->leak_bound, 65537);
 	assert_int_equal(x->exposed, 1048583);
 	assert_true(x->has_leak && x->has_exposed && x->has_remote);
-	assert_string_equal(x->title, "slurm:4242.0 sent at most 64 KiB of patients (PII) to "
+	assert_string_equal(x->title, "slurm:4242.0 sent at most 64.1 KiB of patients (PII) to "
 				      "203.0.113.9:443 outside the VPC");
 	assert_string_equal(x->job, "slurm:4242.0");
 	assert_int_equal(x->process->who.tgid, 11);

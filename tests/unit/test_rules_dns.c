@@ -155,7 +155,7 @@ static void what_is_told(void **state)
 	assert_int_equal(f->remote.port, 53);
 	assert_memory_equal(f->remote.addr + 12, "\x0a\0\0\2", 4);
 	assert_string_equal(f->title, "slurm:4242.0 asked for 41 names below evil.net that look like data (40 encoded, labels of up "
-				      "to 30 characters): they can carry at most 1.3 KiB of patients (PII)");
+				      "to 30 characters): they can carry at most 1.30 KiB of patients (PII)");
 	assert_string_equal(rule_name(f->rule), "dns.tunnel");
 	assert_string_equal(rule_mitre(f->rule)[0], "T1048.003");
 	assert_ptr_equal(hop_via("dns"), f->chain[1].via);

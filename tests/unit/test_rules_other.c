@@ -64,7 +64,7 @@ static void test_budget(void **state)
 	assert_false(x->has_remote);
 	assert_true(x->nchain == 2);
 	assert_string_equal(
-	    x->title, "at most 1.0 KiB of patients left the VPC within 10m; its budget is 1.0 KiB");
+	    x->title, "at most 1.01 KiB of patients left the VPC within 10m; its budget is 1.0 KiB");
 	evaluate(&t);
 	assert_int_equal(x->count, 1);
 	/* Ten minutes later the window is empty again. */

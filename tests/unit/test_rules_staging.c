@@ -29,7 +29,7 @@ static void test_staging(void **state)
 	assert_int_equal(f->exposed, 100003);
 	assert_int_equal(f->severity, SEVERITY_LOW);
 	assert_string_equal(
-	    f->title, "slurm:1 wrote at most 68 KiB of patients (PII) where others can read it: "
+	    f->title, "slurm:1 wrote at most 68.4 KiB of patients (PII) where others can read it: "
 		      "file /tmp/out.tar");
 	assert_chain(f, expected, ARRAY_SIZE(expected));
 	assert_int_equal(f->process->who.tgid, 10);
@@ -45,7 +45,7 @@ static void test_staging(void **state)
 	assert_int_equal(f->leak_bound, 100003);
 	assert_int_equal(f->count, 2);
 	assert_string_equal(
-	    f->title, "slurm:1 wrote at most 98 KiB of patients (PII) where others can read it: "
+	    f->title, "slurm:1 wrote at most 97.7 KiB of patients (PII) where others can read it: "
 		      "2 files in /tmp");
 	fixture_end(&t);
 }

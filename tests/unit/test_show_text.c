@@ -67,6 +67,8 @@ static void test_values(void **state)
 	assert_text("{}", FORMAT_TEXT, NULL);
 	assert_text("1536", FORMAT_SIZE, "1.5 KiB");
 	assert_text("0", FORMAT_SIZE, "0 B");
+	assert_text("1048583", FORMAT_BOUND, "1.01 MiB");
+	assert_text("-1", FORMAT_BOUND, NULL);
 	assert_text("-1", FORMAT_SIZE, NULL);
 	assert_text("1.5", FORMAT_SIZE, NULL);
 	assert_text("'9'", FORMAT_SIZE, NULL);
@@ -77,7 +79,7 @@ static void test_values(void **state)
 	assert_text("['a','b',3,null]", FORMAT_NAMES, "a, b, 3, ?");
 	assert_text("[]", FORMAT_NAMES, "-");
 	assert_text("{'DataType':'PII','Owner':'x'}", FORMAT_TAGS, "DataType=PII, Owner=x");
-	assert_text("{'patients':1048576,'y':null}", FORMAT_SIZES, "patients 1.0 MiB, y ?");
+	assert_text("{'patients':1048576,'y':null}", FORMAT_BOUNDS, "patients 1.00 MiB, y ?");
 	assert_text("true", FORMAT_YES, "yes");
 	assert_text("null", FORMAT_YES, NULL);
 	assert_text("1", FORMAT_YES, NULL);
@@ -189,7 +191,7 @@ static void test_findings(void **state)
 		     "               ?  10:00:01    ?\n"
 		     "    t1\n"
 		     "    weakened by 5 gaps in what is measured: see `sluice show health`\n"
-		     "medium    exfil.volume         d           2.0 KiB  4.0 KiB  a[1]     ?    "
+		     "medium    exfil.volume         d          2.00 KiB  4.0 KiB  a[1]     ?    "
 		     "1.2.3.4:80       1  2026-11-19  ?\n"
 		     "    t2\n"
 		     "    dataset d\n"

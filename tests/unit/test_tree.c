@@ -76,11 +76,11 @@ static void test_tree(void **state)
 			      json_pack("{s:s, s:[s], s:s, s:i, s:[s]}", "via", "pipe_read", "from", "loader[21]", "object",
 					"pipe:[77]", "bytes", 40961, "datasets", "patients"));
 	assert_drawn(d, 0,
-		     "PROCESS                 JOB       UID     READ  MAY HOLD          SENT  TAINTED OUT\n"
-		     "sh[20]                  slurm:7  1000      0 B  -                 13 B          0 B\n"
-		     "└ python3[20]           slurm:7  1000      0 B  -                 13 B          0 B\n"
-		     "  ├ loader[21]          slurm:7  1000  1.0 MiB  patients 1.0 MiB  13 B          0 B\n"
-		     "  └ sender[22] (ended)  slurm:7  1000   40 KiB  patients 40 KiB   13 B          0 B\n"
+		     "PROCESS                 JOB       UID     READ  MAY HOLD           SENT  TAINTED OUT\n"
+		     "sh[20]                  slurm:7  1000      0 B  -                  13 B          0 B\n"
+		     "└ python3[20]           slurm:7  1000      0 B  -                  13 B          0 B\n"
+		     "  ├ loader[21]          slurm:7  1000  1.0 MiB  patients 1.00 MiB  13 B          0 B\n"
+		     "  └ sender[22] (ended)  slurm:7  1000   40 KiB  patients 40.1 KiB  13 B          0 B\n"
 		     "      ← pipe_read 40 KiB of patients from loader[21] by pipe:[77]\n"
 		     "1 process more holds nothing\n");
 }

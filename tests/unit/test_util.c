@@ -112,6 +112,34 @@ static void test_size_iec(void **state)
 		assert_string_equal(size_iec(buf, cases[i].bytes), cases[i].text);
 }
 
+static void test_size_iec_most(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} cases[] = {
+	    {0, "0 B"},
+	    {1023, "1023 B"},
+	    {1024, "1.00 KiB"},
+	    {1025, "1.01 KiB"},
+	    {1048583, "1.01 MiB"},
+	    {(10 << 10) - 1, "10.0 KiB"},
+	    {(10 << 10) + 1, "10.1 KiB"},
+	    {64 << 10, "64.0 KiB"},
+	    {(100 << 10) - 1, "100 KiB"},
+	    {(100 << 10) + 1, "101 KiB"},
+	    {1023 << 10, "1023 KiB"},
+	    {(1023 << 10) + 1, "1.00 MiB"},
+	    {(1ULL << 60) - 1, "1.00 EiB"},
+	    {(1ULL << 60) + 1, "1.01 EiB"},
+	    {UINT64_MAX, "16.0 EiB"},
+	};
+	char buf[SIZE_LEN];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_string_equal(size_iec_most(buf, cases[i].bytes), cases[i].text);
+}
+
 static void test_size_parse(void **state)
 {
 	static const struct {
@@ -347,7 +375,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_time),	  cmocka_unit_test(test_time_parse),
-	    cmocka_unit_test(test_boot_clock),	  cmocka_unit_test(test_size_iec),
+	    cmocka_unit_test(test_boot_clock),	  cmocka_unit_test(test_size_iec), cmocka_unit_test(test_size_iec_most),
 	    cmocka_unit_test(test_size_parse),	  cmocka_unit_test(test_duration_parse),
 	    cmocka_unit_test(test_utf8_next),
 	    cmocka_unit_test(test_text_safe),	  cmocka_unit_test(test_text_safe_cuts),

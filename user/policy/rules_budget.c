@@ -114,7 +114,7 @@ static int raise_budget(struct judging *j, unsigned dataset, struct ds_graph *g,
 	err = finding_chain(j->m, f, g, flows, n);
 	if (!err)
 		err = finding_title(f, "at most %s of %s left the VPC within %s; its budget is %s",
-				    size_iec(size, spent), dataset_label(label, d),
+				    size_iec_most(size, spent), dataset_label(label, d),
 				    duration_text(per, sizeof(per), d->config->budget.per_ns),
 				    size_iec(limit, d->config->budget.outside_vpc));
 	if (!err)

@@ -58,7 +58,7 @@ static int describe(const struct model *m, struct finding *f, const struct m_sub
 	char who[SUBJECT_LEN], size[SIZE_LEN], label[DATASET_LEN];
 
 	dataset_label(label, &m->datasets[f->dataset]);
-	size_iec(size, f->leak_bound);
+	size_iec_most(size, f->leak_bound);
 	if (c->kind == CHANNEL_CORE)
 		return finding_title(f, "the memory of %s, which may hold at most %s of %s, was written out: %s",
 				     subject_text(who, s), size, label, c->name);

@@ -117,7 +117,7 @@ static int describe(struct judging *j, struct finding *f, const struct m_domain 
 			     "they can carry at most %s of %s",
 			     d->job ? d->job->name : actor_text(actor, f->process),
 			     names_text(names, d->text, t->names, d->full), (unsigned long long)t->coded_names, t->longest,
-			     size_iec(size, f->leak_bound), dataset_label(label, ds));
+			     size_iec_most(size, f->leak_bound), dataset_label(label, ds));
 }
 
 static int update(struct judging *j, struct finding *f, struct ds_graph *g, const struct m_domain *d, const struct tally *t,

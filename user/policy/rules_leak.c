@@ -107,7 +107,7 @@ static int describe(struct judging *j, const struct leak_rule *rule, struct find
 	finding_remote(j->m, f, flow);
 	f->severity = rule->severity(flow, severity_of(f->leak_bound, d->size));
 	actor_text(w.actor, flow->who);
-	size_iec(w.size, f->leak_bound);
+	size_iec_most(w.size, f->leak_bound);
 	dataset_label(w.dataset, d);
 	w.dest = f->joined ? "further destinations" : dest;
 	return rule->title(f, &w);

@@ -146,7 +146,7 @@ static int describe(struct judging *j, struct finding *f, const struct staged *f
 	char actor[JOB_LEN], size[SIZE_LEN], label[DATASET_LEN], name[OBJECT_LEN];
 
 	actor_text(actor, files->writer);
-	size_iec(size, f->leak_bound);
+	size_iec_most(size, f->leak_bound);
 	dataset_label(label, d);
 	f->severity = severity_of(f->leak_bound, d->size);
 	if (n == 1)

@@ -118,6 +118,13 @@ static int add_text(struct lines *l, const char *path, const char *text)
 	return lines_pair(l, STYLE_TEXT, 0, label, text);
 }
 
+static char *in_units(char buf[static SIZE_LEN], const char *path, uint64_t bytes)
+{
+	bool bound = strstr(path, "leak_bound") || strstr(path, "volume");
+
+	return bound ? size_iec_most(buf, bytes) : size_iec(buf, bytes);
+}
+
 static int add_plain(struct lines *l, const char *path, const json_t *value)
 {
 	_cleanup_free_ char *text = value_text(value, json_is_array(value) ? FORMAT_NAMES : FORMAT_TEXT, NULL);
@@ -125,7 +132,7 @@ static int add_plain(struct lines *l, const char *path, const json_t *value)
 	char size[SIZE_LEN];
 	bool sized = json_is_integer(value) && json_integer_value(value) >= 1024 && is_size(path);
 
-	if (sized && asprintf(&more, "%s (%s)", text ? text : "?", size_iec(size, (uint64_t)json_integer_value(value))) < 0)
+	if (sized && asprintf(&more, "%s (%s)", text ? text : "?", in_units(size, path, (uint64_t)json_integer_value(value))) < 0)
 		return -ENOMEM;
 	return add_text(l, path, json_is_null(value) ? "?" : more ? more : text);
 }

@@ -64,7 +64,7 @@ static const struct column columns[] = {
 	{.title = "OF BYTES", .path = "used.bytes_share_most", .format = FORMAT_MOST, .right = true, .least = 8, .rank = 2,
 	 .number = share_number},
 	{.title = "READERS", .path = "readers", .format = FORMAT_COUNT, .right = true, .least = 7, .rank = 2},
-	{.title = "OUTSIDE", .path = "volume_outside", .format = FORMAT_SIZE, .right = true, .least = 8, .style = outside_style},
+	{.title = "OUTSIDE", .path = "volume_outside", .format = FORMAT_BOUND, .right = true, .least = 8, .style = outside_style},
 	{.title = "OUTSIDE/s", .path = "volume_outside", .rate = true, .right = true, .least = 9, .rank = 1, .figures = IN_RATES,
 	 .style = outside_style},
 	{.title = "OF IT", .path = "volume_outside", .right = true, .least = 8, .rank = 3, .figures = IN_BOUNDS, .text = left_text,

@@ -30,7 +30,7 @@ static const struct column columns[] = {
 	{.title = "SEVERITY", .path = "severity", .least = 8, .number = severity_number, .style = style_severity},
 	{.title = "RULE", .path = "rule", .least = 17, .most = 22},
 	{.title = "DATASET", .path = "dataset", .least = 9, .most = 32, .rank = 1, .none = "-", .style = dataset_style},
-	{.title = "LEAK BOUND", .path = "leak_bound", .format = FORMAT_SIZE, .right = true, .least = 10},
+	{.title = "LEAK BOUND", .path = "leak_bound", .format = FORMAT_BOUND, .right = true, .least = 10},
 	{.title = "EXPOSED", .path = "exposed", .format = FORMAT_SIZE, .right = true, .least = 8, .rank = 4, .figures = IN_BOUNDS},
 	{.title = "PROCESS", .path = "process", .format = FORMAT_PROCESS, .least = 14, .most = 30, .rank = 3, .none = "-"},
 	{.title = "JOB", .path = "job", .least = 12, .most = 40, .rank = 2, .none = "-"},

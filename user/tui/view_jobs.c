@@ -73,7 +73,7 @@ static const struct column columns[] = {
 	 .figures = IN_TOTALS | IN_BOUNDS, .style = style_tainted},
 	{.title = "TAINTED/s", .path = "tainted_out", .rate = true, .right = true, .least = 9, .rank = 1, .figures = IN_RATES,
 	 .style = style_tainted},
-	{.title = "LEAK BOUND", .path = "leak_bound", .format = FORMAT_SIZE, .right = true, .least = 10, .style = leak_style},
+	{.title = "LEAK BOUND", .path = "leak_bound", .format = FORMAT_BOUND, .right = true, .least = 10, .style = leak_style},
 	{.title = "OF DATA", .path = "used", .right = true, .least = 8, .rank = 2, .figures = IN_BOUNDS, .text = used_text,
 	 .number = used_number},
 	{.title = "USED OF IT", .path = "used", .format = FORMAT_USES, .least = 20, .most = 60, .rank = 6, .style = style_dim},

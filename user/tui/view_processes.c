@@ -66,7 +66,7 @@ static char *holds_text(const json_t *item, const char *now)
 		if (json_is_integer(value) && json_integer_value(value) == 0)
 			json_object_del(some, name);
 	if (json_object_size(some))
-		all = value_text(some, FORMAT_SIZES, NULL);
+		all = value_text(some, FORMAT_BOUNDS, NULL);
 	json_decref(some);
 	return asprintf(&text, "%s%s", all ? "● " : "-", all ? all : "") < 0 ? NULL : text;
 }
