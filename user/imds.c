@@ -19,7 +19,7 @@ struct imds {
 	char base[256];
 	char token[TOKEN_LEN];
 	uint64_t token_ns; /* until when it holds */
-	volatile bool abort;
+	atomic_bool abort;
 	const atomic_bool *stop; /* NULL: none */
 	bool off, asked_for; /* asked_for: where to ask stands in the environment */
 };
@@ -149,12 +149,12 @@ static int go_on(void *arg, curl_off_t down, curl_off_t downloaded, curl_off_t u
 {
 	const struct imds *i = arg;
 
-	return i->abort || (i->stop && atomic_load(i->stop));
+	return atomic_load(&i->abort) || (i->stop && atomic_load(i->stop));
 }
 
 void imds_abort(struct imds *i)
 {
-	i->abort = true;
+	atomic_store(&i->abort, true);
 }
 
 void imds_stop_by(struct imds *i, const atomic_bool *stop)

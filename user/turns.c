@@ -2,7 +2,8 @@
 #include "user/turns.h"
 
 #include <signal.h>
-#include <time.h>
+
+#include "user/thread.h"
 
 #define POKED_NS NSEC
 #define LONGEST_NS (86400 * NSEC)
@@ -10,17 +11,9 @@
 
 static struct timespec at(uint64_t boot_ns)
 {
-	uint64_t now = now_boot_ns(), left = MIN(boot_ns > now ? boot_ns - now : 0, LONGEST_NS);
-	struct timespec t;
+	uint64_t now = now_boot_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(left / NSEC);
-	t.tv_nsec += (long)(left % NSEC);
-	if (t.tv_nsec >= (long)NSEC) {
-		t.tv_sec++;
-		t.tv_nsec -= (long)NSEC;
-	}
-	return t;
+	return time_in(MIN(boot_ns > now ? boot_ns - now : 0, LONGEST_NS));
 }
 
 /* False: it is time to make an end. */
@@ -94,15 +87,11 @@ int turns_start(struct turns *t, uint64_t (*turn)(void *arg), void *arg)
 
 bool turns_stop(struct turns *t)
 {
-	struct timespec until;
-
 	pthread_mutex_lock(&t->lock);
 	t->ended = true;
 	pthread_cond_signal(&t->wake);
 	pthread_mutex_unlock(&t->lock);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += STOP_S;
-	if (pthread_timedjoin_np(t->thread, NULL, &until)) {
+	if (!thread_joined(t->thread, STOP_S * NSEC)) {
 		pthread_detach(t->thread);
 		return false;
 	}

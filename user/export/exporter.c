@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "user/export/aws_wire.h"
+#include "user/thread.h"
 
 #define POLL_NS NSEC	  /* how often the journal is looked at unasked */
 #define FLUSH_NS (5 * NSEC)
@@ -44,20 +45,6 @@ int64_t export_local_ms(void)
 int64_t export_now_ms(const struct exporter *x)
 {
 	return export_local_ms() + x->skew_ns / 1000000;
-}
-
-static struct timespec at(clockid_t clock, uint64_t in_ns)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	t.tv_sec += (time_t)(in_ns / NSEC);
-	t.tv_nsec += (long)(in_ns % NSEC);
-	if (t.tv_nsec >= (long)NSEC) {
-		t.tv_sec++;
-		t.tv_nsec -= (long)NSEC;
-	}
-	return t;
 }
 
 /* --- what others see ------------------------------------------------------------------------------- */
@@ -160,7 +147,7 @@ static bool wait_turn(struct exporter *x, uint64_t pause_ns, bool closing)
 {
 	bool failing = now_boot_ns() < x->not_before_ns;
 	uint64_t most = failing ? pause_ns : MIN(pause_ns, POLL_NS);
-	struct timespec until = at(CLOCK_MONOTONIC, MIN(most, 3600 * NSEC));
+	struct timespec until = time_in(MIN(most, 3600 * NSEC));
 
 	pthread_mutex_lock(&x->lock);
 	while (most && !atomic_load(&x->stop) && (failing || !x->poked) && x->closing == closing)
@@ -302,13 +289,6 @@ int exporter_start(const struct exporter_options *options, struct exporter **ret
 	return 0;
 }
 
-static bool joined(struct exporter *x, uint64_t patience_ns)
-{
-	struct timespec until = at(CLOCK_REALTIME, patience_ns);
-
-	return !pthread_timedjoin_np(x->thread, NULL, &until);
-}
-
 static void interrupt(struct exporter *x)
 {
 	atomic_store(&x->stop, true);
@@ -325,10 +305,10 @@ bool exporter_stop(struct exporter *x, uint64_t patience_ns, struct exporter_tol
 	x->closing = true;
 	pthread_cond_signal(&x->wake);
 	pthread_mutex_unlock(&x->lock);
-	done = patience_ns && joined(x, patience_ns);
+	done = patience_ns && thread_joined(x->thread, patience_ns);
 	if (!done) {
 		interrupt(x);
-		done = joined(x, END_NS);
+		done = thread_joined(x->thread, END_NS);
 	}
 	if (ret_told)
 		exporter_look(x, ret_told);

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "user/thread.h"
+
 #define PIECE (256u << 10) /* lines are gathered up to this size */
 
 /* --- the thread -------------------------------------------------------------------------- */
@@ -20,16 +22,9 @@ static struct op *op_free(struct op *op)
 
 static void wait_ns(struct journal_writer *w, uint64_t ns)
 {
-	struct timespec t;
+	struct timespec until = time_in(ns);
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(ns / NSEC);
-	t.tv_nsec += (long)(ns % NSEC);
-	if (t.tv_nsec >= (long)NSEC) {
-		t.tv_sec++;
-		t.tv_nsec -= (long)NSEC;
-	}
-	pthread_cond_timedwait(&w->wake, &w->lock, &t);
+	pthread_cond_timedwait(&w->wake, &w->lock, &until);
 }
 
 static void note_result(struct journal_writer *w, int err)
@@ -221,21 +216,13 @@ void writer_closes(struct journal_writer *w)
 
 int writer_stop(struct journal_writer *w, unsigned timeout_ms)
 {
-	struct timespec until;
 	int err;
 
 	pthread_mutex_lock(&w->lock);
 	w->ended = true;
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (until.tv_nsec >= (long)NSEC) {
-		until.tv_sec++;
-		until.tv_nsec -= (long)NSEC;
-	}
-	if (pthread_timedjoin_np(w->thread, NULL, &until) == 0) {
+	if (thread_joined(w->thread, timeout_ms * (NSEC / 1000))) {
 		dispose(w);
 		return 0;
 	}
@@ -245,9 +232,7 @@ int writer_stop(struct journal_writer *w, unsigned timeout_ms)
 	err = w->state.error ? w->state.error : -EAGAIN;
 	pthread_mutex_unlock(&w->lock);
 	/* it ends at once, unless the disk keeps it: then what it uses must stay */
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec++;
-	if (pthread_timedjoin_np(w->thread, NULL, &until) == 0)
+	if (thread_joined(w->thread, NSEC))
 		dispose(w);
 	else
 		pthread_detach(w->thread);
