@@ -9,38 +9,6 @@
 
 #include <string.h>
 
-struct m_job *job_ref(struct model *m, const char *name)
-{
-	struct m_job key = {0}, *job;
-
-	strncpy(key.name, name, sizeof(key.name) - 1);
-	job = hashmap_find(&m->jobs, key.name);
-	if (!job) {
-		job = malloc(sizeof(*job));
-		if (!job)
-			return NULL;
-		*job = key;
-		if (hashmap_add(&m->jobs, job)) {
-			free(job);
-			return NULL;
-		}
-	}
-	job->refs++;
-	return job;
-}
-
-void job_unref(struct model *m, struct m_job *job)
-{
-	if (job && !--job->refs) {
-		hashmap_remove(&m->jobs, job->name);
-		ml_job_gone(m, job->name);
-		files_job_gone(m, job);
-		domains_job_gone(m, job);
-		free(job->labels);
-		free(job);
-	}
-}
-
 /* --- processes ----------------------------------------------------------- */
 
 static int process_ref(struct model *m, const struct subject *who, struct m_process **ret)
