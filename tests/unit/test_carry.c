@@ -38,9 +38,9 @@ static void put(const char *data, size_t n)
 }
 
 static struct hop hops[] = {
-    {(char *)"dataset patients", (char *)"process tar[7]", "read", 4096, 11, true},
-    {(char *)"process tar[7]", (char *)"process x[8]", "fork", 0, 0, false},
-    {(char *)"process x[8]", (char *)"file /tmp/\xe2\x80\xa6", "file_write", 512, 13, true},
+    {(char *)"dataset patients", (char *)"process tar[7]", "read", 4096, 11, true, 0},
+    {(char *)"process tar[7]", (char *)"process x[8]", "fork", 0, 0, false, 0},
+    {(char *)"process x[8]", (char *)"file /tmp/\xe2\x80\xa6", "file_write", 512, 13, true, 0},
 };
 
 static void write_sample(struct json_text *text)

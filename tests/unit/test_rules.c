@@ -42,10 +42,10 @@ static void test_main_job(void **state)
 	assert_memory_equal(x->id, "f-", 2);
 
 	static const struct hop expected[] = {
-	    {(char *)"dataset patients", (char *)"process python3[10]", "read", 1048583, 0, true},
-	    {(char *)"process python3[10]", (char *)"pipe:[8123]", "pipe_write", 65537, 0, true},
-	    {(char *)"pipe:[8123]", (char *)"process curl[11]", "pipe_read", 65537, 0, true},
-	    {(char *)"process curl[11]", (char *)"203.0.113.9:443", "tcp", 1048576, 0, true},
+	    {(char *)"dataset patients", (char *)"process python3[10]", "read", 1048583, 0, true, 0},
+	    {(char *)"process python3[10]", (char *)"pipe:[8123]", "pipe_write", 65537, 0, true, 0},
+	    {(char *)"pipe:[8123]", (char *)"process curl[11]", "pipe_read", 65537, 0, true, 0},
+	    {(char *)"process curl[11]", (char *)"203.0.113.9:443", "tcp", 1048576, 0, true, 0},
 	};
 	assert_int_equal(x->nchain, ARRAY_SIZE(expected));
 	for (size_t i = 0; i < x->nchain; i++) {
@@ -57,6 +57,37 @@ static void test_main_job(void **state)
 		assert_int_not_equal(x->chain[i].time_ns, 0);
 	}
 	fixture_end(&t);
+}
+
+/* One read from the pipe before this writer came to it: the way from here begins with the write, if more was read since. */
+static void test_chain_in_order(void **state)
+{
+	for (unsigned since = 0; since < 2; since++) {
+		struct fixture t;
+
+		fixture_begin(&t, NULL);
+		introduce(&t, 10, "python3", "slurm:1");
+		introduce(&t, 11, "curl", "slurm:1");
+		reads(&t, 10, 0, 1048583);
+		uint64_t before = t.now;
+		moves(&t, 11, 8123, VIA_PIPE_READ, 1, 1009);
+		t.now += 5 * NSEC;
+		moves(&t, 10, 8123, VIA_PIPE_WRITE, 1, 65537);
+		uint64_t written = t.now;
+		t.now += NSEC;
+		struct edge_key key = {.who = process(11), .what = {.ino = 8123, .dev = 13}, .mask = 1, .via = VIA_PIPE_READ};
+		struct edge_val val = {65537, 2, before, since ? t.now : before};
+		assert_int_equal(model_set_edge(t.m, &key, &val), 0);
+		struct flow f = flow_to(&t, 1, 11, OUTSIDE, 443);
+		flow_tainted_by(&t, &f, 1, 0);
+		sends(&t, &f, 70001, 0);
+		evaluate(&t);
+		const struct finding *x = only(&t, RULE_EXFIL_VOLUME);
+		assert_int_equal(x->nchain, 4);
+		assert_int_equal(x->chain[1].time_ns, written);
+		assert_int_equal(x->chain[2].time_ns, since ? written : before);
+		fixture_end(&t);
+	}
 }
 
 static void test_fork_in_chain(void **state)
@@ -512,6 +543,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_main_job),	    cmocka_unit_test(test_fork_in_chain),
+	    cmocka_unit_test(test_chain_in_order),
 	    cmocka_unit_test(test_first_byte),	    cmocka_unit_test(test_inside),
 	    cmocka_unit_test(test_severities),	    cmocka_unit_test(test_volume_zero),
 	    cmocka_unit_test(test_sent_before),	    cmocka_unit_test(test_grouping),

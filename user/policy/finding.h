@@ -36,8 +36,9 @@ struct hop {
 	char *from, *to;
 	const char *via;
 	uint64_t bytes;
-	uint64_t time_ns; /* first seen; 0 not known */
+	uint64_t time_ns; /* first seen, or when first seen behind the hop before; 0 not known */
 	bool counted;	  /* false: bytes is not known, as for fork and exec */
+	uint64_t last_ns; /* last seen, as the interval it fell into; 0 not known */
 };
 
 struct remote {

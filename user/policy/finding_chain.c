@@ -114,6 +114,7 @@ static void hop_read(const struct m_subject *s, unsigned dataset, struct hop *h)
 		h->bytes += bytes;
 		if (bytes && (!h->time_ns || a->kind[k].first_ns < h->time_ns))
 			h->time_ns = a->kind[k].first_ns;
+		h->last_ns = bytes ? MAX(h->last_ns, a->kind[k].last_ns) : h->last_ns;
 	}
 }
 
@@ -156,9 +157,12 @@ static void hop_edge(const struct m_edge *e, unsigned dataset, struct hop *h)
 	h->bytes = h->counted ? edge_bytes(e, dataset) : 0;
 	h->time_ns = 0;
 	for (unsigned i = 0; i < e->ntransfers; i++) {
-		if ((e->transfers[i].mask & BIT(dataset)) &&
-		    (!h->time_ns || e->transfers[i].sum.first_ns < h->time_ns))
-			h->time_ns = e->transfers[i].sum.first_ns;
+		const struct account *sum = &e->transfers[i].sum;
+
+		if (!(e->transfers[i].mask & BIT(dataset)))
+			continue;
+		h->time_ns = h->time_ns ? MIN(h->time_ns, sum->first_ns) : sum->first_ns;
+		h->last_ns = MAX(h->last_ns, sum->last_ns);
 	}
 }
 
@@ -237,6 +241,7 @@ static void hop_send(const struct m_flow *f, unsigned dataset, struct hop *h)
 	h->bytes = flow_sent(f, dataset);
 	h->counted = true;
 	h->time_ns = since == UINT64_MAX ? 0 : since;
+	h->last_ns = f->f.last_ns;
 }
 
 /* No edge leads into it: of the flows that do, the one that sent most. */
@@ -280,7 +285,7 @@ static int hops_before(const struct graph_ref *r, unsigned dataset, char *from, 
 	const struct carried *c = &carried_of(list, dataset)->is;
 
 	if (!c->nchain) {
-		chain[(*count)++] = (struct hop){from, to, HOP_BEFORE, c->bound, c->since_ns, true};
+		chain[(*count)++] = (struct hop){from, to, HOP_BEFORE, c->bound, c->since_ns, true, 0};
 		return 0;
 	}
 	free(from);
@@ -302,6 +307,19 @@ static char *dataset_text(const struct model *m, unsigned dataset)
 	char *name;
 
 	return asprintf(&name, "dataset %s", m->datasets[dataset].id) < 0 ? NULL : name;
+}
+
+/* A way of bytes is told in its order: what several took began with the first of them, who may have come by another way. The
+ * kernel half knows the last time of a hop to an interval. */
+static void put_in_order(const struct model *m, struct hop *chain, size_t n)
+{
+	uint64_t before = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (chain[i].time_ns && chain[i].time_ns < before && before < chain[i].last_ns + m->config->interval_ns)
+			chain[i].time_ns = before;
+		before = MAX(before, chain[i].time_ns);
+	}
 }
 
 /* The path starts at a reader (the hop from the dataset to it is put before), at the overflow account, which stands for the
@@ -332,6 +350,7 @@ static int make_chain(const struct model *m, unsigned dataset, const struct grap
 		chain_free(chain, count);
 		return err;
 	}
+	put_in_order(m, chain, count);
 	*ret = chain;
 	*ret_n = count;
 	return 0;
