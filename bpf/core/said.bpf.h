@@ -12,8 +12,9 @@
 #define SAID_OUT 8192  /* of a connection's bytes: a hello of TLS, and what may come before it */
 #define SAID_IN 2048   /* how the server answers to it */
 #define SAID_SEGMENTS 32
-#define SAID_SEGMENTED 4    /* datagrams of one packet */
-#define SAID_PARTS 4	    /* of one packet of DNS over TCP */
+#define SAID_SEGMENTED 4     /* datagrams of one packet */
+#define SAID_PARTS 4         /* of one packet of DNS over TCP */
+#define SAID_WHOLE (1 << 20) /* of such a connection's bytes; then as of others, for who moves files to that port */
 #define SAID_DATAGRAMS 8192 /* of QUIC: a hello may need several packets */
 #define PORT_DNS 53
 #define QUIC_LONG 0x80 /* RFC 9000, 17.2: the header's form, which only the handshake's packets have */
@@ -162,7 +163,7 @@ static __always_inline void tcp_told(struct __sk_buff *skb, struct saying *w)
 {
 	__u32 rest = w->d->bytes;
 
-	if (!w->out || w->d->rport != PORT_DNS || rest <= SL_SAID_LEN) {
+	if (!w->out || w->d->rport != PORT_DNS || rest <= SL_SAID_LEN || w->before >= SAID_WHOLE) {
 		said_by(skb, w);
 		return;
 	}
