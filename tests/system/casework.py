@@ -240,7 +240,7 @@ def findings_of(w, r, rule=None):
 
 def other_kinds(w, r):
     """Kinds of bytes that are upper bounds, in this row's records."""
-    return {k: n for a in r.of("access", dataset=w.case.id) for k, n in a["bytes"].items() if k != "read" and n}
+    return {k: n for a in r.access(dataset=w.case.id) for k, n in a["bytes"].items() if k != "read" and n}
 
 
 def judge_read(w, r):
@@ -251,10 +251,10 @@ def judge_read(w, r):
         return f"read {w.read}, seen {seen}"
     if other_kinds(w, r):
         return f"read {w.read}, and {other_kinds(w, r)} besides"
-    if any(a["exact"] is False for a in r.of("access", dataset=w.case.id)):
+    if any(a["exact"] is False for a in r.access(dataset=w.case.id)):
         return "not marked as exact"
     reader = w.pid("reader")
-    if reader and {a["process"]["pid"] for a in r.of("access", dataset=w.case.id)} != {reader}:
+    if reader and {a["process"]["pid"] for a in r.access(dataset=w.case.id)} != {reader}:
         return f"read by {reader}, charged to {[a['process']['pid'] for a in r.of('access', dataset=w.case.id)]}"
     return None
 
@@ -267,7 +267,7 @@ def judge_bound(w, r):
         return "the work touched nothing: nothing is proved"
     if not low <= seen <= high:
         return f"at least {low}, at most {high}, seen {seen}"
-    if any(a["exact"] is not False for a in r.of("access", dataset=w.case.id) if any(a["bytes"].get(k) for k in kinds)):
+    if any(a["exact"] is not False for a in r.access(dataset=w.case.id) if any(a["bytes"].get(k) for k in kinds)):
         return "an upper bound is marked as exact"
     return None
 
@@ -276,7 +276,7 @@ def judge_asked(w, r):
     """Of a read nothing told how much it gave: all that was asked for counts, and is marked."""
     seen = r.read(dataset=w.case.id) + r.read("asked", dataset=w.case.id)
     return bool(w.read <= seen <= page_up(w.read)
-                and all(a["exact"] is False for a in r.of("access", dataset=w.case.id) if a["bytes"]["asked"]))
+                and all(a["exact"] is False for a in r.access(dataset=w.case.id) if a["bytes"]["asked"]))
 
 
 def judge_egress(w, r):
@@ -336,7 +336,7 @@ def judge_gap(w, r):
 
 
 def judge_quiet(w, r):
-    if r.of("access", dataset=w.case.id) and not w.read:
+    if r.access(dataset=w.case.id) and not w.read:
         return f"access records: {r.read(dataset=w.case.id)} bytes, {other_kinds(w, r)}"
     if r.read(dataset=w.case.id) != w.read:
         return f"read {w.read}, seen {r.read(dataset=w.case.id)}"

@@ -26,15 +26,19 @@ class Records(list):
 
     # --- access ---
 
+    def access(self, **wanted):
+        """To datasets. (Anyone on this machine may ask for credentials meanwhile.)"""
+        return Records(r for r in self.of("access", **wanted) if not r.get("credential"))
+
     def read(self, kind="read", **wanted):
         """Bytes of one kind: read is exact, mmap an upper bound."""
-        return sum((r["bytes"] or {}).get(kind) or 0 for r in self.of("access", **wanted))
+        return sum((r["bytes"] or {}).get(kind) or 0 for r in self.access(**wanted))
 
     def ops(self, **wanted):
-        return sum(r["ops"] or 0 for r in self.of("access", **wanted))
+        return sum(r["ops"] or 0 for r in self.access(**wanted))
 
     def files(self, **wanted):
-        return sum(r["files"] or 0 for r in self.of("access", **wanted))
+        return sum(r["files"] or 0 for r in self.access(**wanted))
 
     # --- flow ---
 

@@ -54,7 +54,7 @@ def exact(r, reports):
         assert r.read(process__pid=t["pid"]) == t["bytes"] + t["pread"]
         assert r.files(process__pid=t["pid"]) == 1
     assert r.read() == sum(t["bytes"] + t["pread"] for t in reports)
-    assert {a["exact"] for a in r.of("access")} == {True}
+    assert {a["exact"] for a in r.access()} == {True}
 
 
 def followed(r, reports):
@@ -64,7 +64,7 @@ def followed(r, reports):
         read, asked = r.read(process__pid=t["pid"]), r.read("asked", process__pid=t["pid"])
         assert read + asked == t["bytes"] + t["pread"] > 0
         assert asked < read
-        assert {a["exact"] for a in r.of("access", process__pid=t["pid"]) if a["bytes"]["asked"]} <= {False}
+        assert {a["exact"] for a in r.access(process__pid=t["pid"]) if a["bytes"]["asked"]} <= {False}
     assert r.read() + r.read("asked") == sum(t["bytes"] + t["pread"] for t in reports)
 
 
@@ -114,7 +114,7 @@ def test_uring_of_untagged_files_is_quiet(sluice, dataset, data, tmp):
     silent = run(tmp, "read", *KEEP, "--size", SIZE, "--silent", path, name="silent")
     r = m.stop()
     assert truth[0]["bytes"] > 0 and silent[0]["calls"] == COUNT
-    assert not r.of("access") and not r.findings()
+    assert not r.access() and not r.findings()
 
 
 @pytest.mark.parametrize("how", [(), ("--fixed-files",), ("--direct",), ("--vector",)], ids="-".join)
@@ -132,7 +132,7 @@ def test_uring_without_completions_is_a_bound(sluice, dataset, tmp, how):
     most = count * work.FILE if how == ("--vector",) else count * size
     assert count * size <= r.read("asked", process__pid=pid) <= most
     assert r.read(process__pid=pid) == 0
-    assert {a["exact"] for a in r.of("access")} == {False}
+    assert {a["exact"] for a in r.access()} == {False}
 
 
 RELAYS = {

@@ -81,7 +81,7 @@ def test_hostile_names(sluice, data, actor, show):
     table = run_sluice("show", "processes", "--socket", m.socket).stdout
     assert str(p.pid) in table
     assert "\x1b" not in table and "\u202e" not in table
-    comm = next(a["process"]["comm"] for a in m.so_far().of("access"))
+    comm = next(a["process"]["comm"] for a in m.so_far().access())
     assert not re.search("[\x00-\x1f\x7f\u202e]", comm), repr(comm)
     p.go()
     p.truth()

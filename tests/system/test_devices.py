@@ -132,8 +132,8 @@ def test_raw_device(sluice, disk, tmp, via):
     assert r.read("device") == truth["bytes"]
     assert r.ops() == truth["ops"] == 1009
     assert r.read() == 0
-    assert {a["exact"] for a in r.of("access")} == {False}
-    assert {a["process"]["comm"] for a in r.of("access")} == {"reader"}
+    assert {a["exact"] for a in r.access()} == {False}
+    assert {a["process"]["comm"] for a in r.access()} == {"reader"}
 
 
 def test_raw_device_direct(sluice, disk, tmp):
@@ -254,7 +254,7 @@ def test_image_as_a_device(sluice, disks, dataset, data, tmp, when):
     r = m.stop()
     assert r.read("device") == first + truth["bytes"]
     assert r.read() == 0
-    assert {a["process"]["comm"] for a in r.of("access")} == {"reader"}
+    assert {a["process"]["comm"] for a in r.access()} == {"reader"}
 
 
 def until_counted(m, read):
@@ -522,7 +522,7 @@ def test_fuse_is_read_by_the_reader(sluice, served, tmp):
     assert FILE <= given["served"]
     assert r.read() == 3 * FILE
     assert mapped["touched"] <= r.read("mmap") <= mapped["mapped"] + mmap.PAGESIZE
-    assert {a["process"]["comm"] for a in r.of("access")} == {"reader"}
+    assert {a["process"]["comm"] for a in r.access()} == {"reader"}
 
 
 def test_fuse_over_a_dataset(sluice, served, dataset, data, tmp):

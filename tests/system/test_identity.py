@@ -230,7 +230,7 @@ def test_container_root(sluice, dataset, elsewhere, actor):
     r = m.stop()
     assert r.read() == SIZE
     # Its own namespace calls it 1.
-    assert {a["process"]["pid"] > 1 for a in r.of("access")} == {True}
+    assert {a["process"]["pid"] > 1 for a in r.access()} == {True}
 
 
 # --- file systems below the root -----------------------------------------------------------------

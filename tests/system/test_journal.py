@@ -153,11 +153,11 @@ def test_killed_and_started_again(sluice, journal, config, dataset, tmp, quick):
     before = 0
     for i in range(4):
         work.reader(tmp, dataset, name=f"r{i}")
-        wait_for("it is written", lambda: len(journal.records().of("access")) > before)
+        wait_for("it is written", lambda: len(journal.records().access()) > before)
         had = journal.text()
         m.kill()
         assert journal.verify()["good"]
-        before = len(journal.records().of("access"))
+        before = len(journal.records().access())
         m.start()
         assert journal.text().startswith(had)
     m.signal(15)

@@ -86,7 +86,7 @@ def filesystem(path):
 
 def bound_of(m):
     r = m.stop()
-    assert all(a["exact"] is False for a in r.of("access")), "a mapping is no exact figure"
+    assert all(a["exact"] is False for a in r.access()), "a mapping is no exact figure"
     return r.read("mmap"), r
 
 
@@ -113,7 +113,7 @@ def test_mapped_and_never_touched(sluice, told, dataset, tmp):
     m = sluice(tagged(dataset))
     touch(tmp, f"{dataset}/f", "read", 0)
     bound, r = bound_of(m)
-    assert r.of("access")
+    assert r.access()
     if told and filesystem(dataset) in ("ext2/ext3", "xfs", "btrfs"):
         assert bound == 0
     else:

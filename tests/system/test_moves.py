@@ -58,7 +58,7 @@ def test_every_byte_moved_is_read(sluice, config, dataset, tmp, place, mover, ve
     assert truth["moved"] == N == os.stat(f"{place}/out").st_size
     assert r.read() == N
     assert r.read("mmap") == 0
-    assert {a["exact"] for a in r.of("access")} == {True}
+    assert {a["exact"] for a in r.access()} == {True}
 
 
 @pytest.mark.parametrize("verb", ["splice", "sendfile"])

@@ -26,7 +26,7 @@ def test_a_full_ledger_loses_no_byte(sluice, dataset, tmp, monkeypatch):
             p.kill()
     r = m.stop(losses=True)
     assert r.read() == 12289 * len(crowd)
-    spilled = [a for a in r.of("access") if a.get("overflow")]
+    spilled = [a for a in r.access() if a.get("overflow")]
     assert spilled and all(a["process"] is None for a in spilled)
     assert sum(a["bytes"]["read"] for a in spilled) >= 12289 * (len(crowd) - ROOM)
     assert r.losses()["ledger_full"] >= len(crowd) - ROOM

@@ -84,7 +84,7 @@ def judged(f):
 def ledger(r):
     """All exact facts of the records, without what differs from run to run: pids, ports, times."""
     access, flows = collections.Counter(), collections.Counter()
-    for a in r.of("access"):
+    for a in r.access():
         who = (called(a["process"]), a["dataset"])
         # how many calls it takes to fill a pipe depends on how fast the other end empties it
         for figure in ("files",) if a["dataset"] == "relayed" else ("ops", "files"):

@@ -27,10 +27,10 @@ def test_fio(sluice, dataset, tmp, engine, jobs, count):
     r = m.stop()
     assert read > 0
     assert r.read(dataset="set") == read
-    assert {(a["process"] or {}).get("comm") for a in r.of("access")} == {"fio"}
+    assert {(a["process"] or {}).get("comm") for a in r.access()} == {"fio"}
     if engine != "vsync":  # which may put several blocks into one call
         assert r.ops(dataset="set") == ops
-    assert len({a["process"]["pid"] for a in r.of("access")}) == jobs
+    assert len({a["process"]["pid"] for a in r.access()}) == jobs
 
 
 # --- every call ------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def test_each_call(sluice, dataset, tmp, via):
     assert r.read() == truth["bytes"]
     assert r.ops() == truth["ops"] == 1009
     assert r.files() == 1
-    assert {a["exact"] for a in r.of("access")} == {True}
+    assert {a["exact"] for a in r.access()} == {True}
     assert r.read("mmap") == 0
 
 
@@ -69,7 +69,7 @@ def test_threads_are_one_process(sluice, dataset, tmp):
     truth = work.reader(tmp, "--threads", "13", "--size", "4099", dataset)
     r = m.stop()
     assert r.read() == truth["bytes"] == 13 * FILE
-    assert len({(a["process"]["pid"], a["process"]["start"]) for a in r.of("access")}) == 1
+    assert len({(a["process"]["pid"], a["process"]["start"]) for a in r.access()}) == 1
 
 
 def test_one_file_as_dataset(sluice, data, tmp):
@@ -116,7 +116,7 @@ def test_who_it_was(sluice, dataset, actor, job):
     m = sluice(tagged(dataset))
     p = actor("comm:trainer-π", "uid:65534", f"read:{dataset}/f", cgroup=job)
     p.truth()
-    access = m.stop().of("access")
+    access = m.stop().access()
     assert len(access) == 1
     assert access[0]["job"] == job.name
     who = access[0]["process"]
@@ -143,7 +143,7 @@ def test_mmap_is_an_upper_bound(sluice, dataset, tmp):
     r = m.stop()
     assert truth["touched"] <= r.read("mmap") <= page_up(truth["mapped"])
     assert r.read() == 0
-    assert {a["exact"] for a in r.of("access")} == {False}
+    assert {a["exact"] for a in r.access()} == {False}
 
 
 # --- open before the monitor was there -------------------------------------------------------
@@ -184,7 +184,7 @@ def test_last_bytes_of_a_short_life(sluice, dataset, tmp):
     r = m.stop()
     assert r.read() == sum(t["bytes"] for t in truth) == 5 * 8 * 70001
     # comm and exe of each are known, however short it lived.
-    assert {a["process"]["comm"] for a in r.of("access")} == {"reader"}
+    assert {a["process"]["comm"] for a in r.access()} == {"reader"}
 
 
 def test_sums_are_totals_while_it_runs(sluice, dataset, tmp):

@@ -108,8 +108,8 @@ def test_nothing_of_it_is_told(sluice, config, dataset, actor):
     p.go()
     p.truth()
     r = m.stop()
-    assert r.read() == FILE and len(r.of("access")) >= 1
-    assert all(a["process"]["pid"] == p.pid for a in r.of("access"))
+    assert r.read() == FILE and len(r.access()) >= 1
+    assert all(a["process"]["pid"] == p.pid for a in r.access())
     assert "canary" not in json.dumps(list(r))
     before = [t for t in r.of("transfer") if t["time"] < r.of("policy")[0]["time"]]
     assert not before and not r.findings("monitor.gap")

@@ -86,7 +86,7 @@ def test_what_is_written_is_sent_by_the_daemon(sluice, config, dataset, actor, s
     assert [hop["bytes"] for hop in f["chain"]][:2] == [FILE, WRITTEN]
     assert WRITTEN < f["chain"][2]["bytes"] <= daemon["taken"]
     assert r.to(s) == WRITTEN
-    assert {a["process"]["pid"] for a in r.of("access")} == {writer.pid}
+    assert {a["process"]["pid"] for a in r.access()} == {writer.pid}
 
 
 def test_written_before_the_taint_is_not_counted(sluice, config, dataset, actor, served, sink, lab):
@@ -196,7 +196,7 @@ def test_a_prefix_of_a_bucket(sluice, served, tmp, lab):
     fs.close()
     r = m.stop()
     assert truth["bytes"] == r.read(dataset="set") == FILE
-    assert {a["process"]["comm"] for a in r.of("access")} == {"reader"}
+    assert {a["process"]["comm"] for a in r.access()} == {"reader"}
 
 
 def test_mounted_within_a_dataset(sluice, dataset, data, served, tmp, lab):

@@ -106,7 +106,7 @@ def test_training(sluice, policy, lab, http, training, tmp, job, workers):
     r = m.stop()
     assert r.read(job=job.name) == truth["read"] == DATASET
     assert r.files(job=job.name) == FILES
-    assert len({a["process"]["pid"] for a in r.of("access")}) == max(workers, 1)
+    assert len({a["process"]["pid"] for a in r.access()}) == max(workers, 1)
     quiet_metrics(m, r, vpc, allowed)
     assert r.findings() == {}
 
@@ -151,7 +151,7 @@ def test_two_ranks(sluice, policy, lab, http, training, tmp, job):
     assert truth["kept"] == other["kept"] == KEPT * SIZE
     assert r.read(job=job.name) == truth["read"] == DATASET
     assert r.read(process__pid=p.pid) == DATASET
-    assert {a["job_labels"].get("rank") for a in r.of("access")} <= {0, None}
+    assert {a["job_labels"].get("rank") for a in r.access()} <= {0, None}
     between = [f for f in r.of("flow") if f["remote"]["class"] == "host" and f["process"]]
     assert {f["process"]["pid"] for f in between} >= {p.pid, q.pid}
     assert sum(f["bytes_out"] for f in between if f["process"]["pid"] == p.pid) >= KEPT * SIZE

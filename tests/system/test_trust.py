@@ -47,7 +47,7 @@ def test_trusted(sluice, config, dataset, tmp, agent, lab, sink):
     flows = [f for f in r.of("flow") if f["remote"]["addr"] == s.ip and f["remote"]["port"] == s.port]
     assert sum(f["bytes_out"] for f in flows) == 300007
     assert sum(f["tainted_out"] for f in flows) == 0
-    for record in [*flows, *r.of("access")]:
+    for record in [*flows, *r.access()]:
         assert record["process"]["pid"] == p.pid and record["process"]["trusted"] is True
 
 
