@@ -427,7 +427,7 @@ def test_logs_beside(sluice, rules, files, lab, sink, shell, actor, tmp, job):
     s, u = sink(lab.vpc), sink(lab.vpc, udp=True)
     m = sluice(rules)
     log = f"{tmp}/train.log"
-    ships = shell(f": > {log}; tail -n +1 -f {log} | socat -u - TCP:{s.at}", wait=False)
+    ships = shell(f": > {log}; tail --pid=$$ -n +1 -f {log} | socat -u - TCP:{s.at}", wait=False)
     shell(f"head -c 30011 {files}/03 | base64 -w 100 >> {log}; logger -d -n {u.ip} -P {u.port} -f {log} --socket-errors=on", cgroup=job)
     size = os.stat(log).st_size
     m.wait_records("the log in the VPC", lambda r: r.to(s, "bytes_out") == size)
