@@ -10,6 +10,7 @@ A network of our own: this host's namespace, and hosts that are network namespac
 Each namespace lives as long as a process that holds it, which dies with us: nothing stays behind even after kill -9.
 """
 import ipaddress
+import itertools
 import json
 import os
 import signal
@@ -20,6 +21,8 @@ from where import PATIENCE, program
 
 HOLD = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sleep", "7200"]
 LABS = 24
+# Below those the kernel gives out: a port given back may be given to the next sink, and what went to two is told as one.
+PORTS = itertools.cycle(range(20011, 32003))
 
 
 class Unavailable(Exception):
@@ -41,6 +44,7 @@ class Host:
     def __init__(self, name):
         self.name = name
         self.addresses = {}
+        self.gateway = None  # of its link, this end's IPv4 address
         try:
             self.process = subprocess.Popen(HOLD, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         except OSError as e:
@@ -135,7 +139,7 @@ class Lab:
     def address(self, name, host, v4, first, bits, v6=None):
         ip("addr", "add", f"{v4}{first}/{bits}", "dev", name)
         ip("addr", "add", f"{v4}{first + 1}/{bits}", "dev", f"{name}p", netns=host)
-        host.addresses[4] = f"{v4}{first + 1}"
+        host.addresses[4], host.gateway = f"{v4}{first + 1}", f"{v4}{first}"
         if v6 and self.v6:
             ip("addr", "add", f"{v6}1/64", "dev", name, "nodad")
             ip("addr", "add", f"{v6}2/64", "dev", f"{name}p", "nodad", netns=host)
@@ -171,6 +175,7 @@ class Sink:
         address = address or (host.address(family) if host else "127.0.0.1" if family == 4 else "::1")
         self.host, self.udp, self.family, self.senders = host, udp, family, senders
         self.ip = address
+        port = port or (next(PORTS) if host else 0)
         self.options = ["--send", str(send)] if send else []
         self.process = subprocess.Popen(
             [*inside(host), program("sink"), "--udp" if udp else "--tcp", f"{self.bracket()}:{port}", *self.options],
