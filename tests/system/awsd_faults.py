@@ -13,7 +13,8 @@ KINDS = {
     "no_request_id": {"store": True},                                         # the right reply but for that header
     "huge": {"bytes": 4 << 20, "store": True},                                # 200 and a body of so many bytes
     "truncate": {"where": "body", "keep": None, "store": True},               # "head" or "body"; then the connection is closed
-    "reset": {"when": "after", "how": "rst"},     # "accept", "head", "body" (read, not carried out), "after" (carried out)
+    # "accept", "head", "body" (read, not carried out), "after" (carried out, so many seconds after it was read)
+    "reset": {"when": "after", "how": "rst", "seconds": 0.0},
     "delay": {"seconds": 1.0, "when": "before"},  # "before" or "after" it is carried out
     "drip": {"size": 1, "every": 0.05, "store": True},                        # the reply, so many bytes at a time
     "fail_findings": {"ids": "*", "code": "InternalException", "message": "Internal error."},

@@ -269,8 +269,8 @@ static uint64_t put_batch(struct exporter *x)
 	if (err)
 		return no_call(x, err);
 	save(x);
-	x->sent_ns = now_boot_ns();
 	err = cw_put(&x->wire, x->state.intent.group, x->state.intent.stream, &x->batch, &said);
+	x->sent_ns = now_boot_ns(); /* it may have arrived as late as this */
 	if (err == -ECANCELED) { /* at any moment of it */
 		x->phase = PHASE_ASK;
 		return 0;
