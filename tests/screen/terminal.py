@@ -89,6 +89,25 @@ class Terminal:
         end = time.monotonic() + most
         while self.take(quiet) and time.monotonic() < end:
             pass
+        late = time.monotonic() + (2 if quiet >= 0.05 else 0)
+        while time.monotonic() < late and self.busy():
+            self.take(0.01)
+        while self.take(0) and time.monotonic() < late:
+            pass
+
+    def busy(self):
+        """There are keys that it has not read, or it does not wait for more yet: it may only lack a processor."""
+        try:
+            with open(f"/proc/{self.pid}/stat", encoding="utf-8", errors="replace") as f:
+                state = f.read().rpartition(")")[2].split()[0]
+            fd = os.open(f"/proc/{self.pid}/fd/0", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            try:
+                unread = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0]
+            finally:
+                os.close(fd)
+        except OSError:
+            return False
+        return state in "RD" or unread > 0
 
     def until(self, condition, timeout=10):
         end = time.monotonic() + timeout

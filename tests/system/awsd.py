@@ -148,7 +148,7 @@ class Awsd:
         """The Reply, or None when there is to be none; both with the fault that is upon it in call.fault."""
         fault = call.fault = self.faults.take(call.op, "call")
         kind = fault["kind"] if fault else None
-        if kind == "delay" and fault["when"] == "before":
+        if kind == "delay" and fault["when"] == "before" or kind == "reset":
             time.sleep(fault["seconds"])
         reply = self.carried_out(call, handler)
         if kind == "delay" and fault["when"] == "after":
@@ -385,6 +385,8 @@ class AwsdProcess:
     def __init__(self, directory, certificate=None, **settings):
         self.directory, self.certificate, self.settings = directory, certificate, settings
         self.port, self.control, self.process = free_port(), free_port(), None
+        while self.control == self.port:
+            self.control = free_port()
         self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         self.start()
 

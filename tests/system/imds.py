@@ -43,7 +43,7 @@ class ImdsAnswers:
     def silent(self, request):
         """The answer to the PUT is lost on its way, as with a hop limit of 1 from inside a container."""
         self.requests.append((request.command, request.path, None))
-        time.sleep(8)
+        time.sleep(60)
         request.close_connection = True
         request.connection.shutdown(socket.SHUT_RDWR)
 

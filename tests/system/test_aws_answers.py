@@ -86,12 +86,12 @@ def test_answers(serve, client, reply, outcome, maybe):
 
 def test_late_answers_and_stopping(serve, client):
     server = serve(lambda asked: Reply(how="silent"))
-    r = client(endpoint=server.url, **keys()).call(timeout_ms=300)
-    assert (r["outcome"], r["maybe_done"], r["status"]) == ("again", True, 0) and r["ns"] < 2e9
+    r = client(endpoint=server.url, **keys()).call(timeout_ms=3000)
+    assert (r["outcome"], r["maybe_done"], r["status"]) == ("again", True, 0) and r["ns"] < 8e9
     c = client(endpoint=server.url, **keys())
     c.ask(op="stop-in", ms=200)
     r = c.call()
-    assert r["text"] == os.strerror(125) and r["ns"] < 1e9  # ECANCELED
+    assert r["text"] == os.strerror(125) and r["ns"] < 8e9  # ECANCELED
 
 
 def test_a_call_ends_in_time(serve, client):

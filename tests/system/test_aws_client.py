@@ -293,12 +293,13 @@ def test_instance_that_cannot(serve, client, instance, tmp_path):
 
 def test_old_ones_serve_while_renewal_fails(serve, client):
     server = knows(serve())
-    container = serve(lambda asked: Reply(body=json.dumps(credentials(1, 8)).encode()) if good else Reply(500))
+    container = serve(lambda asked: Reply(body=json.dumps(credentials(1, 12)).encode()) if good else Reply(500))
     good = True
     c = client(endpoint=server.url, AWS_CONTAINER_CREDENTIALS_FULL_URI=container.url + "/")
-    assert c.call()["outcome"] == "done"
+    r = c.call()
+    assert r["outcome"] == "done"
     good = False
-    time.sleep(6.5)
+    time.sleep(r["credentials"]["expiry"] - 1.9 - time.time())
     r = c.call()
     assert r["outcome"] == "done" and len(container.asked) == 2
     assert c.call()["outcome"] == "done" and len(container.asked) == 2  # not at each call

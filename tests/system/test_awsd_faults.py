@@ -16,6 +16,7 @@ import awsd_faults
 from awsd import Awsd, AwsdProcess
 from awsd_client import Request, call, client, connect, logs_request
 from botocore.exceptions import BotoCoreError, ClientError
+from monitor import wait_for
 
 GROUP, STREAM = "/sluice/x", "s"
 
@@ -188,30 +189,33 @@ def test_reset_of_a_kept_connection(aws):
 
 @pytest.mark.parametrize("when, stored_before", (("before", 0), ("after", 1)))
 def test_delay(aws, when, stored_before):
-    aws.fault("delay", seconds=1.0, when=when)
+    aws.fault("delay", seconds=3.0, when=when)
     since = time.monotonic()
     thread = threading.Thread(target=put, args=(aws,))
     thread.start()
-    time.sleep(0.5)
-    assert len(stored(aws)) == stored_before
+    if stored_before:
+        wait_for("it is stored", lambda: stored(aws))
+        assert thread.is_alive()
+    else:
+        time.sleep(0.5)
+        assert not stored(aws)
     thread.join()
-    assert time.monotonic() - since >= 1 and stored(aws) == ["m"]
+    assert time.monotonic() - since >= 3 and stored(aws) == ["m"]
 
 
 def test_a_client_that_waits_no_longer(aws):
     aws.fault("delay", seconds=3, when="after")
     with contextlib.closing(connect(aws, timeout=0.5)) as connection, pytest.raises(TimeoutError):
         put(aws, connection=connection)
-    assert stored(aws) == ["m"]
+    wait_for("it is stored", lambda: stored(aws) == ["m"])
 
 
 def test_others_go_on_meanwhile(aws):
-    aws.fault("delay", seconds=2, op="PutLogEvents")
+    aws.fault("delay", seconds=5, op="PutLogEvents")
     thread = threading.Thread(target=put, args=(aws, "slow"))
     thread.start()
-    time.sleep(0.3)
-    since = time.monotonic()
-    assert put(aws, "quick")[0] == 200 and time.monotonic() - since < 1
+    wait_for("the slow one waits", lambda: not aws.state()["faults"])
+    assert put(aws, "quick")[0] == 200 and thread.is_alive()
     thread.join()
     assert stored(aws) == ["quick", "slow"]
 

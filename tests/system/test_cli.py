@@ -46,9 +46,10 @@ def test_show_json(after_a_leak):
     assert find(told["jobs"], job.name)
     assert find(told["processes"], p.pid) and find(told["processes"], "uploader")
     assert find(told["flows"], s.ip) and find(told["flows"], s.port) and find(told["flows"], 300007)
-    assert sorted(f["rule"] for f in told["findings"]["items"]) == ["egress.plaintext", "exfil.volume"]
-    assert {f["leak_bound"] for f in told["findings"]["items"]} == {300007}
-    finding, = [f for f in told["findings"]["items"] if f["rule"] == "exfil.volume"]
+    items = [f for f in told["findings"]["items"] if f["rule"] != "monitor.gap"]  # others on this machine may make one
+    assert sorted(f["rule"] for f in items) == ["egress.plaintext", "exfil.volume"]
+    assert {f["leak_bound"] for f in items} == {300007}
+    finding, = [f for f in items if f["rule"] == "exfil.volume"]
     # The same id as in the records.
     assert m.so_far().finding("exfil.volume", s)["id"] == finding["id"]
     assert find(told["health"], m.hooks)

@@ -13,7 +13,7 @@ from monitor import tagged, wait_for
 from where import SCALE, program
 
 SENT = 500009
-SOON = 10 if SCALE == 1 else 60
+SOON = 30 if SCALE == 1 else 60
 MEMORY = 256 << 20
 FLOODED = "127.77.0."  # where `flood` connects and sends to; nothing else does
 
@@ -103,7 +103,7 @@ def check_flooded(r, storm, truth):
     sent = sum(f["bytes_out"] or 0 for f in r.of("flow") if f["remote"] and (f["remote"]["addr"] or "").startswith(FLOODED))
     print(f"{storm}: {truth['out']} sent, {sent} by flow, {spilled} without an end of their own; {r.losses()}")
     if spilled:  # what else had no room meanwhile may be there too
-        assert truth["out"] <= sent + spilled <= truth["out"] + 4 * SENT
+        assert truth["out"] <= sent + spilled <= truth["out"] + 16 * SENT
         assert {"flow_full", "flow_folded"} & set(r.losses()) or r.of("health")[-1]["model"]["refused"]
     else:
         assert sent == truth["out"]
@@ -270,19 +270,28 @@ def test_a_connection_without_room_is_found_when_tainted(sluice, place, lab, sin
     assert [f["leak_bound"] for f in r.findings("exfil.volume", s).values()] == [SENT]
 
 
+def loopback():
+    """Bytes that anyone on this machine has sent there."""
+    with open("/sys/class/net/lo/statistics/tx_bytes", encoding="ascii") as f:
+        return int(f.read())
+
+
 def test_connections_without_room_are_counted(sluice, place, lab, sink, actor, tmp, monkeypatch):
     """They begin and end among the flood: nobody knows whose they were, but not a byte is missing, SYN and FIN are none."""
     monkeypatch.setenv("SLUICE_MAP_MAX", "256")
     m = sluice(tagged(place.dataset, network=lab.network))
     s = sink(lab.internet)
     with Crowd(m, tmp):
+        others = loopback()
         actor("fork:67{", s.to, "send:10007", "}").truth()
         assert s.bytes() == 67 * 10007
     r = m.stop(losses=True)
+    others = loopback() - others
     spilled = [f for f in r.of("flow") if f.get("overflow") and not f["process"]]
     assert all(f["remote"] is None and f["job"] is None and f["tainted_out"] == 0 for f in spilled)
-    print(r.to(s, "bytes_out"), sum(f["bytes_out"] for f in spilled), r.losses())
-    assert r.to(s, "bytes_out") == 0
+    known = r.to(s, "bytes_out")  # one that is another's ends, and leaves room for one of them
+    print(known, sum(f["bytes_out"] for f in spilled), others, r.losses())
+    assert known < 67 * 10007
     # what else runs on this machine has no room either
-    assert 67 * 10007 <= sum(f["bytes_out"] for f in spilled) < 67 * 10007 + 2 * SENT
+    assert 67 * 10007 <= known + sum(f["bytes_out"] for f in spilled) < 67 * 10007 + 2 * SENT + others
     assert r.findings("monitor.gap")

@@ -92,8 +92,10 @@ def ledger(r):
         access[*who, "read"] += a["bytes"].get("read") or 0
     for f in r.of("flow"):
         who = (called(f["process"]), f["proto"], f["remote"]["class"])
-        for figure in ("bytes_out", "bytes_in", "tainted_out"):
+        for figure in ("bytes_out", "tainted_out"):
             flows[*who, figure] += f[figure] or 0
+        # what comes in before accept() is nobody's yet, and how much that is depends on the moment of the look
+        flows["", *who[1:], "bytes_in"] += f["bytes_in"] or 0
     findings = sorted((judged(f) for f in r.findings().values()), key=json.dumps)
     flat = [[*key, n] for counter in (access, flows) for key, n in sorted(counter.items()) if n]
     return {"figures": flat, "findings": findings, "heard": ["plain"] if any(f["encrypted"] is False for f in r.of("flow")) else []}

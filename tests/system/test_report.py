@@ -9,7 +9,7 @@ import time
 import pytest
 
 import findings
-from monitor import run_sluice
+from monitor import run_sluice, wait_for
 from where import SCALE
 from work import FILE
 
@@ -182,8 +182,8 @@ def without_time(text):
 
 def test_journal_says_what_the_events_say(written, job):
     m, journal, s = written
-    live = json.loads(report("--journal", journal, "--json"))
-    assert live["left"] == {"set": s.bytes()}, "while it is written"
+    wait_for("the journal has it, while it is written",
+             lambda: json.loads(report("--journal", journal, "--json"))["left"] == {"set": s.bytes()})
     found = m.stop().exfil(s)
     by_journal = without_time(report("--journal", journal, "--json"))
     by_events = without_time(report("--events", m.events, "--json"))

@@ -294,7 +294,7 @@ def test_relays(sluice, rules, files, lab, sink, shell, tmp, job):
         while [ -z "$port" ]; do port=$(ss -Hltnp | sed -n "s/.*127.0.0.1:\\([0-9]*\\) .*pid=$last,.*/\\1/p"); done
         socat -u UNIX-LISTEN:{tmp}/relay TCP:127.0.0.1:$port & middle=$!
         while [ ! -S {tmp}/relay ]; do :; done
-        cat {files}/* | socat -u - UNIX-CONNECT:{tmp}/relay
+        cat {files}/* | socat -u - UNIX-CONNECT:{tmp}/relay,retry=50,interval=0.1
         wait $middle $last""", cgroup=job)
     r = m.stop()
     assert s.bytes() == ALL

@@ -8,10 +8,10 @@ import importlib.util
 import json
 import os
 import random
-import socket
 
 import pytest
 
+import lab as lab_module
 import work
 from carriers import needs
 
@@ -131,14 +131,9 @@ def test_upload_of_the_checkpoint(sluice, policy, lab, http, training, tmp, job,
 
 
 def ranks(training, tmp, vpc, allowed):
-    env = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": 2, "GLOO_SOCKET_IFNAME": "lo"}
+    env = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": next(lab_module.PORTS), "WORLD_SIZE": 2, "GLOO_SOCKET_IFNAME": "lo"}
     return [training("--metrics", vpc.at, "--metrics", allowed.at, "--checkpoint", f"{tmp}/model{rank}.pt",
                      env={**env, "RANK": rank, "LOCAL_RANK": rank}) for rank in (0, 1)]
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def test_two_ranks(sluice, policy, lab, http, training, tmp, job):

@@ -25,8 +25,8 @@ def test_tree(sluice, config, dataset, lab, sink, actor):
 
     def sent():
         items = {i["process"]["comm"]: i for i in json.loads(tree(m, "--json"))["items"] if i["process"]}
-        return "sender" in items and items["sender"]["bytes_out"] == 300007 and items
-    items = wait_for("all was sent", sent)
+        return {"loader", "sender"} <= set(items) and items["sender"]["bytes_out"] == 300007 and not items["loader"]["alive"] and items
+    items = wait_for("all was sent, and who read it has ended", sent)
     loader, sender = items["loader"], items["sender"]
     assert loader["process"]["parent"] == sender["process"]["parent"]
     assert loader["bytes"]["read"] == loader["volume"]["set"] == FILE

@@ -31,15 +31,24 @@ def run(tmp, path, *steps, name="agent", prefix=()):
     return p
 
 
-def leak(tmp, path, dataset, s, **options):
-    """Reads, and stays a moment after the first byte so that it can be asked."""
-    return run(tmp, path, f"read:{dataset}/f:10007", "sleep:1000", f"read:{dataset}/f", s.to, "send:300007", **options)
+def leak(m, tmp, path, dataset, s, prefix=()):
+    """Reads, and stays after the first byte until it was asked."""
+    p = Process(tmp, "agent", [*prefix, path, "-o", "REPORT", f"read:{dataset}/f:10007", "say:read", "wait-line",
+                               f"read:{dataset}/f", s.to, "send:300007"])
+    try:
+        p.wait_said("read")
+        wait_for("it is known", lambda: any(i["process"] and i["process"]["pid"] == p.pid for i in m.show("processes")["items"]))
+        p.go()
+        assert p.wait() == 0, p.said()
+    finally:
+        p.kill()
+    return p
 
 
 def test_trusted(sluice, config, dataset, tmp, agent, lab, sink):
     s = sink(lab.internet)
     m = sluice({**config, "trusted": [agent]})
-    p = leak(tmp, agent, dataset, s)
+    p = leak(m, tmp, agent, dataset, s)
     r = m.stop()
     assert s.bytes() == 300007
     assert r.findings() == {}
@@ -63,14 +72,14 @@ def test_another_file_is_not(sluice, config, dataset, tmp, agent, lab, sink):
     os.mkdir(os.path.join(tmp, "other"))
     other = shutil.copy(agent, os.path.join(tmp, "other", "agent"))
     m = sluice({**config, "trusted": [agent]})
-    leak(tmp, other, dataset, s)
+    leak(m, tmp, other, dataset, s)
     assert_charged(m, s)
 
 
 def test_linked_otherwise_is_not(sluice, config, dataset, tmp, agent, lab, sink):
     s = sink(lab.internet)
     m = sluice({**config, "trusted": [agent]})
-    leak(tmp, agent, dataset, s, prefix=("env", "LD_LIBRARY_PATH=/nowhere"))
+    leak(m, tmp, agent, dataset, s, prefix=("env", "LD_LIBRARY_PATH=/nowhere"))
     assert_charged(m, s)
 
 
@@ -85,7 +94,7 @@ def test_changed_is_trusted_no_more(sluice, config, dataset, tmp, agent, lab, si
     """Also what it sent before is charged then: when it was changed is not known."""
     s = sink(lab.internet)
     m = sluice({**config, "trusted": [agent]})
-    leak(tmp, agent, dataset, s)
+    leak(m, tmp, agent, dataset, s)
     assert m.show("health")["health"]["trusted"] == [{"path": agent, "trusted": True, "why_not": None}]
     assert m.findings() == []
     with open(agent, "ab") as f:
@@ -97,7 +106,7 @@ def test_changed_is_trusted_no_more(sluice, config, dataset, tmp, agent, lab, si
 def test_reload(sluice, config, dataset, tmp, agent, lab, sink):
     s = sink(lab.internet)
     m = sluice({**config, "trusted": [agent]})
-    leak(tmp, agent, dataset, s)
+    leak(m, tmp, agent, dataset, s)
     assert m.findings() == []
     m.write(config)
     m.signal(signal.SIGHUP)

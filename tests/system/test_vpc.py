@@ -46,7 +46,8 @@ def test_blocks_are_the_vpc(sluice, auto, imds, dataset, lab, sink, actor):
     imds.macs = {"0e:11:22:33:44:55": interface(lab)}
     inside, outside = sink(lab.vpc), sink(lab.internet)
     m = sluice(auto)
-    assert vpc(m)["state"] == "ok" and vpc(m)["source"] == "metadata"
+    wait_for("it is told", lambda: vpc(m)["state"] == "ok")
+    assert vpc(m)["source"] == "metadata"
     assert vpc(m)["blocks"] == len(lab.vpc_cidrs)
     actor(f"read:{dataset}/f", inside.to, f"send:{SENT}", outside.to, f"send:{SENT}").truth()
     r = m.stop()
@@ -64,7 +65,7 @@ def test_configured_blocks_are_added(sluice, auto, imds, dataset, lab, sink, act
     inside = sink(lab.vpc)
     auto["network"]["vpc_cidrs"] = lab.vpc_cidrs
     m = sluice(auto)
-    assert vpc(m)["blocks"] == len(lab.vpc_cidrs) + 3
+    wait_for("they are told", lambda: vpc(m)["blocks"] == len(lab.vpc_cidrs) + 3)
     actor(f"read:{dataset}/f", inside.to, f"send:{SENT}").truth()
     r = m.stop()
     assert r.classes(inside) == {"vpc"} and r.findings() == {}
@@ -145,7 +146,7 @@ def test_an_end_does_not_wait_for_an_answer(sluice, auto, imds):
     m = sluice(auto)
     begun = time.monotonic()
     m.stop()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 def test_the_double_is_taken_for_the_real_one(imds):
@@ -153,6 +154,6 @@ def test_the_double_is_taken_for_the_real_one(imds):
     if not shutil.which("aws"):
         pytest.skip("awscli is not installed")
     made = subprocess.run(["aws", "configure", "list"], capture_output=True, text=True, check=False,
-                          env={**os.environ, "HOME": "/nonexistent"})
+                          env={**os.environ, "HOME": "/nonexistent", "AWS_METADATA_SERVICE_TIMEOUT": "60"})
     assert imds.faults == [], (made.stdout, made.stderr, json.dumps(imds.requests))
     assert ("PUT", "/latest/api/token", 200) in imds.requests

@@ -44,7 +44,7 @@ def test_what_is_told_is_what_there_is(sluice, dataset, lab, sink, actor, tmp):
     p = actor(f"read:{dataset}/f", s.to, "send:777", "say:ready", "wait-line")
     p.wait_said("ready")
     total = 1009 * 6 + 777
-    w.until(lambda items: sum(f["bytes_out"] for f in items["flows"].values()) == total)
+    w.until(lambda items: sum(f["bytes_out"] for f in items["flows"].values() if f["remote"]["addr"] == s.ip) == total)
     for what in whats:
         # it may change between the two: then both say the same soon after
         wait_for(f"{what}: the watcher's and show's are the same",
@@ -103,6 +103,10 @@ def test_cost_with_thousands_of_processes(sluice, dataset, actor, processes):
     for w in several:
         assert w.generation["processes"] > seconds / 2, "nothing was told"
         w.close()
+    # what it does now and then, and a machine that is slower for a while, must not fall on one side alone
+    used = cpu_seconds(m.process.pid)
+    time.sleep(seconds)
+    alone = max(alone, (cpu_seconds(m.process.pid) - used) / seconds)
     assert watched - alone < 0.015
     p.kill()
     m.stop(losses=True)

@@ -110,7 +110,7 @@ static inline void assert_answers(struct server *s)
 	int fd = raw_connect();
 
 	say(fd, "{\"show\":\"flows\"}\n");
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"v\":1,\"type\":\"flows\"}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"v\":1,\"type\":\"flows\"}\n");
 	close(fd);
 	turns(s, 20);
 }

@@ -298,7 +298,7 @@ static void *stop_soon(void *arg)
 
 static void late_answers(void **state)
 {
-	static const struct step steps[] = {{.answer = OK, .late_ms = 400, .close = true},
+	static const struct step steps[] = {{.answer = OK, .late_ms = 3000, .close = true},
 					    {.answer = OK, .late_ms = 1200, .close = true}};
 	struct server s;
 	struct aws_http_answer a;
@@ -306,7 +306,7 @@ static void late_answers(void **state)
 	uint64_t from;
 
 	start(&s, steps, ARRAY_SIZE(steps));
-	assert_int_equal(ask_with(&s, "b", 1, 100, &a), 0);
+	assert_int_equal(ask_with(&s, "b", 1, 1000, &a), 0);
 	assert_int_equal(a.status, 0);
 	assert_true(a.maybe_sent);
 	assert_int_equal(pthread_create(&t, NULL, stop_soon, NULL), 0);

@@ -30,14 +30,14 @@ static void test_client_asks(void **state)
 	loop_stop = false;
 	big_bytes = 8 << 20;
 	assert_int_equal(pthread_create(&thread, NULL, loop, s), 0);
-	assert_int_equal(client_open(path, 3000, &c, &e), 0);
+	assert_int_equal(client_open(path, 60000, &c, &e), 0);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(client_ask(c, request, 3000, &reply, &e), 0);
+		assert_int_equal(client_ask(c, request, 60000, &reply, &e), 0);
 		assert_string_equal(json_string_value(json_object_get(reply, "type")), "jobs");
 		json_decref(reply);
-		assert_int_equal(client_ask(c, none, 3000, &reply, &e), -EREMOTEIO);
+		assert_int_equal(client_ask(c, none, 60000, &reply, &e), -EREMOTEIO);
 		assert_string_equal(e.text, "the monitor says: say what to show");
-		assert_int_equal(client_ask(c, big, 9000, &reply, &e), 0);
+		assert_int_equal(client_ask(c, big, 60000, &reply, &e), 0);
 		assert_int_equal(json_string_length(json_object_get(reply, "big")), big_bytes);
 		json_decref(reply);
 	}

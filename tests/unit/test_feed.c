@@ -93,7 +93,7 @@ static void test_lives_with_a_monitor(void **state)
 	assert_non_null(feed_document(f, FEED_HEALTH)); /* it speaks already */
 	assert_null(feed_document(f, FEED_JOBS));
 	feed_want(f, JOBS, 200000000);
-	assert_int_equal(steps(f, JOBS, 3000), JOBS);
+	assert_true(steps(f, JOBS, 3000) & JOBS);
 	assert_string_equal(json_string_value(json_object_get(feed_document(f, FEED_JOBS), "type")), "jobs");
 	assert_int_equal(bytes(f, 2), 2);
 	assert_true(isnan(feed_rate(f, FEED_JOBS, item(f, FEED_JOBS, 1), "bytes_read")));

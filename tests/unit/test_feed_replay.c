@@ -286,7 +286,7 @@ static void test_play(void **state)
 	shown(f);
 	assert_int_equal(read_so_far(f), 1);
 	feed_want(f, ALL_WHATS, 100000000);
-	feed_speed(f, 10);
+	feed_speed(f, 2.5);
 	uint64_t start = now_boot_ns();
 	unsigned times = 0;
 	for (json_int_t had = 1; feed_state(f) != FEED_ENDED; times++) {
@@ -296,10 +296,10 @@ static void test_play(void **state)
 		assert_int_equal(read_so_far(f), 1 + s.now.tv_sec - FIRST_S);
 		had = read_so_far(f);
 	}
-	assert_in_range(now_boot_ns() - start, 900000000, 2500000000);
-	assert_in_range(times, 6, 13);
+	assert_in_range(now_boot_ns() - start, 3900000000, 10000000000);
+	assert_in_range(times, 6, 46);
 	assert_int_equal(read_so_far(f), 11);
-	assert_true(s.first.tv_sec == FIRST_S && s.last.tv_sec == FIRST_S + 10 && s.speed == 10);
+	assert_true(s.first.tv_sec == FIRST_S && s.last.tv_sec == FIRST_S + 10 && s.speed == 2.5);
 	/* back to the middle, where it stands still */
 	go_to(f, (struct timespec){FIRST_S + 5, 0});
 	assert_int_equal(feed_state(f), FEED_PAUSED);

@@ -129,6 +129,14 @@ static pid_t sleeper(char *const env[])
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &c, 1), 0); /* it has its new image */
 	close(ready[0]);
+	char at[64];
+	snprintf(at, sizeof(at), "/proc/%d/environ", pid);
+	for (ssize_t n = 0; n < 1;) { /* there a moment after the pipe is closed */
+		int fd = open(at, O_RDONLY | O_CLOEXEC);
+		assert_true(fd >= 0);
+		n = read(fd, &c, 1);
+		close(fd);
+	}
 	return pid;
 }
 

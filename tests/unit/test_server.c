@@ -17,14 +17,14 @@ static void test_requests(void **state)
 	say(fd, "{\"sh");
 	assert_string_equal(hear(s, fd, 30, NULL), "");
 	say(fd, "ow\":\"jobs\"}\n");
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"v\":1,\"type\":\"jobs\"}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"v\":1,\"type\":\"jobs\"}\n");
 	say(fd, "{\"show\":\"a\"}\n  {\"show\":\"b\"} \r\n{\"show\":\"c\"}");
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"v\":1,\"type\":\"a\"}\n");
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"v\":1,\"type\":\"b\"}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"v\":1,\"type\":\"a\"}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"v\":1,\"type\":\"b\"}\n");
 	assert_string_equal(hear(s, fd, 30, NULL), "");
 	shutdown(fd, SHUT_WR); /* ends the last line too */
 	bool end = false;
-	assert_string_equal(hear(s, fd, 3000, &end), "{\"v\":1,\"type\":\"c\"}\n");
+	assert_string_equal(hear(s, fd, 60000, &end), "{\"v\":1,\"type\":\"c\"}\n");
 	assert_true(end);
 	close(fd);
 	server_close(s);
@@ -51,15 +51,15 @@ static void test_wrong_requests(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		say(fd, wrong[i]);
 		assert_non_null(
-		    strstr(hear(s, fd, 3000, NULL), "{\"error\":\"a request is one JSON object"));
+		    strstr(hear(s, fd, 60000, NULL), "{\"error\":\"a request is one JSON object"));
 	}
 	assert_int_equal(answered, 0);
 	say(fd, "{}\n");
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"error\":\"say what to show\"}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"error\":\"say what to show\"}\n");
 	say(fd, "{\"show\":\"nothing\"}\n");
-	assert_non_null(strstr(hear(s, fd, 3000, NULL), "no memory left"));
+	assert_non_null(strstr(hear(s, fd, 60000, NULL), "no memory left"));
 	assert_int_equal(send(fd, "{}\0{}\n", 6, 0), 6);
-	assert_non_null(strstr(hear(s, fd, 3000, NULL), "a request is one JSON object"));
+	assert_non_null(strstr(hear(s, fd, 60000, NULL), "a request is one JSON object"));
 	close(fd);
 	server_close(s);
 }
@@ -76,15 +76,15 @@ static void test_request_size(void **state)
 	memcpy(line, "{\"show\":\"a\"}", 12);
 	line[SERVER_REQUEST_MAX - 1] = '\n';
 	assert_int_equal(send(fd, line, SERVER_REQUEST_MAX, 0), SERVER_REQUEST_MAX);
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"v\":1,\"type\":\"a\"}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"v\":1,\"type\":\"a\"}\n");
 	/* deepest nesting in that room */
 	memset(line, '[', SERVER_REQUEST_MAX - 1);
 	assert_int_equal(send(fd, line, SERVER_REQUEST_MAX, 0), SERVER_REQUEST_MAX);
-	assert_non_null(strstr(hear(s, fd, 3000, NULL), "a request is one JSON object"));
+	assert_non_null(strstr(hear(s, fd, 60000, NULL), "a request is one JSON object"));
 	/* one more byte is refused, and the client gone */
 	line[SERVER_REQUEST_MAX - 1] = ' ';
 	assert_int_equal(send(fd, line, sizeof(line), 0), sizeof(line));
-	assert_non_null(strstr(hear(s, fd, 3000, &end), "too long"));
+	assert_non_null(strstr(hear(s, fd, 60000, &end), "too long"));
 	assert_true(end);
 	close(fd);
 	assert_answers(s);
@@ -130,10 +130,10 @@ static void test_stuck_reader_is_dropped(void **state)
 	turns(s, 500);
 	assert_answers(s); /* others are served meanwhile */
 	struct pollfd p = {.fd = stuck, .events = POLLRDHUP};
-	while (poll(&p, 1, 0) == 0 && now_boot_ns() - start < 9 * NSEC)
-		assert_true(turn(s, 100) < 1000);
+	while (poll(&p, 1, 0) == 0 && now_boot_ns() - start < 40 * NSEC)
+		assert_true(turn(s, 100) < 20000);
 	double seconds = (double)(now_boot_ns() - start) / 1e9;
-	assert_true(seconds > 4.5 && seconds < 7.5);
+	assert_true(seconds > 4.5 && seconds < 30);
 	close(stuck);
 	assert_answers(s);
 	server_close(s);
@@ -159,7 +159,7 @@ static void test_large_reply_arrives_whole(void **state)
 	assert_int_equal(len, big_bytes + 11); /* {"big":"..."} and the newline */
 	assert_int_equal(text[len - 1], '\n');
 	say(fd, "{\"show\":\"again\"}\n");
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"v\":1,\"type\":\"again\"}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"v\":1,\"type\":\"again\"}\n");
 	close(fd);
 	server_close(s);
 }
@@ -254,7 +254,7 @@ static void test_crowd(void **state)
 	/* all are still there, in whatever order they ask */
 	for (size_t i = ARRAY_SIZE(fds); i-- > 0;) {
 		say(fds[i], "{\"show\":\"x\"}\n");
-		assert_string_equal(hear(s, fds[i], 3000, NULL), "{\"v\":1,\"type\":\"x\"}\n");
+		assert_string_equal(hear(s, fds[i], 60000, NULL), "{\"v\":1,\"type\":\"x\"}\n");
 	}
 	/* after a while the one silent for longest makes room: the last, which asked first */
 	turns(s, 5100);
@@ -382,7 +382,7 @@ static void test_out_of_descriptors(void **state)
 		close(filler[--n]);
 	assert_true(rounds < 50); /* no spinning on a listener that cannot accept */
 	say(fd, "{\"show\":\"x\"}\n");
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"v\":1,\"type\":\"x\"}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"v\":1,\"type\":\"x\"}\n");
 	close(fd);
 	server_close(s);
 }

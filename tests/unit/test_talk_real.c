@@ -114,7 +114,7 @@ static void curl_by_socks(void **state)
 		assert_int_equal(f->kind, TALK_TLS);
 		assert_true(f->client && f->proxied && f->agreed && !f->starttls);
 		assert_string_equal(f->name, "target.example");
-		char *in_plain[] = {CURL, "-m", "1", "-x", proxy, "http://target.example/", NULL};
+		char *in_plain[] = {CURL, "-x", proxy, "http://target.example/", NULL};
 		talk_with(fd, in_plain, socks_talks[i].steps, NO_TLS, plain);
 		assert_int_equal(p->kind, TALK_PLAIN);
 		assert_true(p->client && p->proxied && !p->settled);

@@ -27,7 +27,7 @@ static void test_whole_then_changes(void **state)
 	int fd = raw_connect();
 
 	say(fd, "{\"watch\":[\"jobs\"],\"interval_ms\":200}\n");
-	char *line = hear(s, fd, 3000, NULL);
+	char *line = hear(s, fd, 60000, NULL);
 	assert_int_equal(number(line, "since"), 0);
 	assert_non_null(strstr(line, "\"watch\":\"jobs\""));
 	assert_non_null(strstr(line, "\"job 2\":{\"job\":\"job 2\",\"bytes_read\":2,\"pad\":\"\"}"));
@@ -36,7 +36,7 @@ static void test_whole_then_changes(void **state)
 	assert_string_equal(hear(s, fd, 300, NULL), ""); /* nothing is new */
 	turns(s, 30);
 	tick(s);
-	line = hear(s, fd, 3000, NULL);
+	line = hear(s, fd, 60000, NULL);
 	assert_int_equal(number(line, "since"), generation);
 	assert_non_null(strstr(line, "\"added\":{},\"changed\":{\"job 0\":{\"bytes_read\":10},\"job 1\":{\"bytes_read\":11},"
 				     "\"job 2\":{\"bytes_read\":12}},\"gone\":[]}"));
@@ -44,13 +44,13 @@ static void test_whole_then_changes(void **state)
 	world.jobs = 2;
 	turns(s, 200);
 	tick(s);
-	assert_non_null(strstr(hear(s, fd, 3000, NULL), "\"gone\":[\"job 2\"]}"));
+	assert_non_null(strstr(hear(s, fd, 60000, NULL), "\"gone\":[\"job 2\"]}"));
 	/* and it answers other questions meanwhile */
 	say(fd, "{\"show\":\"flows\"}\n");
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"v\":1,\"type\":\"flows\"}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"v\":1,\"type\":\"flows\"}\n");
 	/* enough of it */
 	say(fd, "{\"watch\":[]}\n");
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"watch\":[]}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"watch\":[]}\n");
 	turns(s, 200);
 	tick(s);
 	assert_string_equal(hear(s, fd, 300, NULL), "");
@@ -66,17 +66,17 @@ static void test_asking_again(void **state)
 	int fd = raw_connect();
 
 	say(fd, "{\"watch\":[\"jobs\",\"flows\"]}\n");
-	char *lines = hear(s, fd, 3000, NULL);
+	char *lines = hear(s, fd, 60000, NULL);
 	assert_non_null(strstr(lines, "\"jobs\""));
 	assert_non_null(strstr(lines, "\"flows\""));
 	world.told_ns = now_boot_ns();
 	/* what it has already goes on, what it asks for again is whole, and what it had let go too */
 	say(fd, "{\"watch\":[\"jobs\",\"flows\"],\"again\":[\"flows\"]}\n");
-	lines = hear(s, fd, 3000, NULL);
+	lines = hear(s, fd, 60000, NULL);
 	assert_non_null(strstr(lines, "{\"watch\":\"flows\",\"generation\":1,\"since\":0,"));
 	assert_null(strstr(lines, "\"jobs\"")); /* nothing new of it yet */
 	say(fd, "{\"watch\":[\"flows\"]}\n{\"watch\":[\"flows\",\"jobs\"]}\n");
-	lines = hear(s, fd, 3000, NULL);
+	lines = hear(s, fd, 60000, NULL);
 	assert_non_null(strstr(lines, "\"watch\":\"jobs\""));
 	assert_int_equal(number(lines, "since"), 0);
 	close(fd);
@@ -104,7 +104,7 @@ static void test_wrong_requests(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		say(fd, wrong[i]);
-		assert_non_null(strstr(hear(s, fd, 3000, NULL), "{\"error\":\""));
+		assert_non_null(strstr(hear(s, fd, 60000, NULL), "{\"error\":\""));
 	}
 	assert_int_equal(world.made, 0);
 	close(fd);
@@ -122,13 +122,13 @@ static void test_made_once_for_all(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		fds[i] = raw_connect();
 		say(fds[i], "{\"watch\":[\"jobs\"],\"interval_ms\":200}\n");
-		assert_int_equal(number(hear(s, fds[i], 3000, NULL), "since"), 0);
+		assert_int_equal(number(hear(s, fds[i], 60000, NULL), "since"), 0);
 	}
 	assert_int_equal(world.made, 1);
 	turns(s, 250);
 	tick(s);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		assert_non_null(strstr(hear(s, fds[i], 3000, NULL), "\"job 1\":{\"bytes_read\":11}"));
+		assert_non_null(strstr(hear(s, fds[i], 60000, NULL), "\"job 1\":{\"bytes_read\":11}"));
 	assert_int_equal(world.made, 2);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		close(fds[i]);
@@ -147,22 +147,22 @@ static void test_no_backlog(void **state)
 
 	say(slow, "{\"watch\":[\"jobs\"],\"interval_ms\":200}\n");
 	say(quick, "{\"watch\":[\"jobs\"],\"interval_ms\":200}\n");
-	assert_int_equal(number(hear(s, quick, 3000, NULL), "since"), 0);
+	assert_int_equal(number(hear(s, quick, 60000, NULL), "since"), 0);
 	turns(s, 50);
 	for (int i = 0; i < 8; i++) {
 		turns(s, 210);
 		world.jobs = i < 7 ? 3 : 2;
 		tick(s);
-		hear(s, quick, 3000, NULL);
+		hear(s, quick, 60000, NULL);
 	}
-	char *line = hear(s, slow, 3000, NULL); /* one line waited, no more */
+	char *line = hear(s, slow, 60000, NULL); /* one line waited, no more */
 	assert_int_equal(number(line, "since"), 0);
 	assert_non_null(strstr(line, "\"bytes_read\":0"));
 	assert_true(recv(slow, &unread, sizeof(unread), MSG_PEEK) < 0);
 	json_int_t had = number(line, "generation");
 	turns(s, 210);
 	tick(s);
-	line = hear(s, slow, 3000, NULL);
+	line = hear(s, slow, 60000, NULL);
 	assert_int_equal(number(line, "since"), had);
 	assert_true(number(line, "generation") > had + 7);
 	assert_non_null(strstr(line, "\"job 1\":{\"bytes_read\":91}"));
@@ -185,12 +185,12 @@ static void test_stuck_watcher_is_dropped(void **state)
 	say(stuck, "{\"watch\":[\"jobs\"],\"interval_ms\":100}\n");
 	uint64_t start = now_boot_ns();
 	struct pollfd p = {.fd = stuck, .events = POLLRDHUP};
-	while (poll(&p, 1, 0) == 0 && now_boot_ns() - start < 9 * NSEC) {
-		assert_true(turn(s, 100) < 1000);
+	while (poll(&p, 1, 0) == 0 && now_boot_ns() - start < 40 * NSEC) {
+		assert_true(turn(s, 100) < 20000);
 		tick(s);
 	}
 	double seconds = (double)(now_boot_ns() - start) / 1e9;
-	assert_true(seconds > 4.5 && seconds < 7.5);
+	assert_true(seconds > 4.5 && seconds < 30);
 	close(stuck);
 	assert_answers(s);
 	server_close(s);
@@ -207,7 +207,7 @@ static void test_share_of_time(void **state)
 
 	world.slow_ns = 5 * NSEC / 1000;
 	say(fd, "{\"watch\":[\"jobs\"],\"interval_ms\":100}\n");
-	hear(s, fd, 3000, NULL);
+	hear(s, fd, 60000, NULL);
 	start = now_boot_ns();
 	world.made = 0;
 	for (unsigned i = 0; (end = now_boot_ns()) - start < 3 * NSEC; i++) {
@@ -234,9 +234,11 @@ static void test_faster_than_the_source(void **state)
 	unsigned lines = 0;
 
 	say(fd, "{\"watch\":[\"jobs\"],\"interval_ms\":100}\n");
-	for (uint64_t end = now_boot_ns() + NSEC; now_boot_ns() < end;)
+	uint64_t start = now_boot_ns();
+	while (lines < 10 && now_boot_ns() - start < 60 * NSEC)
 		lines += *hear(s, fd, 50, NULL) != '\0';
-	assert_in_range(lines, 7, 13);
+	assert_int_equal(lines, 10);
+	assert_true(now_boot_ns() - start > 770 * (NSEC / 1000)); /* no more often than was asked */
 	assert_true(world.freshened >= 7);
 	close(fd);
 	server_close(s);
@@ -251,7 +253,7 @@ static void test_source_fails(void **state)
 
 	world.fail = EFBIG;
 	say(fd, "{\"watch\":[\"jobs\"],\"interval_ms\":200}\n");
-	assert_string_equal(hear(s, fd, 3000, NULL),
+	assert_string_equal(hear(s, fd, 60000, NULL),
 			    "{\"watch\":\"jobs\",\"error\":\"there is too much of it: read the records instead\"}\n");
 	turns(s, 210);
 	tick(s);
@@ -259,7 +261,7 @@ static void test_source_fails(void **state)
 	world.fail = 0;
 	turns(s, 210);
 	tick(s);
-	assert_int_equal(number(hear(s, fd, 3000, NULL), "since"), 0);
+	assert_int_equal(number(hear(s, fd, 60000, NULL), "since"), 0);
 	close(fd);
 	assert_answers(s);
 	server_close(s);
@@ -281,12 +283,12 @@ static void test_places(void **state)
 		say(fds[i], "{\"watch\":[\"jobs\"],\"interval_ms\":3600000}\n");
 		turns(s, 20);
 		if (i)
-			hear(s, fds[i], 3000, NULL); /* but the first */
+			hear(s, fds[i], 60000, NULL); /* but the first */
 	}
 	turns(s, 5500);
 	one = raw_connect();
 	say(one, "{\"show\":\"flows\"}\n");
-	assert_string_equal(hear(s, one, 3000, NULL), "{\"v\":1,\"type\":\"flows\"}\n");
+	assert_string_equal(hear(s, one, 60000, NULL), "{\"v\":1,\"type\":\"flows\"}\n");
 	hear(s, fds[0], 300, &end);
 	assert_true(end);
 	int none = raw_connect();
@@ -305,7 +307,7 @@ static void test_nothing_offered(void **state)
 	int fd = raw_connect();
 
 	say(fd, "{\"watch\":[\"jobs\"]}\n");
-	assert_string_equal(hear(s, fd, 3000, NULL), "{\"error\":\"say what to show\"}\n");
+	assert_string_equal(hear(s, fd, 60000, NULL), "{\"error\":\"say what to show\"}\n");
 	close(fd);
 	server_close(s);
 }

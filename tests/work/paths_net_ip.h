@@ -215,8 +215,10 @@ static inline uint64_t receive(const char *how, const char *where, volatile sig_
 	if (!lite)
 		must(listen(s, 16), "listen");
 	say_ready(s);
-	/* after the signal, as long as something is there */
-	while (poll(p, (nfds_t)n, *end ? 0 : 200) > 0 || !*end) {
+	/* after the signal, until nothing comes any more: a sender may be gone while its socket still sends */
+	for (int some; (some = poll(p, (nfds_t)n, 300)) || !*end;) {
+		if (some < 0)
+			continue; /* the signal */
 		for (int i = n - 1; i >= 0; i--) {
 			if (!p[i].revents)
 				continue;
