@@ -190,16 +190,21 @@ static __always_inline void tcp_sweep(struct flow_key *key, struct flow *f)
 	tcp_update(key->sock, f);
 }
 
-/* What the application handed over. An acknowledgement between the first two makes it too little: then too much counts
- * as sent since, never too little. */
+/* What the application handed over, read once more if something was acknowledged meanwhile. Such an acknowledgement
+ * makes it too little: then too much counts as sent since, never too little. */
 static __always_inline __u64 tcp_queued(__u64 sk, __u8 role)
 {
-	__u32 una, wrote;
-	__u64 acked;
+	__u64 acked = 0, again;
+	__u32 una = 0, wrote = 0;
 
-	READ(acked, struct tcp_sock, sk, bytes_acked);
-	READ(una, struct tcp_sock, sk, snd_una);
-	READ(wrote, struct tcp_sock, sk, write_seq);
+	for (int i = 0; i < 2; i++) {
+		READ(acked, struct tcp_sock, sk, bytes_acked);
+		READ(una, struct tcp_sock, sk, snd_una);
+		READ(wrote, struct tcp_sock, sk, write_seq);
+		READ(again, struct tcp_sock, sk, bytes_acked);
+		if (acked == again)
+			break;
+	}
 	acked += (__u32)(wrote - una);
 	return acked && role == ROLE_CONNECT ? acked - 1 : acked;
 }
