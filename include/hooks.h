@@ -158,10 +158,7 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(a_msgqueue_sent, SET_TRAMPOLINE, F(MSGQUEUE))                                            \
 	X(a_msgqueue_received, SET_TRAMPOLINE, 0)                                                  \
 	X(a_shmat, SET_TRAMPOLINE, F(SHM))                                                         \
-	X(enter_splice, SET_TRACEPOINT, F(BEFORE_SPLICE))                                          \
-	X(enter_tee, SET_TRACEPOINT, F(BEFORE_TEE))                                                \
-	X(enter_sendfile, SET_TRACEPOINT, F(BEFORE_SENDFILE))                                      \
-	X(enter_copy, SET_TRACEPOINT, F(BEFORE_COPY))                                              \
+	X(enter_move, SET_TRACEPOINT, F(BEFORE_SPLICE) | F(BEFORE_TEE) | F(BEFORE_SENDFILE) | F(BEFORE_COPY)) \
 	X(steady_sys_exit, SET_TRACEPOINT, SYS_EXIT_FACTS)                                         \
 	X(on_sys_exit, SET_TRACEPOINT, SYS_EXIT_FACTS)                                             \
 	X(steady_uring_complete, SET_BOTH, F(READ_URING))                                          \
@@ -210,6 +207,14 @@ _Static_assert(FACT_KINDS <= 64, "F()");
 	X(again_exec)                                                                              \
 	X(again_exit)                                                                              \
 	X(again_tcp_state)
+
+/* X(program, tracepoint): where a program is attached to beside the place that its section names. */
+#define SL_ALSO_AT(X)                                                                              \
+	X(enter_move, "syscalls/sys_enter_tee")                                                    \
+	X(enter_move, "syscalls/sys_enter_sendfile64")                                             \
+	X(enter_move, "syscalls/sys_enter_copy_file_range")
+
+#define HOOK_LINKS 4 /* of one program, at most */
 
 enum hook {
 #define X(program, set, facts) HOOK_##program,

@@ -20,7 +20,7 @@ struct engine {
 	uint32_t *policy_epoch, *any_shared;
 	struct object *spared;
 	struct file_identity *identified; /* two: see engine_identify_aside() */
-	struct bpf_link *link[HOOK_KINDS];
+	struct hook_links links[HOOK_KINDS];
 	int cgroup_fd;
 	pthread_mutex_t identifying[2]; /* an answer is one variable */
 };
@@ -59,7 +59,7 @@ struct engine *engine_close(struct engine *e)
 	if (!e)
 		return NULL;
 	for (int h = 0; h < HOOK_KINDS; h++)
-		bpf_link__destroy(e->link[h]);
+		load_detach(&e->links[h]);
 	object_unmap(&e->memory);
 	bpf_object__close(e->obj);
 	if (e->cgroup_fd >= 0)
@@ -106,7 +106,7 @@ static int find_variables(struct engine *e)
 static int attach_all(struct engine *e, const struct plan *plan, int *ret_bad)
 {
 	for (int h = 0; h < HOOK_KINDS; h++) {
-		int err = plan->on[h] ? load_attach(e->obj, (enum hook)h, e->cgroup_fd, &e->link[h]) : 0;
+		int err = plan->on[h] ? load_attach(e->obj, (enum hook)h, e->cgroup_fd, &e->links[h]) : 0;
 
 		*ret_bad = h;
 		if (err)
@@ -273,13 +273,14 @@ bool engine_shares(const struct engine *e)
 int engine_iterate(struct engine *e, enum engine_iter it, size_t size, int (*each)(void *arg, const void *record),
 		   void *arg)
 {
+	const struct bpf_link *link = e->links[iter_hook[it]].at[0];
 	char buf[65536];
 	size_t have = 0;
 	int err = 0;
 
-	if (!e->link[iter_hook[it]])
+	if (!link)
 		return -EOPNOTSUPP;
-	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(e->link[iter_hook[it]]));
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
 	if (fd < 0)
 		return -errno;
 	for (;;) {

@@ -110,15 +110,11 @@ static struct bpf_link *attach_iter(struct bpf_object *obj, enum hook h, struct 
 	return bpf_program__attach_iter(prog, &opts);
 }
 
-int load_attach(struct bpf_object *obj, enum hook h, int cgroup_fd, struct bpf_link **ret)
+static int attach_first(struct bpf_object *obj, enum hook h, struct bpf_program *prog, int cgroup_fd, struct bpf_link **ret)
 {
-	struct bpf_program *prog = load_program(obj, h);
-	const char *section;
+	const char *section = bpf_program__section_name(prog);
 	struct bpf_link *link;
 
-	if (!prog)
-		return -EOPNOTSUPP; /* not in the object for this kernel */
-	section = bpf_program__section_name(prog);
 	if (!strcmp(section, "raw_tp") || !strcmp(section, "?raw_tp")) {
 		*ret = NULL;
 		return 0;
@@ -135,6 +131,44 @@ int load_attach(struct bpf_object *obj, enum hook h, int cgroup_fd, struct bpf_l
 		return errno ? -errno : -EINVAL;
 	*ret = link;
 	return 0;
+}
+
+static const struct {
+	enum hook program;
+	const char *tracepoint;
+} also_at[] = {
+#define X(program, tracepoint) {HOOK_##program, tracepoint},
+	SL_ALSO_AT(X)
+#undef X
+};
+
+int load_attach(struct bpf_object *obj, enum hook h, int cgroup_fd, struct hook_links *ret)
+{
+	struct bpf_program *prog = load_program(obj, h);
+	struct hook_links links = {};
+	size_t n = 1;
+	int err;
+
+	if (!prog)
+		return -EOPNOTSUPP; /* not in the object for this kernel */
+	err = attach_first(obj, h, prog, cgroup_fd, &links.at[0]);
+	for (size_t i = 0; i < ARRAY_SIZE(also_at) && !err; i++) {
+		if (also_at[i].program == h)
+			err = n < HOOK_LINKS ? tracefs_attach(prog, also_at[i].tracepoint, &links.at[n++]) : -ENOSPC;
+	}
+	if (err)
+		load_detach(&links);
+	else
+		*ret = links;
+	return err;
+}
+
+void load_detach(struct hook_links *links)
+{
+	for (size_t i = 0; i < HOOK_LINKS; i++) {
+		bpf_link__destroy(links->at[i]);
+		links->at[i] = NULL;
+	}
 }
 
 static void shrink_maps(struct bpf_object *obj)
@@ -208,16 +242,16 @@ int load_programs(struct bpf_object *obj, const struct plan *plan, int *ret_bad)
 
 static int attach_for_a_moment(struct bpf_object *obj, const struct plan *plan, int cgroup_fd, int *ret_bad)
 {
-	struct bpf_link *link[HOOK_KINDS] = {};
+	struct hook_links links[HOOK_KINDS] = {};
 	int err = 0;
 
 	for (int h = 0; h < HOOK_KINDS && !err; h++) {
 		*ret_bad = h;
 		if (plan->on[h])
-			err = load_attach(obj, (enum hook)h, cgroup_fd, &link[h]);
+			err = load_attach(obj, (enum hook)h, cgroup_fd, &links[h]);
 	}
 	for (int h = 0; h < HOOK_KINDS; h++)
-		bpf_link__destroy(link[h]);
+		load_detach(&links[h]);
 	return err;
 }
 

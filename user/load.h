@@ -21,8 +21,15 @@ void load_limit_maps(struct bpf_object *obj);
  * refused, -1 if that is not known. With SLUICE_BPF_LOG in the environment libbpf says all it has to say. */
 int load_programs(struct bpf_object *obj, const struct plan *plan, int *ret_bad);
 
-/* Sets *ret to the link, or to NULL for what is only run on request. `cgroup_fd` is for cgroup programs. */
-int load_attach(struct bpf_object *obj, enum hook h, int cgroup_fd, struct bpf_link **ret);
+/* The links of one program, the first of them to where its section says; none for what is only run on request. */
+struct hook_links {
+	struct bpf_link *at[HOOK_LINKS];
+};
+
+/* `cgroup_fd` is for cgroup programs. *ret is whole or untouched, and owned by the caller. */
+int load_attach(struct bpf_object *obj, enum hook h, int cgroup_fd, struct hook_links *ret);
+
+void load_detach(struct hook_links *links);
 
 /* Loads what plan->on names, with small maps, and attaches it for a moment; 0 or the first negative errno, *ret_bad as
  * above. */

@@ -70,7 +70,7 @@ __noinline int vmsplice_called(__u64 task, __u64 fd, __u64 bytes)
 /* as /sys/kernel/tracing/events/syscalls/sys_enter_splice/format has it */
 struct call_begins {
 	__u64 common;
-	__s64 nr;
+	__s32 nr, unused;
 	__u64 args[6];
 };
 
@@ -81,31 +81,15 @@ static __always_inline int begins(__u32 in_fd, __u32 out_fd)
 	return begin_move(task, file_at(task, in_fd), file_at(task, out_fd));
 }
 
+/* One for all four calls (SL_ALSO_AT): what it walks takes the kernel long to verify. */
 SEC("?tracepoint/syscalls/sys_enter_splice")
-int enter_splice(struct call_begins *ctx)
+int enter_move(struct call_begins *ctx)
 {
-	begins(ctx->args[0], ctx->args[2]);
-	return 0;
-}
+	__u32 a = ctx->args[0], b = ctx->args[1], c = ctx->args[2];
+	__u32 nr = ctx->nr;
+	__u8 op = nr < SYSCALLS ? op_of[nr] : OP_NONE;
 
-SEC("?tracepoint/syscalls/sys_enter_tee")
-int enter_tee(struct call_begins *ctx)
-{
-	begins(ctx->args[0], ctx->args[1]);
-	return 0;
-}
-
-SEC("?tracepoint/syscalls/sys_enter_sendfile64")
-int enter_sendfile(struct call_begins *ctx)
-{
-	begins(ctx->args[1], ctx->args[0]);
-	return 0;
-}
-
-SEC("?tracepoint/syscalls/sys_enter_copy_file_range")
-int enter_copy(struct call_begins *ctx)
-{
-	begins(ctx->args[0], ctx->args[2]);
+	begins(op == OP_SENDFILE ? b : a, op == OP_SENDFILE ? a : op == OP_TEE ? b : c);
 	return 0;
 }
 
