@@ -369,11 +369,11 @@ static int gather(const struct replay *r, struct hashmap *ends)
 	for (uint32_t i = 0; i < r->tables[REPLAY_FLOWS].n; i++) {
 		const struct flow_row *f = replay_row(r, REPLAY_FLOWS, i);
 		const struct flow_key *k = replay_key(r, REPLAY_FLOWS, i);
-		uint64_t key = (uint64_t)f->end << 32 | k->proto << 1 | flow_is_in(r, f);
-		struct end *e = f->is.present && f->end != REPLAY_NONE ? hashmap_find(ends, &key) : NULL;
 
 		if (!f->is.present || f->end == REPLAY_NONE)
 			continue;
+		uint64_t key = (uint64_t)f->end << 32 | k->proto << 1 | flow_is_in(r, f);
+		struct end *e = hashmap_find(ends, &key);
 		if (!e) {
 			e = calloc(1, sizeof(*e));
 			if (!e)
