@@ -379,7 +379,7 @@ enum loss {
 	LOSS_RING_FULL,	    /* a hint was not delivered; the ledger still has it */
 	LOSS_WALK_DEEP,	    /* a file lies too deep to decide its dataset */
 	LOSS_FDS_DEEP,	    /* a subject holds more descriptors than are marked */
-	LOSS_NO_FILE,	    /* the descriptor was closed or replaced during the call */
+	LOSS_NO_FILE,	    /* the descriptor was closed or replaced during the call, or a mapping could not be looked at */
 	LOSS_CHANNEL_FULL,  /* an unobservable channel could not be noted */
 	LOSS_AIO_FULL,	    /* an asynchronous read could not be followed: its bytes are missing */
 	LOSS_FLOW_FOLDED,   /* a datagram's end has no record of its own: its bytes are in its socket's */

@@ -26,6 +26,7 @@ static const struct path paths[] = {
     {"map-protect", READ_ARGS, do_map_protect},
     {"warm", READ_ARGS, do_warm},
     {"look", READ_ARGS, do_look},
+    {"grow-busy", READ_ARGS, do_grow_busy},
     {"read-nothing", READ_ARGS, do_read_nothing},
     {"o-path", READ_ARGS, do_o_path},
     {"proc-fd", READ_ARGS, do_proc_fd},

@@ -5,6 +5,7 @@
 
 #include "tests/work/paths.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
@@ -232,6 +233,42 @@ static int do_look(void)
 	(void)!lseek(fd, 0, SEEK_DATA);
 	(void)!fgetxattr(fd, "user.none", value, sizeof(value));
 	return 0;
+}
+
+#define GROWS 10007
+static bool grown;
+#define PROTECTED (16u << 20)
+
+/* Holds the lock of all mappings most of the time. */
+static void *protects(void *big)
+{
+	while (!__atomic_load_n(&grown, __ATOMIC_RELAXED))
+		for (int prot = PROT_READ; prot <= (PROT_READ | PROT_WRITE); prot += PROT_WRITE)
+			mprotect(big, PROTECTED, prot);
+	return NULL;
+}
+
+/* Memory that is of no file grows beside that, in one who has read FILE. */
+static int do_grow_busy(void)
+{
+	char *big = mmap(NULL, PROTECTED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *p;
+	int r = big == MAP_FAILED ? -errno : read_file();
+	pthread_t thread;
+
+	if (r < 0)
+		return r;
+	madvise(big, PROTECTED, MADV_NOHUGEPAGE); /* each page takes its time */
+	memset(big, 1, PROTECTED);
+	if (pthread_create(&thread, NULL, protects, big))
+		return -EAGAIN;
+	for (int i = 0; i < GROWS && r >= 0; i++) {
+		p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		p = p == MAP_FAILED ? p : mremap(p, 4096, 8192, MREMAP_MAYMOVE);
+		r = p == MAP_FAILED || munmap(p, 8192) < 0 ? -errno : 0;
+	}
+	__atomic_store_n(&grown, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	return r;
 }
 
 /* Calls that ask for bytes and get none. */

@@ -21,8 +21,8 @@ static const char *const loss_texts[LOSS_KINDS] = {
 		       "bytes are not counted",
     [LOSS_FDS_DEEP] = "%llu times a process had more descriptors open than are marked: leak bounds "
 		      "may be too low",
-    [LOSS_NO_FILE] = "%llu times a descriptor was closed or replaced during the call: those bytes "
-		     "are not counted",
+    [LOSS_NO_FILE] = "%llu times a descriptor was closed or replaced during the call, or a mapping that grew could not be "
+		     "looked at: those bytes are not counted",
     [LOSS_CHANNEL_FULL] = "%llu channels that cannot be measured could not be noted",
     [LOSS_AIO_FULL] = "%llu asynchronous reads could not be followed: their bytes are not counted",
 };
