@@ -70,7 +70,7 @@ def test_random_keys(viewer, request, replay):
             t.take(0)
         if rng.random() < 0.1:
             t.resize(rng.randrange(1, 200), rng.randrange(1, 60))
-        t.settle(0.005)
+        t.settle(0.005, most=0.2)
         del t.raw[:-65536]
     t.resize(100, 30)
     # out of whatever is open
