@@ -289,6 +289,17 @@ static void urls(void **state)
 	assert_int_equal(aws_url_parse("http://[FD00:ec2::23]?x", &u), 0);
 	assert_string_equal(u.path, "/?x");
 	assert_string_equal(aws_url_authority(&u, authority), "[fd00:ec2::23]");
+	char longest[sizeof("http://a") + AWS_PATH_LEN];
+	for (int without = 0; without < 2; without++) { /* its first slash is added */
+		size_t n = (size_t)sprintf(longest, "http://a%s", without ? "?" : "/");
+		memset(longest + n, 'p', sizeof(longest) - n);
+		longest[strlen("http://a") + AWS_PATH_LEN - 1 - (size_t)without] = '\0';
+		assert_int_equal(aws_url_parse(longest, &u), 0);
+		assert_int_equal(strlen(u.path), AWS_PATH_LEN - 1);
+		longest[strlen(longest) + 1] = '\0';
+		longest[strlen(longest)] = 'p';
+		assert_int_equal(aws_url_parse(longest, &u), -EINVAL);
+	}
 	assert_int_equal(aws_url_parse("https://a:443", &u), 0);
 	assert_string_equal(aws_url_authority(&u, authority), "a");
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)

@@ -73,14 +73,15 @@ static bool port(const char **at, struct aws_url *u)
 
 static bool path(const char *at, struct aws_url *u)
 {
-	size_t n = strlen(at);
+	size_t n = strlen(at), without = *at != '/'; /* its first slash */
 
-	if (n + 2 > sizeof(u->path) || (n && *at != '/' && *at != '?'))
+	if (without + n >= sizeof(u->path) || (n && without && *at != '?'))
 		return false;
 	for (const char *c = at; *c; c++)
 		if (*c <= ' ' || *c > '~' || *c == '#' || *c == '\\' || *c == '"')
 			return false;
-	snprintf(u->path, sizeof(u->path), "%s%s", *at == '/' ? "" : "/", at);
+	u->path[0] = '/';
+	memcpy(u->path + without, at, n + 1);
 	return true;
 }
 
